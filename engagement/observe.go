@@ -1,0 +1,147 @@
+package engagement
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+const (
+	// MinSnapshotGap is the least time between two snapshots of a tweet. An
+	// observation sooner than that updates the counts and adds no snapshot, so
+	// that a refresh right after an update makes no absurd velocity.
+	MinSnapshotGap = time.Minute
+
+	// MaxClockSkew is how far an observation may lie ahead of the clock that
+	// applies it.
+	MaxClockSkew = 5 * time.Second
+)
+
+var (
+	// ErrStale is returned for an observation that is not newer than the last
+	// one of its tweet. It carries nothing new and is dropped.
+	ErrStale = errors.New("observation is not newer than the last one")
+
+	// ErrFuture is returned for an observation later than now + [MaxClockSkew]:
+	// a clock is wrong somewhere.
+	ErrFuture = errors.New("observation lies in the future")
+)
+
+// Observation is what one look at a tweet showed.
+type Observation struct {
+	At      time.Time // when the look began
+	Metrics Metrics   // counts that the provider left out are absent
+}
+
+// Snapshot is one point of a tweet's history.
+type Snapshot struct {
+	At       time.Time
+	Metrics  Metrics  // absent counts of the look carried over from before
+	Deltas   Deltas   // against the previous snapshot; zeros on the first
+	Velocity *float64 // engagements per hour since the previous snapshot; nil on the first
+}
+
+// Tracking is what is known of a tweet between two looks.
+type Tracking struct {
+	CreatedAt time.Time // when the tweet was posted
+
+	Tier         Tier
+	Metrics      Metrics   // last known counts
+	ObservedAt   time.Time // last observation; zero: never
+	NextUpdateAt time.Time // when the next look is due; zero: never
+	UpdateCount  int       // observations applied so far
+
+	SnapshotAt time.Time // last snapshot; zero: none
+	Snapshot   Metrics   // counts of the last snapshot, which the next deltas are against
+
+	Attempts     int       // failures in a row
+	Misses       int       // counted misses in a row
+	LastMissedAt time.Time // last counted miss; zero: none
+	RetryAt      time.Time // do not look again before; zero: no such limit
+}
+
+// Update is what one look leads to.
+type Update struct {
+	Tracking Tracking
+	Snapshot *Snapshot // nil when the look adds no point to the history
+}
+
+// Track returns the state of a tweet that was posted at createdAt, is tracked
+// from now on, and was collected with the counts known (none of them may be). Its
+// first look is due at once: also for a tweet that is too old for any tier, which
+// gets that one look and then goes cold. Counts known at collection make the
+// baseline snapshot.
+//
+// The error wraps [ErrOutOfRange].
+func Track(p Policy, createdAt time.Time, known Metrics, now time.Time) (Update, error) {
+	if err := known.Validate(); err != nil {
+		return Update{}, err
+	}
+	t := Tracking{CreatedAt: createdAt, Metrics: known}
+	var first time.Time
+	t.Tier, first = p.Schedule(t, now)
+	t.NextUpdateAt = now
+	if !known.Known() {
+		return Update{Tracking: t}, nil
+	}
+	if !first.IsZero() {
+		// The collection was a look already.
+		t.NextUpdateAt = first
+	}
+	snap := t.snapshot(now)
+	t.SnapshotAt, t.Snapshot = now, known
+	return Update{Tracking: t, Snapshot: snap}, nil
+}
+
+// Observe applies one look to what was known before it: counts, deltas,
+// velocity, tier and the next look. Failures and misses counted so far are
+// forgotten.
+//
+// Velocity = (delta retweets + replies + likes + quotes) / hours since the
+// previous snapshot.
+//
+// The error wraps [ErrStale], [ErrFuture] or [ErrOutOfRange]; then nothing of the
+// observation may be used.
+func Observe(p Policy, prev Tracking, o Observation, now time.Time) (Update, error) {
+	switch {
+	case !prev.ObservedAt.IsZero() && !o.At.After(prev.ObservedAt):
+		return Update{}, fmt.Errorf("%w: %s, had %s", ErrStale, o.At.Format(time.RFC3339Nano), prev.ObservedAt.Format(time.RFC3339Nano))
+	case o.At.After(now.Add(MaxClockSkew)):
+		return Update{}, fmt.Errorf("%w: %s, now %s", ErrFuture, o.At.Format(time.RFC3339Nano), now.Format(time.RFC3339Nano))
+	}
+	// The reading itself is checked before the merge, which would hide a
+	// nonsensical view count behind the last good one.
+	if err := o.Metrics.Validate(); err != nil {
+		return Update{}, err
+	}
+	t := prev
+	t.Metrics = o.Metrics.after(prev.Metrics)
+	if err := t.Metrics.Validate(); err != nil {
+		return Update{}, err
+	}
+	t.ObservedAt = o.At
+	t.UpdateCount++
+	t.Attempts, t.Misses = 0, 0
+	t.LastMissedAt, t.RetryAt = time.Time{}, time.Time{}
+	t.Tier, t.NextUpdateAt = p.Schedule(t, now)
+
+	if !prev.SnapshotAt.IsZero() && o.At.Sub(prev.SnapshotAt) < MinSnapshotGap {
+		return Update{Tracking: t}, nil
+	}
+	snap := t.snapshot(o.At)
+	t.SnapshotAt, t.Snapshot = o.At, t.Metrics
+	return Update{Tracking: t, Snapshot: snap}, nil
+}
+
+// snapshot makes the next point of the history of t from its current counts.
+func (t Tracking) snapshot(at time.Time) *Snapshot {
+	if t.SnapshotAt.IsZero() {
+		return &Snapshot{At: at, Metrics: t.Metrics, Deltas: t.Metrics.minus(t.Metrics)}
+	}
+	s := &Snapshot{At: at, Metrics: t.Metrics, Deltas: t.Metrics.minus(t.Snapshot)}
+	if total, known := s.Deltas.Total().Get(); known {
+		v := float64(total) / at.Sub(t.SnapshotAt).Hours()
+		s.Velocity = &v
+	}
+	return s
+}

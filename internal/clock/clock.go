@@ -1,0 +1,144 @@
+// Package clock is the one clock of the engine: the database's time, read now
+// and then, carried on between readings by this machine's monotonic clock. No
+// replica's wall clock decides anything, so replicas agree to within a round trip.
+//
+// There are two times. Database time is real. Engine time is what tweets age in
+// and what is stored in rows; it is the same, unless a demonstration runs faster
+// ([Setting]).
+package clock
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// SyncEvery is how often a running clock reads the database's time again.
+const SyncEvery = 30 * time.Second
+
+// Source tells the database's time.
+type Source interface {
+	DatabaseTime(ctx context.Context) (time.Time, error)
+}
+
+// Setting maps database time to engine time: engine = Engine + (database -
+// Database) * Speed. The zero value is real time.
+type Setting struct {
+	Database time.Time // a moment in database time
+	Engine   time.Time // the same moment in engine time
+	Speed    float64   // engine seconds a second; 0 means 1
+}
+
+// Real reports whether engine time is database time.
+func (s Setting) Real() bool {
+	return (s.Speed == 0 || s.Speed == 1) && s.Database.Equal(s.Engine)
+}
+
+// At returns the engine time at the given database time.
+func (s Setting) At(database time.Time) time.Time {
+	if s.Real() {
+		return database
+	}
+	return s.Engine.Add(s.scale(database.Sub(s.Database)))
+}
+
+func (s Setting) scale(d time.Duration) time.Duration {
+	if s.Speed == 0 || s.Speed == 1 {
+		return d
+	}
+	return time.Duration(float64(d) * s.Speed)
+}
+
+// Clock tells database and engine time. It is safe for concurrent use. Neither
+// time ever runs backwards: after a correction it stands still until the
+// database has caught up.
+type Clock struct {
+	setting Setting
+	source  Source
+
+	mu     sync.Mutex
+	anchor time.Time // local time with its monotonic reading at the last sync
+	offset time.Duration
+	last   time.Time // latest database time told
+}
+
+// New reads the source once and returns a clock set by it.
+func New(ctx context.Context, source Source, setting Setting) (*Clock, error) {
+	c := &Clock{setting: setting, source: source}
+	if err := c.Sync(ctx); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// Sync reads the database's time again. The reading is taken to be that of the
+// middle of the round trip.
+func (c *Clock) Sync(ctx context.Context) error {
+	before := time.Now()
+	database, err := c.source.DatabaseTime(ctx)
+	if err != nil {
+		return fmt.Errorf("read the database's time: %w", err)
+	}
+	middle := before.Add(time.Since(before) / 2)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.anchor = middle
+	c.offset = database.Sub(middle)
+	return nil
+}
+
+// Run syncs the clock every [SyncEvery] until ctx ends. A failed reading is given
+// to report; the clock runs on by the last good one.
+func (c *Clock) Run(ctx context.Context, report func(error)) {
+	tick := time.NewTicker(SyncEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if err := c.Sync(ctx); err != nil && ctx.Err() == nil {
+				report(err)
+			}
+		}
+	}
+}
+
+// Database returns the database's time, in UTC.
+func (c *Clock) Database() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	// anchor holds a monotonic reading, so a step of the wall clock is not seen.
+	now := c.anchor.Add(time.Since(c.anchor)).Add(c.offset).Round(0).UTC()
+	if now.Before(c.last) {
+		return c.last
+	}
+	c.last = now
+	return now
+}
+
+// Now returns engine time, in UTC, cut to the microsecond that Postgres stores.
+func (c *Clock) Now() time.Time {
+	return c.setting.At(c.Database()).UTC().Truncate(time.Microsecond)
+}
+
+// Engine converts a real duration (a lease, a back-off) to engine time.
+func (c *Clock) Engine(real time.Duration) time.Duration { return c.setting.scale(real) }
+
+// Real converts a duration of engine time (an interval, what is left of a stored
+// lease) to real time.
+func (c *Clock) Real(engine time.Duration) time.Duration {
+	if c.setting.Speed == 0 || c.setting.Speed == 1 {
+		return engine
+	}
+	return time.Duration(float64(engine) / c.setting.Speed)
+}
+
+// Speed returns how many engine seconds pass in a second.
+func (c *Clock) Speed() float64 {
+	if c.setting.Speed == 0 {
+		return 1
+	}
+	return c.setting.Speed
+}
