@@ -124,15 +124,15 @@ func (c *Clock) Now() time.Time {
 }
 
 // Engine converts a real duration (a lease, a back-off) to engine time.
-func (c *Clock) Engine(real time.Duration) time.Duration { return c.setting.scale(real) }
+func (c *Clock) Engine(d time.Duration) time.Duration { return c.setting.scale(d) }
 
 // Real converts a duration of engine time (an interval, what is left of a stored
 // lease) to real time.
-func (c *Clock) Real(engine time.Duration) time.Duration {
+func (c *Clock) Real(d time.Duration) time.Duration {
 	if c.setting.Speed == 0 || c.setting.Speed == 1 {
-		return engine
+		return d
 	}
-	return time.Duration(float64(engine) / c.setting.Speed)
+	return time.Duration(float64(d) / c.setting.Speed)
 }
 
 // Speed returns how many engine seconds pass in a second.

@@ -1,0 +1,28 @@
+# Every target here is also what the gate runs (.ci/run).
+GO ?= go
+LINT = $(GO) tool -modfile=tools/go.mod golangci-lint
+
+.PHONY: help build test race lint fmt tidy check fuzz bench
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build the binary into bin/
+	$(GO) build -trimpath -o bin/ ./cmd/gorgone
+
+test: ## the tests
+	$(GO) test ./...
+
+race: ## the tests with the race detector
+	$(GO) test -race ./...
+
+lint: ## vet and lint
+	$(GO) vet ./...
+	$(LINT) run
+
+fmt: ## format every file
+	$(LINT) fmt
+
+tidy: ## go.mod lists what is used, no more
+	$(GO) mod tidy
+
+check: lint race build ## what a change must pass
