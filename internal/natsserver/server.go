@@ -1,0 +1,135 @@
+// Package natsserver runs a NATS server with JetStream inside this process, for
+// a single machine and for tests.
+package natsserver
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/rs/zerolog"
+)
+
+const (
+	maxMemory = 256 << 20 // bytes of streams in memory
+	maxStore  = 10 << 30  // bytes of streams on disk
+
+	startTimeout = 10 * time.Second
+)
+
+// Options says how the server runs.
+type Options struct {
+	StoreDir   string // where streams are kept; required. One server a folder
+	ServerName string // defaults to gorgone
+	Host       string // address to listen on; defaults to 127.0.0.1. Anyone who reaches it is let in
+	Port       int    // 0: in-process connections only; -1: any free port
+	HTTPPort   int    // of the monitoring pages (/jsz, /healthz); 0: none; -1: any free port
+	SyncAlways bool   // sync every write to disk: a power failure loses nothing that was acknowledged
+	Log        zerolog.Logger
+}
+
+func (o Options) validate() error {
+	var faults []error
+	if o.StoreDir == "" {
+		// Without one the server would keep its streams in /tmp.
+		faults = append(faults, errors.New("no store folder given"))
+	}
+	for _, p := range []struct {
+		name string
+		port int
+	}{{"port", o.Port}, {"HTTP port", o.HTTPPort}} {
+		if p.port < -1 || p.port > 65535 {
+			faults = append(faults, fmt.Errorf("%s %d: must be in -1..65535", p.name, p.port))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// Server is a running embedded server.
+type Server struct {
+	ns *server.Server
+}
+
+// Start starts a server and returns when it takes connections and JetStream works.
+func Start(o Options) (*Server, error) {
+	if err := o.validate(); err != nil {
+		return nil, fmt.Errorf("start nats: %w", err)
+	}
+	if o.ServerName == "" {
+		o.ServerName = "gorgone"
+	}
+	if o.Host == "" {
+		o.Host = "127.0.0.1"
+	}
+	ns, err := server.NewServer(&server.Options{
+		ServerName:         o.ServerName,
+		DontListen:         o.Port == 0,
+		Host:               o.Host,
+		Port:               o.Port,
+		HTTPHost:           o.Host,
+		HTTPPort:           o.HTTPPort,
+		JetStream:          true,
+		StoreDir:           o.StoreDir,
+		JetStreamMaxMemory: maxMemory,
+		JetStreamMaxStore:  maxStore,
+		SyncAlways:         o.SyncAlways,
+		NoSigs:             true, // or it would take SIGINT from us and exit
+	})
+	if err != nil {
+		return nil, fmt.Errorf("start nats: %w", err)
+	}
+	log := newLogger(o.Log)
+	ns.SetLoggerV2(log, false, false, false)
+	ns.Start()
+	s := &Server{ns: ns}
+	if err := s.ready(log.fatal); err != nil {
+		s.Stop()
+		return nil, fmt.Errorf("start nats on %s with store %s: %w", net.JoinHostPort(o.Host, strconv.Itoa(o.Port)), o.StoreDir, err)
+	}
+	return s, nil
+}
+
+func (s *Server) ready(fatal <-chan string) error {
+	deadline := time.Now().Add(startTimeout)
+	for !s.ns.ReadyForConnections(20 * time.Millisecond) {
+		select {
+		case msg := <-fatal:
+			return errors.New(msg)
+		default:
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("not ready for connections after %s", startTimeout)
+		}
+	}
+	if !s.ns.JetStreamEnabled() {
+		return errors.New("jetstream did not come up; see the log before this")
+	}
+	return nil
+}
+
+// ClientURL returns the address other processes connect to. It is of no use when
+// the server does not listen.
+func (s *Server) ClientURL() string { return s.ns.ClientURL() }
+
+// MonitorURL returns the address of the monitoring pages, or "" when there are none.
+func (s *Server) MonitorURL() string {
+	addr := s.ns.MonitorAddr()
+	if addr == nil {
+		return ""
+	}
+	return "http://" + addr.String()
+}
+
+// InProcess lets this process connect without a socket. Such connections end
+// with the server.
+func (s *Server) InProcess() nats.InProcessConnProvider { return s.ns }
+
+// Stop ends the server and waits until it has. Streams on disk are kept.
+func (s *Server) Stop() {
+	s.ns.Shutdown()
+	s.ns.WaitForShutdown()
+}
