@@ -1,16 +1,180 @@
 // Package pgtest gives tests databases on a real Postgres server.
+//
+// Each test process starts one server, when the first database is asked for, and
+// stops it when its tests are done. A package that uses it has a TestMain:
+//
+//	func TestMain(m *testing.M) { os.Exit(pgtest.Run(m)) }
+//
+// Durability is off: what a machine's crash would do is not tested.
 package pgtest
 
-import "testing"
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/rs/zerolog"
+
+	"gorgone/internal/postgres"
+	"gorgone/store"
+)
+
+const (
+	template = "gorgone_template"
+	timeout  = 2 * time.Minute // for any one step; it only ends what hangs
+)
+
+// shared is the server of this test process. A test binary has no other place
+// to keep what its tests have in common.
+var shared kit
+
+type kit struct {
+	running atomic.Bool // Run is under way
+	start   sync.Once
+	server  *postgres.Server
+	dir     string
+	err     error
+
+	migrate    sync.Once
+	migrateErr error
+
+	// creating serialises the copies of the template: Postgres refuses to copy
+	// a database that is in use, and a copy is a use.
+	creating sync.Mutex
+	count    atomic.Int64
+}
 
 // Run runs the tests of a package and stops the server they used, if any. Call
 // it from TestMain and exit with its result.
-func Run(m interface{ Run() int }) int { return m.Run() }
+func Run(m interface{ Run() int }) int {
+	shared.running.Store(true)
+	defer shared.stop() // also after a panic
+	return m.Run()
+}
 
 // NewDatabase returns the URL of a new database that all migrations were applied
 // to. It is dropped when the test ends.
-func NewDatabase(tb testing.TB) string { tb.Helper(); tb.Fatal("unsupported"); return "" }
+func NewDatabase(tb testing.TB) string {
+	tb.Helper()
+	shared.ensureServer(tb)
+	shared.migrate.Do(func() { shared.migrateErr = shared.makeTemplate() })
+	if shared.migrateErr != nil {
+		tb.Fatalf("make the template database: %v", shared.migrateErr)
+	}
+	return shared.create(tb, template)
+}
 
 // NewEmptyDatabase returns the URL of a new, empty database. It is dropped when
 // the test ends.
-func NewEmptyDatabase(tb testing.TB) string { tb.Helper(); tb.Fatal("unsupported"); return "" }
+func NewEmptyDatabase(tb testing.TB) string {
+	tb.Helper()
+	shared.ensureServer(tb)
+	return shared.create(tb, "template0")
+}
+
+func (k *kit) ensureServer(tb testing.TB) {
+	tb.Helper()
+	if !k.running.Load() {
+		tb.Fatal("pgtest: no TestMain that calls pgtest.Run: the server would be left running")
+	}
+	k.start.Do(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), timeout)
+		defer cancel()
+		sweep(ctx)
+		// Readable by the user that runs the server, unlike a folder of the
+		// testing package's.
+		if k.dir, k.err = os.MkdirTemp("", "gorgone-pgtest-"); k.err != nil {
+			return
+		}
+		if k.err = os.Chmod(k.dir, 0o711); k.err != nil { // #nosec G302 -- to be entered by that user
+			return
+		}
+		k.server, k.err = postgres.Start(ctx, postgres.Options{DataDir: k.dir, Unsafe: true})
+	})
+	if k.err != nil {
+		tb.Fatalf("start postgres for tests: %v", k.err)
+	}
+}
+
+func (k *kit) stop() {
+	if k.server != nil {
+		if err := k.server.Stop(); err != nil {
+			fmt.Fprintln(os.Stderr, "pgtest: stop postgres:", err)
+		}
+	}
+	if k.dir != "" {
+		_ = os.RemoveAll(k.dir)
+	}
+}
+
+// sweep removes what test processes that were killed have left behind.
+func sweep(ctx context.Context) {
+	dirs, err := filepath.Glob(filepath.Join(os.TempDir(), "gorgone-pgtest-*"))
+	if err != nil {
+		return
+	}
+	for _, dir := range dirs {
+		// A young folder may be one that is being set up.
+		if info, err := os.Stat(filepath.Join(dir, "lock")); err == nil && time.Since(info.ModTime()) > timeout {
+			_ = postgres.Remove(ctx, dir, zerolog.Nop()) // in use: another test process
+		}
+	}
+}
+
+func (k *kit) makeTemplate() error {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	if err := k.exec(ctx, `create database `+template); err != nil {
+		return err
+	}
+	_, err := store.Migrate(ctx, k.url(template))
+	return err
+}
+
+func (k *kit) create(tb testing.TB, from string) string {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	name := fmt.Sprintf("test_%d", k.count.Add(1))
+	k.creating.Lock()
+	err := k.exec(ctx, fmt.Sprintf(`create database %s template %s`, name, from))
+	k.creating.Unlock()
+	if err != nil {
+		tb.Fatalf("create a test database: %v", err)
+	}
+	tb.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), timeout)
+		defer cancel()
+		if err := k.exec(ctx, `drop database if exists `+name+` with (force)`); err != nil {
+			tb.Errorf("drop the test database: %v", err)
+		}
+	})
+	return k.url(name)
+}
+
+func (k *kit) exec(ctx context.Context, sql string) error {
+	conn, err := pgx.Connect(ctx, k.server.URL())
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx) //nolint:errcheck // nothing was left to send
+	_, err = conn.Exec(ctx, sql)
+	return err
+}
+
+func (k *kit) url(name string) string {
+	u, err := url.Parse(k.server.URL())
+	if err != nil {
+		panic("pgtest: the server's own url does not parse: " + strings.ReplaceAll(err.Error(), k.server.URL(), "…"))
+	}
+	u.Path = "/" + name
+	return u.String()
+}
