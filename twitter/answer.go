@@ -1,0 +1,100 @@
+package twitter
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"gorgone/engagement"
+)
+
+// Answer is what a look-up learnt. Every unique id that was asked for is in
+// exactly one of Found, Missing and Unresolved.
+//
+// An answer may find nothing at all (len(Found) == 0 with ids in Missing). That
+// is more likely a fault of the provider than the end of every tweet in the
+// batch; the caller decides.
+type Answer struct {
+	Found      []Found
+	Missing    []Missing
+	Unresolved []Unresolved
+
+	// Calls is the number of HTTP calls made, failed ones included.
+	Calls int
+	// Billed is the number of tweets the provider bills for the calls that gave an
+	// answer: those it returned, asked for or not. twitterapi.io bills a call that
+	// returned none as one tweet. An answer that could not be read may have been
+	// billed too and is not counted.
+	Billed int
+}
+
+// Found is a tweet with its counters.
+type Found struct {
+	ID      string
+	Metrics engagement.Metrics // the four counts of Total are known; views and bookmarks may be absent
+
+	CreatedAt time.Time // when it was posted, by the provider; zero when not given or not readable
+	At        time.Time // when the call began, by the clock of [Config]
+}
+
+// Missing is a tweet that a valid answer lacked.
+type Missing struct {
+	ID string
+	// Reason is the provider's, one of the Reason constants. It is empty when the
+	// provider left the tweet out without a word, as twitterapi.io always does.
+	Reason string
+	At     time.Time // when the call began, by the clock of [Config]
+}
+
+// Reasons the X API gives for leaving out a tweet.
+const (
+	ReasonNotFound      = "resource-not-found"          // deleted, or never existed
+	ReasonNotAuthorized = "not-authorized-for-resource" // account protected or suspended
+	ReasonUnavailable   = "resource-unavailable"        // withheld from view
+	ReasonDisallowed    = "disallowed-resource"         // breaks X's rules
+)
+
+// Unresolved is a tweet about which nothing was learnt.
+type Unresolved struct {
+	ID string
+	// Err says why. It wraps [engagement.ErrTweetID] for text that is not an id,
+	// [ErrMalformed] for an unusable element of an answer, else the error of the call
+	// that failed; with [ErrNotAsked] too when the id was not part of that call.
+	Err error
+}
+
+// ErrNotAsked marks ids that were not sent because a call before theirs failed.
+var ErrNotAsked = errors.New("not asked")
+
+// checked returns the unique well-formed ids in order, and records the others as
+// unresolved.
+func (a *Answer) checked(ids []string) []string {
+	seen := make(map[string]struct{}, len(ids))
+	valid := make([]string, 0, len(ids))
+	for _, id := range ids {
+		if _, again := seen[id]; again {
+			continue
+		}
+		seen[id] = struct{}{}
+		if err := engagement.CheckTweetID(id); err != nil {
+			a.Unresolved = append(a.Unresolved, Unresolved{ID: id, Err: err})
+			continue
+		}
+		valid = append(valid, id)
+	}
+	return valid
+}
+
+// giveUp records the ids of a failed call, and those that come after it.
+func (a *Answer) giveUp(asked, rest []string, err error) {
+	for _, id := range asked {
+		a.Unresolved = append(a.Unresolved, Unresolved{ID: id, Err: err})
+	}
+	if len(rest) == 0 {
+		return
+	}
+	notAsked := fmt.Errorf("%w: an earlier call failed: %w", ErrNotAsked, err)
+	for _, id := range rest {
+		a.Unresolved = append(a.Unresolved, Unresolved{ID: id, Err: notAsked})
+	}
+}

@@ -1,0 +1,177 @@
+package twitter
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+)
+
+// maxBody bounds an answer. A hundred of the fattest tweets take about 2 MB.
+const maxBody = 8 << 20
+
+// caller makes the HTTP calls of one client: it owns the connections and knows
+// what both providers have in common.
+type caller struct {
+	config   Config
+	provider string
+	http     *http.Client
+	// refusal gives the error of a status other than 200 its kind.
+	refusal func(status int, header http.Header, body []byte) error
+	header  func(http.Header, string) // puts the key where the provider wants it
+	buffers sync.Pool                 // of *bytes.Buffer
+}
+
+func newCaller(provider string, config Config) *caller {
+	return &caller{
+		config:   config,
+		provider: provider,
+		http: &http.Client{
+			Transport: &http.Transport{
+				Proxy:               http.ProxyFromEnvironment,
+				DialContext:         (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+				TLSHandshakeTimeout: 5 * time.Second,
+				MaxIdleConns:        config.MaxConns,
+				MaxIdleConnsPerHost: config.MaxConns,
+				// Shorter than servers' usual minute, so that a connection is rarely used
+				// at the moment the other side closes it.
+				IdleConnTimeout:   30 * time.Second,
+				ForceAttemptHTTP2: true,
+			},
+			// A redirect would carry the key to wherever it points.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+		buffers: sync.Pool{New: func() any { return new(bytes.Buffer) }},
+	}
+}
+
+// exchange is one HTTP call and its answer.
+type exchange struct {
+	call   Call
+	begun  bool      // the gate was passed
+	at     time.Time // when, by the clock of the settings
+	header http.Header
+	body   *bytes.Buffer // goes back to the pool when the exchange is over
+}
+
+// get waits for the gate, calls path, and gives a 200's body to decode, which
+// returns the number of tweets in it. Neither decode nor seen, which may look at
+// the exchange when it is over, may keep the body.
+func (c *caller) get(ctx context.Context, gate Gate, path string, ids int, decode func(body []byte) (returned int, err error), seen func(*exchange)) error {
+	x := &exchange{call: Call{Provider: c.provider, IDs: ids}}
+	x.body = c.buffers.Get().(*bytes.Buffer)
+	defer c.buffers.Put(x.body)
+	x.body.Reset()
+
+	err := c.exchange(ctx, gate, path, x, decode)
+	seen(x)
+	return err
+}
+
+func (c *caller) exchange(ctx context.Context, gate Gate, path string, x *exchange, decode func(body []byte) (int, error)) error {
+	if gate != nil {
+		if err := gate.Wait(ctx); err != nil {
+			return fmt.Errorf("wait for permission to call %s: %w", c.provider, err)
+		}
+	}
+	x.begun, x.at = true, c.config.Now()
+	start := time.Now()
+	err := c.fetch(ctx, path, x)
+	if err == nil {
+		x.call.Returned, err = decode(x.body.Bytes())
+	}
+	if err != nil {
+		err = fmt.Errorf("%s: %w", c.provider, err)
+	}
+	x.call.Duration = time.Since(start)
+	x.call.Kind = Kind(err)
+	c.config.OnCall(x.call)
+	return err
+}
+
+// errTimeout is the cause of a call's end by its own time-out.
+var errTimeout = errors.New("call timed out")
+
+// fetch reads the answer to one call. A status other than 200 is an error.
+func (c *caller) fetch(ctx context.Context, path string, x *exchange) error {
+	callCtx, cancel := context.WithTimeoutCause(ctx, c.config.Timeout, errTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(callCtx, http.MethodGet, c.config.BaseURL+path, nil)
+	if err != nil {
+		return fmt.Errorf("make request: %w", withoutURL(err))
+	}
+	c.header(req.Header, c.config.Key)
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("User-Agent", "gorgone")
+	// net/http sends a GET again by itself when a kept connection breaks. That would
+	// be a call that no gate permitted and no count shows. It does so only for
+	// requests without a body to lose, so give it an (empty) one.
+	req.Body = struct{ io.ReadCloser }{http.NoBody}
+
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return c.broken(ctx, callCtx, err)
+	}
+	defer resp.Body.Close()
+	x.call.Status, x.header = resp.StatusCode, resp.Header
+	if resp.ContentLength > 0 {
+		x.body.Grow(int(min(resp.ContentLength, maxBody)) + bytes.MinRead)
+	}
+	n, err := x.body.ReadFrom(io.LimitReader(resp.Body, maxBody+1))
+	c.redact(x.body)
+	switch {
+	case resp.StatusCode != http.StatusOK:
+		// What was read of it must do, the status says the most.
+		return c.refusal(resp.StatusCode, resp.Header, x.body.Bytes())
+	case err != nil:
+		return c.broken(ctx, callCtx, err)
+	case n > maxBody:
+		return fmt.Errorf("%w: longer than %d bytes", ErrMalformed, maxBody)
+	}
+	return nil
+}
+
+// broken gives its kind to an error of the transport.
+func (c *caller) broken(ctx, callCtx context.Context, err error) error {
+	switch {
+	case ctx.Err() != nil: // the caller's doing
+		return fmt.Errorf("call ended: %w", context.Cause(ctx))
+	case errors.Is(context.Cause(callCtx), errTimeout):
+		// Without the error itself: as a DeadlineExceeded it would look like the
+		// caller's own.
+		return fmt.Errorf("%w: no full answer within %s", ErrProviderFault, c.config.Timeout)
+	default:
+		// Its text alone, because the time-outs of net claim to be a DeadlineExceeded.
+		return fmt.Errorf("%w: %s", ErrProviderFault, bounded(withoutURL(err).Error()))
+	}
+}
+
+// withoutURL takes off the part of an error that quotes the request's URL.
+func withoutURL(err error) error {
+	if quoting, ok := errors.AsType[*url.Error](err); ok {
+		return quoting.Err
+	}
+	return err
+}
+
+// redact takes the key out of an answer that echoes it, so that it can't get into
+// an error from there.
+func (c *caller) redact(body *bytes.Buffer) {
+	key := []byte(c.config.Key)
+	if len(key) < minSecret || !bytes.Contains(body.Bytes(), key) {
+		return
+	}
+	clean := bytes.ReplaceAll(body.Bytes(), key, []byte("[key]"))
+	body.Reset()
+	body.Write(clean)
+}
+
+// minSecret is the length from which a key is taken for a secret. A shorter one
+// (for a provider double) could be part of any word.
+const minSecret = 8

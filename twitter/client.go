@@ -1,0 +1,152 @@
+package twitter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync/atomic"
+	"time"
+)
+
+// client is what the clients of both providers have in common. A copy of it
+// shares connections and what was learnt.
+type client struct {
+	*caller
+
+	gate   Gate // nil: no waiting
+	maxIDs *atomic.Int64
+	path   func(ids []string) string
+	decode func(body []byte, p *page) error
+	// limit reads the number of ids that the provider takes from its refusal of asked
+	// ids; 0 when the refusal is not about that.
+	limit func(refusal *BadRequestError, asked int) int
+	// leastBilled is the number of tweets that an answer with fewer is billed as.
+	leastBilled int
+}
+
+// MaxIDs returns how many ids go into one call now: the setting, or what the
+// provider turned out to take.
+func (c *client) MaxIDs() int { return int(c.maxIDs.Load()) }
+
+// Lookup asks for the counters of tweets, in as many calls as needed, one after
+// the other. Text that is not a tweet id is unresolved and not sent; an id given
+// twice is sent once.
+//
+// When a call fails, no further one is made: what was learnt before is in the
+// answer, the other ids are unresolved, and the error is the call's, the gate's or
+// the context's. A refusal that only says how many ids a call may hold is learnt
+// from, for as long as the client lives, and the ids are sent again in smaller
+// calls.
+func (c *client) Lookup(ctx context.Context, ids []string) (Answer, error) {
+	var a Answer
+	rest := a.checked(ids)
+	for len(rest) > 0 {
+		n := min(c.MaxIDs(), len(rest))
+		err := c.ask(ctx, rest[:n], &a, func(*exchange) {})
+		if c.learn(err, n) {
+			continue
+		}
+		if err != nil {
+			a.giveUp(rest[:n], rest[n:], err)
+			return a, err
+		}
+		rest = rest[n:]
+	}
+	return a, nil
+}
+
+// ask makes one call for ids and adds to the answer what it says of them.
+func (c *client) ask(ctx context.Context, ids []string, a *Answer, seen func(*exchange)) error {
+	p := newPage(ids)
+	var at time.Time
+	err := c.get(ctx, c.gate, c.path(ids), len(ids), func(body []byte) (int, error) {
+		err := c.decode(body, p)
+		return p.returned, err
+	}, func(x *exchange) {
+		if x.begun {
+			a.Calls++
+		}
+		at = x.at
+		seen(x)
+	})
+	if err != nil {
+		return err
+	}
+	a.Billed += max(p.returned, c.leastBilled)
+	p.addTo(a, at)
+	return nil
+}
+
+// learn lowers the number of ids a call if err is the refusal of too many. It
+// reports whether the ids should be sent again.
+func (c *client) learn(err error, asked int) bool {
+	refusal, ok := errors.AsType[*BadRequestError](err)
+	if !ok || asked < 2 {
+		return false
+	}
+	limit := int64(c.limit(refusal, asked))
+	if limit == 0 {
+		return false
+	}
+	for {
+		known := c.maxIDs.Load()
+		if known <= limit {
+			return true // another call learnt it meanwhile
+		}
+		if c.maxIDs.CompareAndSwap(known, limit) {
+			c.config.OnMaxIDs(int(limit))
+			return true
+		}
+	}
+}
+
+// maxProbeBody bounds the raw answer in a [ProbeResult].
+const maxProbeBody = 64 << 10
+
+// ProbeResult is what one call showed, for a person to look at.
+type ProbeResult struct {
+	Provider string
+	Status   int         // HTTP status; 0 when there was no answer
+	Header   http.Header // those of the answer that speak of limits, content and time
+	Body     []byte      // the first 64 KiB
+	Duration time.Duration
+	Answer   Answer
+	Err      error
+}
+
+// Probe makes one call for at most MaxIDs ids, and returns the raw answer beside
+// what is understood of it. It costs what a look-up costs.
+func (c *client) Probe(ctx context.Context, ids []string) ProbeResult {
+	result := ProbeResult{Provider: c.provider}
+	valid := result.Answer.checked(ids)
+	if n := len(valid); n == 0 || n > c.MaxIDs() {
+		result.Err = fmt.Errorf("probe takes 1 to %d tweet ids, got %d", c.MaxIDs(), n)
+		return result
+	}
+	result.Err = c.ask(ctx, valid, &result.Answer, func(x *exchange) {
+		result.Status, result.Duration = x.call.Status, x.call.Duration
+		result.Header = telling(x.header)
+		result.Body = append([]byte(nil), x.body.Bytes()[:min(x.body.Len(), maxProbeBody)]...)
+	})
+	if result.Err != nil {
+		result.Answer.giveUp(valid, nil, result.Err)
+	}
+	return result
+}
+
+// telling picks the headers of an answer that [Probe] shows. Others may hold
+// cookies.
+func telling(h http.Header) http.Header {
+	picked := make(http.Header)
+	for _, name := range []string{
+		"Content-Type", "Date", "Retry-After",
+		"X-Rate-Limit-Limit", "X-Rate-Limit-Remaining", "X-Rate-Limit-Reset",
+		"X-Ratelimit-Limit", "X-Ratelimit-Remaining", "X-Ratelimit-Reset",
+	} {
+		if values := h.Values(name); len(values) > 0 {
+			picked[name] = values
+		}
+	}
+	return picked
+}

@@ -1,0 +1,77 @@
+package twitter
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync/atomic"
+)
+
+// XAPIBaseURL is where the X API answers.
+const XAPIBaseURL = "https://api.x.com"
+
+// XAPIName is how [XAPI] names its provider, in calls and errors.
+const XAPIName = "x"
+
+// The names that X gives, or gave, to the parameter that asks for a tweet's
+// counters. Its guides say the first, its specification the second.
+const (
+	TweetFields = "tweet.fields"
+	PostFields  = "post.fields"
+)
+
+// XAPI looks up tweets at the X API v2, GET /2/tweets. Make one with [NewXAPI].
+//
+// X says why it leaves a tweet out; such a tweet is missing with that reason, also
+// when the reason is a protected account. An edited tweet may be answered by its
+// newest version, which then stands for the version asked for. X bills each post
+// once a day, so Billed is an upper bound.
+type XAPI struct {
+	client
+}
+
+// XConfig sets up a client of the X API.
+type XConfig struct {
+	Config
+
+	// FieldsParam is [TweetFields], the default, or [PostFields].
+	FieldsParam string
+}
+
+// NewXAPI returns a client with the given settings, or all that is wrong with
+// them.
+func NewXAPI(config XConfig) (*XAPI, error) {
+	common, err := config.withDefaults(XAPIBaseURL, maxIDs)
+	if err != nil {
+		return nil, fmt.Errorf("configure the X API: %w", err)
+	}
+	param := config.FieldsParam
+	if param == "" {
+		param = TweetFields
+	}
+	if !slices.Contains([]string{TweetFields, PostFields}, param) {
+		return nil, fmt.Errorf("configure the X API: fields parameter %q: must be %s or %s", param, TweetFields, PostFields)
+	}
+	c := &XAPI{client{
+		caller: newCaller(XAPIName, common),
+		maxIDs: new(atomic.Int64),
+		path: func(ids []string) string {
+			return "/2/tweets?ids=" + strings.Join(ids, ",") + "&" + param + "=public_metrics,created_at"
+		},
+		decode: decodeX,
+		limit:  func(*BadRequestError, int) int { return 0 }, // 100 has always held
+	}}
+	c.refusal = xRefusal
+	c.header = func(h http.Header, key string) { h.Set("Authorization", "Bearer "+key) }
+	c.maxIDs.Store(int64(common.MaxIDs))
+	return c, nil
+}
+
+// Through returns a view of the client that waits for another gate. It shares the
+// connections with the client.
+func (c *XAPI) Through(gate Gate) *XAPI {
+	view := *c
+	view.gate = gate
+	return &view
+}
