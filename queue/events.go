@@ -3,9 +3,14 @@ package queue
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"regexp"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/nats-io/nats.go"
 
 	"gorgone/engagement"
 )
@@ -19,14 +24,15 @@ const (
 	Current    Outcome = "current"    // a newer observation was there already
 	Missing    Outcome = "missing"    // a valid answer lacked the tweet
 	Unresolved Outcome = "unresolved" // no usable answer about the tweet
-	Failed     Outcome = "failed"     // the look-up failed; see the reason
+	Failed     Outcome = "failed"     // the look-up failed; the reason says why
 	Untracked  Outcome = "untracked"  // no row tracks the tweet
 )
 
 // Done is the result of a refresh, for whoever waits for it.
 type Done struct {
+	V          int         `json:"v"` // set by PublishDone
 	TweetID    string      `json:"tweet_id"`
-	RequestIDs []uuid.UUID `json:"request_ids"` // requests that this answers; coalesced ones are not named
+	RequestIDs []uuid.UUID `json:"request_ids"` // requests this answers; coalesced ones are not named
 	Outcome    Outcome     `json:"outcome"`
 	Reason     string      `json:"reason,omitempty"`
 	ObservedAt time.Time   `json:"observed_at,omitzero"`
@@ -45,28 +51,99 @@ type DoneRow struct {
 	NextUpdateAt    time.Time          `json:"next_update_at,omitzero"`
 }
 
-// PublishDone tells all who wait for the tweet. It is not stored.
-func (q *Queue) PublishDone(ctx context.Context, d Done) error { return errNotBuilt }
-
-// WatchDone returns the results of refreshes of the tweet from now on: the
-// subscription stands when WatchDone returns, so publish the refresh after it.
-// Results that nobody reads are dropped. stop must be called; the channel is
-// never closed, so wait on a context too.
-func (q *Queue) WatchDone(ctx context.Context, tweetID string) (results <-chan Done, stop func(), err error) {
-	return nil, nil, errNotBuilt
-}
-
 // Event is something that live pages may want to show.
 type Event struct {
-	Kind string          // a subject token: a-z, 0-9, - and _
+	Kind string          // a-z, 0-9, - and _
 	Data json.RawMessage // its content, by kind
 }
 
-// PublishEvent sends an event with data as JSON. It is not stored.
-func (q *Queue) PublishEvent(ctx context.Context, kind string, data any) error { return errNotBuilt }
+// watchBuffer is how many events a watcher may be behind before it misses some.
+const watchBuffer = 256
 
-// WatchEvents returns the events of all kinds from now on. A slow reader misses
-// events. stop must be called; the channel is never closed.
+var kindPattern = regexp.MustCompile(`^[a-z0-9_-]{1,64}$`)
+
+// PublishDone tells all who wait for the tweet. It is sent at once or not at all,
+// and is not stored.
+func (q *Queue) PublishDone(_ context.Context, d Done) error {
+	if err := engagement.CheckTweetID(d.TweetID); err != nil {
+		return fmt.Errorf("publish result: %w", err)
+	}
+	d.V = schemaVersion
+	return q.send(q.names.doneOf(d.TweetID), d)
+}
+
+// WatchDone returns the results of refreshes of the tweet from now on. It stands
+// at the server when WatchDone returns, so publish the refresh after it. stop must
+// be called. The channel is never closed: wait on a context too.
+func (q *Queue) WatchDone(ctx context.Context, tweetID string) (results <-chan Done, stop func(), err error) {
+	if err := engagement.CheckTweetID(tweetID); err != nil {
+		return nil, nil, fmt.Errorf("watch results: %w", err)
+	}
+	return watch(ctx, q, q.names.doneOf(tweetID), func(m *nats.Msg) (d Done, err error) {
+		return d, decodeVersioned(m.Data, &d.V, &d)
+	})
+}
+
+// PublishEvent sends an event with data as JSON. It is sent at once or not at all,
+// and is not stored.
+func (q *Queue) PublishEvent(_ context.Context, kind string, data any) error {
+	if !kindPattern.MatchString(kind) {
+		return fmt.Errorf("publish event: kind %.80q: want 1 to 64 of a-z, 0-9, - and _", kind)
+	}
+	return q.send(q.names.event(kind), data)
+}
+
+// WatchEvents returns the events of all kinds from now on. Who reads too slowly
+// misses events. stop must be called. The channel is never closed.
 func (q *Queue) WatchEvents(ctx context.Context) (events <-chan Event, stop func(), err error) {
-	return nil, nil, errNotBuilt
+	return watch(ctx, q, q.names.event(">"), func(m *nats.Msg) (Event, error) {
+		return Event{Kind: strings.TrimPrefix(m.Subject, q.names.event("")), Data: m.Data}, nil
+	})
+}
+
+func (q *Queue) send(subject string, v any) error {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("publish on %s: %w", subject, err)
+	}
+	if err := q.conn.nc.Publish(subject, body); err != nil {
+		return fmt.Errorf("publish on %s: %w", subject, err)
+	}
+	return nil
+}
+
+// watch subscribes, and waits until the server knows.
+func watch[T any](ctx context.Context, q *Queue, subject string, decode func(*nats.Msg) (T, error)) (<-chan T, func(), error) {
+	out := make(chan T, watchBuffer)
+	var missed atomic.Int64
+	sub, err := q.conn.nc.Subscribe(subject, func(m *nats.Msg) {
+		v, err := decode(m)
+		if err != nil {
+			q.log.Warn().Err(err).Str("subject", m.Subject).Msg("ignored an unreadable event")
+			return
+		}
+		select {
+		case out <- v:
+		default:
+			missed.Add(1)
+		}
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("subscribe to %s: %w", subject, err)
+	}
+	stop := func() {
+		if err := sub.Unsubscribe(); err != nil && sub.IsValid() && !q.conn.nc.IsClosed() {
+			q.log.Warn().Err(err).Str("subject", subject).Msg("could not unsubscribe")
+		}
+		if n := missed.Swap(0); n > 0 {
+			q.log.Warn().Int64("missed", n).Str("subject", subject).Msg("a slow reader missed events")
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	if err := q.conn.nc.FlushWithContext(ctx); err != nil {
+		stop()
+		return nil, nil, fmt.Errorf("subscribe to %s: %w", subject, err)
+	}
+	return out, stop, nil
 }

@@ -2,43 +2,303 @@ package queue
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
 	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/rs/zerolog"
 )
 
-// Config says how the queue is set up. The zero value is a good default.
-type Config struct {
-	Prefix          string        // of all names; capital letters, digits, - and _. Defaults to ENG
-	Lease           time.Duration // how long a claim holds; the age at which batches are dropped. 0: what the stream says, or 3 min for a new one
-	AdoptLease      bool          // change the lease of an existing stream instead of failing with ErrLeaseDiffers
-	Replicas        int           // 1, 3 or 5. Defaults to 1
-	Memory          bool          // keep everything in memory instead of in files
-	MaxBatches      int           // most batch messages at once. Defaults to 20,000
-	DuplicateWindow time.Duration // in which a batch is published once only. Defaults to 2 min, or the lease if that is shorter
-	AckWait         time.Duration // after which an unanswered batch is delivered again. Defaults to 30 s
-	RefreshAge      time.Duration // after which a refresh nobody took is dropped. Defaults to 60 s
-	RefreshAckWait  time.Duration // after which an unanswered refresh is delivered again. Defaults to 10 s
+const (
+	// openTimeout bounds Open: a cluster that is electing leaders needs some seconds.
+	openTimeout = 30 * time.Second
+
+	// setUpPause is how long to wait before asking a cluster again that was not ready.
+	setUpPause = 250 * time.Millisecond
+
+	// repairEvery is how often at most a lost queue is set up again.
+	repairEvery = time.Second
+)
+
+// Queue is an open queue. It is safe for concurrent use. It needs no closing;
+// close its connection.
+type Queue struct {
+	conn  *Conn
+	js    jetstream.JetStream
+	log   zerolog.Logger
+	cfg   Config
+	names names
+
+	turn     chan struct{} // held while the queue is set up again
+	repaired time.Time     // guarded by turn
 }
 
-// LeaseError is returned by [Open] when the lease that was set is not the one
-// that the other processes on this queue go by.
-type LeaseError struct {
-	Stream string        // name of the batch stream
-	Want   time.Duration // what the configuration says
-	Have   time.Duration // what the stream says
+// Open creates the streams, consumers and buckets of the queue, or brings them up
+// to the configuration. Any number of processes may do so at once. The error is a
+// [LeaseError] when the lease differs from that of the stream.
+func Open(ctx context.Context, conn *Conn, cfg Config) (*Queue, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	q := &Queue{
+		conn:  conn,
+		js:    conn.js,
+		log:   conn.log,
+		cfg:   cfg,
+		names: newNames(cfg.Prefix),
+		turn:  make(chan struct{}, 1),
+	}
+	ctx, cancel := context.WithTimeout(ctx, openTimeout)
+	defer cancel()
+	if err := q.setUp(ctx); err != nil {
+		return nil, fmt.Errorf("open queue %s: %w", cfg.Prefix, err)
+	}
+	return q, nil
 }
-
-func (e *LeaseError) Error() string { return "" }
-
-// Queue is an open queue. It is safe for concurrent use.
-type Queue struct{}
-
-// Open creates the streams and consumers of the queue, or brings them up to the
-// configuration. Any number of processes may do so at once.
-func Open(ctx context.Context, conn *Conn, cfg Config) (*Queue, error) { return nil, errNotBuilt }
 
 // Lease is how long a claim holds. All processes on the queue go by the same.
-func (q *Queue) Lease() time.Duration { return 0 }
+func (q *Queue) Lease() time.Duration { return q.cfg.Lease }
 
 // AckWait is how long a delivered batch may go without an answer or a
 // [Delivery.InProgress] before it is delivered again.
-func (q *Queue) AckWait() time.Duration { return 0 }
+func (q *Queue) AckWait() time.Duration { return q.cfg.AckWait }
+
+// setUp makes everything that is missing on the server, and changes what differs.
+// It tries again while the server's cluster is not ready.
+func (q *Queue) setUp(ctx context.Context) error {
+	for {
+		err := q.setUpOnce(ctx)
+		if err == nil || !notReady(err) {
+			return explain(err)
+		}
+		select {
+		case <-ctx.Done():
+			return explain(err)
+		case <-time.After(setUpPause):
+		}
+	}
+}
+
+func (q *Queue) setUpOnce(ctx context.Context) error {
+	if err := q.putBatchStream(ctx); err != nil {
+		return err
+	}
+	for name, apply := range map[string]func(*jetstream.StreamConfig){
+		q.names.refresh: q.refreshStream,
+		q.names.dead:    q.deadStream,
+	} {
+		found, err := q.find(ctx, name)
+		if err == nil {
+			err = q.putStream(ctx, name, found, apply)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := q.putConsumer(ctx, q.names.batch, q.batchConsumer); err != nil {
+		return err
+	}
+	if err := q.putConsumer(ctx, q.names.refresh, q.refreshConsumer); err != nil {
+		return err
+	}
+	// The pace is worth nothing after a restart, and is written for every run of
+	// calls: it stays in memory.
+	if err := q.putBucket(ctx, q.names.pace, jetstream.MemoryStorage); err != nil {
+		return err
+	}
+	return q.putBucket(ctx, q.names.pause, q.storage())
+}
+
+// putBatchStream settles the lease with what is there before it writes its own.
+func (q *Queue) putBatchStream(ctx context.Context) error {
+	found, err := q.find(ctx, q.names.batch)
+	if err != nil {
+		return err
+	}
+	cfg, err := q.cfg.settle(q.names.batch, found)
+	if err != nil {
+		return err
+	}
+	q.cfg = cfg
+	return q.putStream(ctx, q.names.batch, found, q.batchStream)
+}
+
+// settle fills in the lease: that of the stream, which may be nil, unless told to
+// change it.
+func (c Config) settle(name string, stream *jetstream.StreamConfig) (Config, error) {
+	lease := c.Lease
+	if stream != nil {
+		have, err := time.ParseDuration(stream.Metadata[leaseKey])
+		switch {
+		case err != nil || have <= 0:
+			// Not set up by us, or by hand: nothing to differ from.
+		case lease == 0:
+			lease = have
+		case lease != have && !c.AdoptLease:
+			return c, &LeaseError{Stream: name, Want: lease, Have: have}
+		}
+	}
+	if lease == 0 {
+		lease = DefaultLease
+	}
+	c = c.withLease(lease)
+	return c, c.validate()
+}
+
+// find returns the stream's configuration, or nil when there is no such stream.
+func (q *Queue) find(ctx context.Context, name string) (*jetstream.StreamConfig, error) {
+	stream, err := q.js.Stream(ctx, name)
+	switch {
+	case errors.Is(err, jetstream.ErrStreamNotFound):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("look for stream %s: %w", name, err)
+	}
+	return &stream.CachedInfo().Config, nil
+}
+
+func (q *Queue) putStream(ctx context.Context, name string, found *jetstream.StreamConfig, apply func(*jetstream.StreamConfig)) error {
+	if found == nil {
+		var c jetstream.StreamConfig
+		apply(&c)
+		if _, err := q.js.CreateStream(ctx, c); err != nil {
+			return fmt.Errorf("create stream %s: %w", name, err)
+		}
+		return nil
+	}
+	want := *found
+	want.Metadata = maps.Clone(found.Metadata)
+	apply(&want)
+	if reflect.DeepEqual(*found, want) {
+		return nil
+	}
+	if _, err := q.js.UpdateStream(ctx, want); err != nil {
+		return fmt.Errorf("update stream %s: %w", name, err)
+	}
+	return nil
+}
+
+func (q *Queue) putConsumer(ctx context.Context, stream string, apply func(*jetstream.ConsumerConfig)) error {
+	consumer, err := q.js.Consumer(ctx, stream, consumerName)
+	if errors.Is(err, jetstream.ErrConsumerNotFound) {
+		var c jetstream.ConsumerConfig
+		apply(&c)
+		_, err = q.js.CreateConsumer(ctx, stream, c)
+	} else if err == nil {
+		have := consumer.CachedInfo().Config
+		want := have
+		apply(&want)
+		if reflect.DeepEqual(have, want) {
+			return nil
+		}
+		_, err = q.js.UpdateConsumer(ctx, stream, want)
+	}
+	if err != nil {
+		return fmt.Errorf("set up consumer %s of stream %s: %w", consumerName, stream, err)
+	}
+	return nil
+}
+
+func (q *Queue) putBucket(ctx context.Context, name string, storage jetstream.StorageType) error {
+	_, err := q.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
+		Bucket:   name,
+		History:  1,
+		MaxBytes: 1 << 20,
+		Storage:  storage,
+		Replicas: q.cfg.Replicas,
+	})
+	if err != nil {
+		return fmt.Errorf("set up bucket %s: %w", name, err)
+	}
+	return nil
+}
+
+// repair sets the queue up again when err says that the server no longer has it:
+// its store may be wiped at any moment.
+func (q *Queue) repair(ctx context.Context, err error) {
+	if !lost(err) || !q.conn.Connected() {
+		return
+	}
+	select {
+	case q.turn <- struct{}{}:
+		defer func() { <-q.turn }()
+	case <-ctx.Done():
+		return
+	}
+	if time.Since(q.repaired) < repairEvery {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	if err := q.restore(ctx); err != nil {
+		q.log.Error().Err(err).Msg("the queue is missing on the server and could not be set up again")
+	}
+	q.repaired = time.Now()
+}
+
+// restore is setUp for a queue in use, whose settled configuration others read.
+func (q *Queue) restore(ctx context.Context) error {
+	again := &Queue{conn: q.conn, js: q.js, log: q.log, cfg: q.cfg, names: q.names}
+	again.cfg.AdoptLease = false
+	return again.setUp(ctx)
+}
+
+// lost reports whether an error may mean that a stream or consumer is gone.
+func lost(err error) bool {
+	for _, target := range []error{
+		jetstream.ErrStreamNotFound, jetstream.ErrNoStreamResponse, jetstream.ErrBucketNotFound,
+		jetstream.ErrConsumerNotFound, jetstream.ErrConsumerDeleted, jetstream.ErrConsumerDoesNotExist,
+		jetstream.ErrNoHeartbeat, nats.ErrNoResponders,
+	} {
+		if errors.Is(err, target) {
+			return true
+		}
+	}
+	return false
+}
+
+// Codes of errors that pass when a cluster has elected its leaders, or when the
+// other process that is setting up the same has finished.
+const (
+	codeNoPeers         jetstream.ErrorCode = 10005
+	codeClusterNotReady jetstream.ErrorCode = 10008
+	codeNoResources     jetstream.ErrorCode = 10023
+)
+
+func notReady(err error) bool {
+	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) || errors.Is(err, jetstream.ErrConsumerExists) ||
+		errors.Is(err, nats.ErrNoResponders) || errors.Is(err, nats.ErrTimeout) {
+		return true
+	}
+	var api *jetstream.APIError
+	if !errors.As(err, &api) {
+		return false
+	}
+	switch api.ErrorCode {
+	case codeNoPeers, codeClusterNotReady, codeNoResources:
+		return true
+	default:
+		return false
+	}
+}
+
+// explain adds what to do about the errors that a wrong server gives.
+func explain(err error) error {
+	var api *jetstream.APIError
+	switch {
+	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount), errors.Is(err, nats.ErrNoResponders):
+		return fmt.Errorf("%w (is JetStream enabled? start nats-server with -js)", err)
+	case errors.As(err, &api) && api.ErrorCode == codeReplicas:
+		return fmt.Errorf("%w (the server is not part of a cluster: set 1 replica)", err)
+	default:
+		return err
+	}
+}
+
+// codeReplicas: more replicas were asked for than a lone server can keep.
+const codeReplicas jetstream.ErrorCode = 10074

@@ -2,9 +2,15 @@ package queue
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/nats-io/nats.go"
+
+	"gorgone/engagement"
 )
 
 // Refresh asks for one tweet to be looked at now.
@@ -12,12 +18,67 @@ type Refresh struct {
 	RequestID   uuid.UUID
 	TweetID     string
 	RequestedAt time.Time // database time
-	Deadline    time.Time // nobody waits for the answer after this
+	Deadline    time.Time // nobody waits for the answer after this; zero: not known
 }
 
-// PublishRefresh puts a refresh into the queue. It reports coalesced when one for
-// the same tweet is queued or in flight already, whose answer will do for this
-// one too: then nothing is added. The error wraps [ErrFull] when the lane is full.
+type refreshBody struct {
+	V           int       `json:"v"`
+	RequestID   uuid.UUID `json:"request_id"`
+	TweetID     string    `json:"tweet_id"`
+	RequestedAt time.Time `json:"requested_at"`
+	Deadline    time.Time `json:"deadline,omitzero"`
+}
+
+func (r Refresh) validate() error {
+	switch {
+	case r.RequestID == uuid.Nil:
+		return errors.New("refresh has no request id")
+	case r.RequestedAt.IsZero():
+		return errors.New("refresh has no time of request")
+	default:
+		return engagement.CheckTweetID(r.TweetID)
+	}
+}
+
+func (r Refresh) encode() ([]byte, error) {
+	if err := r.validate(); err != nil {
+		return nil, err
+	}
+	return json.Marshal(refreshBody{V: schemaVersion, RequestID: r.RequestID, TweetID: r.TweetID, RequestedAt: r.RequestedAt, Deadline: r.Deadline})
+}
+
+func decodeRefresh(body []byte) (Refresh, error) {
+	if len(body) > maxRefreshBytes {
+		return Refresh{}, fmt.Errorf("decode refresh: %w", ErrTooLarge)
+	}
+	var b refreshBody
+	if err := decodeVersioned(body, &b.V, &b); err != nil {
+		return Refresh{}, fmt.Errorf("decode refresh: %w", err)
+	}
+	r := Refresh{RequestID: b.RequestID, TweetID: b.TweetID, RequestedAt: b.RequestedAt, Deadline: b.Deadline}
+	if err := r.validate(); err != nil {
+		return Refresh{}, fmt.Errorf("decode refresh: %w", err)
+	}
+	return r, nil
+}
+
+// PublishRefresh puts a refresh into the queue. It reports coalesced when one of
+// the same tweet is queued or in flight already: then nothing is added, and that
+// one's result answers this request too. The error wraps [ErrFull] when the lane
+// is full.
 func (q *Queue) PublishRefresh(ctx context.Context, r Refresh) (coalesced bool, err error) {
-	return false, errNotBuilt
+	body, err := r.encode()
+	if err != nil {
+		return false, fmt.Errorf("publish refresh: %w", err)
+	}
+	// No message id: it would also swallow a request that follows a finished one.
+	err = q.publish(ctx, &nats.Msg{Subject: q.names.refreshOf(r.TweetID), Data: body})
+	switch {
+	case errors.Is(err, errHeld):
+		return true, nil
+	case err != nil:
+		return false, fmt.Errorf("publish refresh of tweet %s: %w", r.TweetID, err)
+	default:
+		return false, nil
+	}
 }

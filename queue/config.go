@@ -1,0 +1,104 @@
+package queue
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"regexp"
+	"time"
+)
+
+// DefaultLease is how long a claim holds when nothing else was ever set.
+const DefaultLease = 3 * time.Minute
+
+// leasePerAckWait is how many times an unanswered batch must be deliverable
+// within its lease: a lease of fewer AckWaits could end before a second worker
+// had its turn.
+const leasePerAckWait = 4
+
+// Config says how the queue is set up. Zero fields take their defaults.
+type Config struct {
+	Prefix          string        // of all names: capital letters, digits, - and _. Defaults to ENG
+	Lease           time.Duration // how long a claim holds, and batches are kept. 0: what the stream says, or [DefaultLease] for a new one
+	AdoptLease      bool          // change the lease of an existing stream instead of failing with a [LeaseError]
+	Replicas        int           // of every stream: 1, 3 or 5. Defaults to 1
+	Memory          bool          // keep streams in memory instead of in files
+	MaxBatches      int           // most batch messages at once. Defaults to 20,000
+	DuplicateWindow time.Duration // in which a batch is stored once only. Defaults to 2 min, or the lease if that is shorter
+	AckWait         time.Duration // after which an unanswered batch is delivered again. Defaults to 30 s
+	RefreshAge      time.Duration // after which a refresh is dropped. Defaults to 60 s
+	RefreshAckWait  time.Duration // after which an unanswered refresh is delivered again. Defaults to 10 s
+}
+
+func (c Config) withDefaults() Config {
+	c.Prefix = cmp.Or(c.Prefix, "ENG")
+	c.Replicas = cmp.Or(c.Replicas, 1)
+	c.MaxBatches = cmp.Or(c.MaxBatches, 20_000)
+	c.AckWait = cmp.Or(c.AckWait, 30*time.Second)
+	c.RefreshAge = cmp.Or(c.RefreshAge, time.Minute)
+	c.RefreshAckWait = cmp.Or(c.RefreshAckWait, 10*time.Second)
+	return c
+}
+
+// withLease settles the lease, and what follows from it.
+func (c Config) withLease(lease time.Duration) Config {
+	c.Lease = lease
+	c.DuplicateWindow = cmp.Or(c.DuplicateWindow, min(2*time.Minute, lease))
+	return c
+}
+
+var prefixPattern = regexp.MustCompile(`^[A-Z][A-Z0-9_-]{0,31}$`)
+
+// validate reports all faults at once. A lease of 0 is not settled yet, and is
+// not checked.
+func (c Config) validate() error {
+	var faults []error
+	fault := func(format string, a ...any) { faults = append(faults, fmt.Errorf(format, a...)) }
+
+	if !prefixPattern.MatchString(c.Prefix) {
+		fault("prefix %q: want 1 to 32 of A-Z, 0-9, - and _, the first a letter", c.Prefix)
+	}
+	if c.Replicas != 1 && c.Replicas != 3 && c.Replicas != 5 {
+		fault("replicas %d: want 1, 3 or 5", c.Replicas)
+	}
+	if c.MaxBatches < 1 || c.MaxBatches > 1_000_000 {
+		fault("most batches %d: want 1 to 1,000,000", c.MaxBatches)
+	}
+	if c.AckWait < time.Second {
+		fault("ack wait %s: want at least 1s", c.AckWait)
+	}
+	if c.RefreshAckWait < time.Second {
+		fault("refresh ack wait %s: want at least 1s", c.RefreshAckWait)
+	}
+	if c.RefreshAge < c.RefreshAckWait {
+		fault("refresh age %s: must be no less than the refresh ack wait of %s", c.RefreshAge, c.RefreshAckWait)
+	}
+	if c.DuplicateWindow != 0 && c.DuplicateWindow < 100*time.Millisecond {
+		fault("duplicate window %s: want at least 100ms", c.DuplicateWindow)
+	}
+	if c.Lease != 0 {
+		if c.Lease < leasePerAckWait*c.AckWait {
+			fault("lease %s: must be at least %d times the ack wait of %s, or a batch whose worker died could not be taken over in time", c.Lease, leasePerAckWait, c.AckWait)
+		}
+		if c.DuplicateWindow > c.Lease {
+			fault("duplicate window %s: must not be longer than the lease of %s", c.DuplicateWindow, c.Lease)
+		}
+	}
+	if len(faults) > 0 {
+		return fmt.Errorf("queue configuration: %w", errors.Join(faults...))
+	}
+	return nil
+}
+
+// LeaseError is returned by [Open] when the lease that was set is not the one
+// that the other processes on this queue go by.
+type LeaseError struct {
+	Stream string        // name of the batch stream, which holds the lease
+	Want   time.Duration // what the configuration says
+	Have   time.Duration // what the stream says
+}
+
+func (e *LeaseError) Error() string {
+	return fmt.Sprintf("the lease is set to %s, but stream %s was set up with %s: set the same lease for every process, or none, or change it for all of them with `gorgone migrate` while they are stopped",
+		e.Want, e.Stream, e.Have)
+}

@@ -1,0 +1,138 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// reserveTimeout bounds one question to the bucket. A reservation whose answer is
+// lost may stand: its slots are lost, which is the safe side.
+const reserveTimeout = 2 * time.Second
+
+// sharedState is the entry that replicas share, as this one last saw it.
+type sharedState struct {
+	bucket jetstream.KeyValue
+
+	mu       sync.Mutex
+	known    bool // the rest is as last seen
+	state    paceState
+	revision uint64 // 0: there was no entry
+	foreign  bool   // somebody else wrote it
+}
+
+// errConflict means that another replica reserved in between.
+var errConflict = errors.New("the shared pace was changed in between")
+
+// reserve takes slots for the lane, at most want. When the lane may not reserve
+// yet it returns no slots and how long to wait; that takes no question to the
+// server. The error is errConflict when it is worth trying again at once.
+func (p *Pace) reserve(ctx context.Context, lane Lane, want int) (slots []time.Time, wait time.Duration, err error) {
+	state, revision, foreign, err := p.look(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	limits := p.limits.at(state.Factor)
+	now := p.clock.Database()
+	if wait := limits.earliest(state, lane).Sub(now); wait > 0 {
+		if foreign {
+			// So that the replicas do not all ask in the same moment. It is less
+			// than the credit: no slot is lost by it.
+			wait += time.Duration(p.cfg.Random() * float64(limits.credit) / 2)
+		}
+		return nil, wait, nil
+	}
+	next, first, n := limits.reserve(state, lane, now, want)
+	if err := p.write(ctx, next, revision); err != nil {
+		return nil, 0, err
+	}
+	p.stats.reservations.Add(1)
+	for k := range n {
+		slots = append(slots, first.Add(time.Duration(k)*limits.interval))
+	}
+	return slots, 0, nil
+}
+
+// look returns the entry as last seen. It reads it when nothing is known.
+func (p *Pace) look(ctx context.Context) (state paceState, revision uint64, foreign bool, err error) {
+	s := &p.shared
+	s.mu.Lock()
+	known, state, revision, foreign := s.known, s.state, s.revision, s.foreign
+	s.mu.Unlock()
+	if known {
+		return state, revision, foreign, nil
+	}
+	if state, revision, err = p.read(ctx); err != nil {
+		return paceState{}, 0, false, err
+	}
+	s.learn(state, revision, true)
+	return state, revision, true, nil
+}
+
+// learn keeps what was read or written.
+func (s *sharedState) learn(state paceState, revision uint64, foreign bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	// The other lane of this replica may be further.
+	if !s.known || s.revision < revision {
+		s.known, s.state, s.revision, s.foreign = true, state, revision, foreign
+	}
+}
+
+func (s *sharedState) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.known = false
+}
+
+// read returns the entry in the bucket.
+func (p *Pace) read(ctx context.Context) (paceState, uint64, error) {
+	ctx, cancel := context.WithTimeout(ctx, reserveTimeout)
+	defer cancel()
+	now := p.clock.Database()
+	entry, err := p.shared.bucket.Get(ctx, p.cfg.Key)
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		return p.limits.fresh(now), 0, nil
+	}
+	if err != nil {
+		return paceState{}, 0, fmt.Errorf("read the shared pace: %w", err)
+	}
+	state, err := decodePaceState(entry.Value())
+	if err == nil && !p.limits.plausible(state, now) {
+		err = fmt.Errorf("the shared pace is reserved until %s, and now is %s: the clocks of two replicas differ", state.All, now)
+	}
+	if err != nil {
+		p.log.Error().Err(err).Msg("started the shared pace anew")
+		state = p.limits.fresh(now)
+	}
+	return state, entry.Revision(), nil
+}
+
+// write stores the entry if it still has the given revision.
+func (p *Pace) write(ctx context.Context, next paceState, revision uint64) error {
+	ctx, cancel := context.WithTimeout(ctx, reserveTimeout)
+	defer cancel()
+	var written uint64
+	var err error
+	if revision == 0 {
+		written, err = p.shared.bucket.Create(ctx, p.cfg.Key, next.encode())
+	} else {
+		written, err = p.shared.bucket.Update(ctx, p.cfg.Key, next.encode(), revision)
+	}
+	switch {
+	case err == nil:
+		p.shared.learn(next, written, false)
+		return nil
+	case errors.Is(err, jetstream.ErrKeyExists), errors.Is(err, jetstream.ErrKeyRevisionMismatch):
+		p.shared.forget()
+		p.stats.conflicts.Add(1)
+		return errConflict
+	default:
+		p.shared.forget()
+		return fmt.Errorf("reserve from the shared pace: %w", err)
+	}
+}
