@@ -40,16 +40,20 @@ func (p *Pace) reserve(ctx context.Context, lane Lane, want int) (slots []time.T
 	now := p.clock.Database()
 	if wait := limits.earliest(state, lane).Sub(now); wait > 0 {
 		if foreign {
-			// So that the replicas do not all ask in the same moment. It is less
-			// than the credit: no slot is lost by it.
+			// Somebody else is likely to have reserved by then: read again before
+			// trying. And the replicas should not all ask in the same moment; the
+			// jitter is less than the credit, so no slot is lost by it.
+			p.shared.forget()
 			wait += time.Duration(p.cfg.Random() * float64(limits.credit) / 2)
 		}
 		return nil, wait, nil
 	}
 	next, first, n := limits.reserve(state, lane, now, want)
-	if err := p.write(ctx, next, revision); err != nil {
+	written, err := p.write(ctx, next, revision)
+	if err != nil {
 		return nil, 0, err
 	}
+	p.shared.learn(next, written, false)
 	p.stats.reservations.Add(1)
 	for k := range n {
 		slots = append(slots, first.Add(time.Duration(k)*limits.interval))
@@ -57,7 +61,8 @@ func (p *Pace) reserve(ctx context.Context, lane Lane, want int) (slots []time.T
 	return slots, 0, nil
 }
 
-// look returns the entry as last seen. It reads it when nothing is known.
+// look returns the entry as last seen. It reads it when nothing is known, and
+// writes the first one when there is none that can be used.
 func (p *Pace) look(ctx context.Context) (state paceState, revision uint64, foreign bool, err error) {
 	s := &p.shared
 	s.mu.Lock()
@@ -66,8 +71,15 @@ func (p *Pace) look(ctx context.Context) (state paceState, revision uint64, fore
 	if known {
 		return state, revision, foreign, nil
 	}
-	if state, revision, err = p.read(ctx); err != nil {
+	state, revision, usable, err := p.read(ctx)
+	if err != nil {
 		return paceState{}, 0, false, err
+	}
+	if !usable {
+		state = p.limits.fresh(p.clock.Database())
+		if revision, err = p.write(ctx, state, revision); err != nil {
+			return paceState{}, 0, false, err
+		}
 	}
 	s.learn(state, revision, true)
 	return state, revision, true, nil
@@ -89,50 +101,46 @@ func (s *sharedState) forget() {
 	s.known = false
 }
 
-// read returns the entry in the bucket.
-func (p *Pace) read(ctx context.Context) (paceState, uint64, error) {
+// read returns the entry in the bucket, and whether it can be used; revision 0
+// means that there is none.
+func (p *Pace) read(ctx context.Context) (state paceState, revision uint64, usable bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, reserveTimeout)
 	defer cancel()
-	now := p.clock.Database()
 	entry, err := p.shared.bucket.Get(ctx, p.cfg.Key)
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
-		return p.limits.fresh(now), 0, nil
+		return paceState{}, 0, false, nil
 	}
 	if err != nil {
-		return paceState{}, 0, fmt.Errorf("read the shared pace: %w", err)
+		return paceState{}, 0, false, fmt.Errorf("read the shared pace: %w", err)
 	}
-	state, err := decodePaceState(entry.Value())
+	state, err = decodePaceState(entry.Value())
+	now := p.clock.Database()
 	if err == nil && !p.limits.plausible(state, now) {
 		err = fmt.Errorf("the shared pace is reserved until %s, and now is %s: the clocks of two replicas differ", state.All, now)
 	}
 	if err != nil {
-		p.log.Error().Err(err).Msg("started the shared pace anew")
-		state = p.limits.fresh(now)
+		p.log.Error().Err(err).Msg("starting the shared pace anew")
+		return paceState{}, entry.Revision(), false, nil
 	}
-	return state, entry.Revision(), nil
+	return state, entry.Revision(), true, nil
 }
 
-// write stores the entry if it still has the given revision.
-func (p *Pace) write(ctx context.Context, next paceState, revision uint64) error {
+// write stores the entry if it still has the given revision, and returns the new one.
+func (p *Pace) write(ctx context.Context, next paceState, revision uint64) (written uint64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, reserveTimeout)
 	defer cancel()
-	var written uint64
-	var err error
 	if revision == 0 {
 		written, err = p.shared.bucket.Create(ctx, p.cfg.Key, next.encode())
 	} else {
 		written, err = p.shared.bucket.Update(ctx, p.cfg.Key, next.encode(), revision)
 	}
-	switch {
-	case err == nil:
-		p.shared.learn(next, written, false)
-		return nil
-	case errors.Is(err, jetstream.ErrKeyExists), errors.Is(err, jetstream.ErrKeyRevisionMismatch):
-		p.shared.forget()
-		p.stats.conflicts.Add(1)
-		return errConflict
-	default:
-		p.shared.forget()
-		return fmt.Errorf("reserve from the shared pace: %w", err)
+	if err == nil {
+		return written, nil
 	}
+	p.shared.forget()
+	if errors.Is(err, jetstream.ErrKeyExists) || errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
+		p.stats.conflicts.Add(1)
+		return 0, errConflict
+	}
+	return 0, fmt.Errorf("write the shared pace: %w", err)
 }
