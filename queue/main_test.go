@@ -9,6 +9,7 @@ import (
 	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
 
+	"gorgone/engagement"
 	"gorgone/internal/natsserver/natstest"
 	"gorgone/queue"
 )
@@ -17,6 +18,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience bounds everything a test waits for; it is never reached when all is well.
 const patience = 30 * time.Second
+
+var epoch = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 
 func testContext(tb testing.TB) context.Context {
 	tb.Helper()
@@ -45,9 +48,111 @@ func open(tb testing.TB, server *natstest.Server, cfg queue.Config) *queue.Queue
 	return q
 }
 
+// start starts a server and opens a queue on it.
+func start(tb testing.TB, cfg queue.Config) (*natstest.Server, *queue.Queue) {
+	tb.Helper()
+	server := natstest.Start(tb)
+	return server, open(tb, server, cfg)
+}
+
+func tweetID(i int) string { return engagement.TweetIDAt(epoch, int64(i)) }
+
+// newBatch makes a batch of n tweets with the given number of rows each.
+func newBatch(n, rows int) queue.Batch {
+	b := queue.Batch{ID: uuid.New(), Until: epoch.Add(3 * time.Minute)}
+	for i := range n {
+		t := queue.Tweet{ID: tweetID(i)}
+		for range rows {
+			t.Rows = append(t.Rows, uuid.New())
+		}
+		b.Tweets = append(b.Tweets, t)
+	}
+	return b
+}
+
+func newRefresh(i int) queue.Refresh {
+	return queue.Refresh{RequestID: uuid.New(), TweetID: tweetID(i), RequestedAt: epoch, Deadline: epoch.Add(time.Second)}
+}
+
+func publish(tb testing.TB, q *queue.Queue, batches ...queue.Batch) {
+	tb.Helper()
+	if refused, err := q.PublishBatches(testContext(tb), batches); err != nil {
+		tb.Fatalf("%d refused: %v", len(refused), err)
+	}
+}
+
+func publishRefresh(tb testing.TB, q *queue.Queue, r queue.Refresh) (coalesced bool) {
+	tb.Helper()
+	coalesced, err := q.PublishRefresh(testContext(tb), r)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return coalesced
+}
+
+func batches(tb testing.TB, q *queue.Queue) *queue.BatchInbox {
+	tb.Helper()
+	in, err := q.Batches(testContext(tb))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(in.Stop)
+	return in
+}
+
+func refreshes(tb testing.TB, q *queue.Queue) *queue.RefreshInbox {
+	tb.Helper()
+	in, err := q.Refreshes(testContext(tb))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(in.Stop)
+	return in
+}
+
+func next(tb testing.TB, in *queue.BatchInbox) *queue.BatchDelivery {
+	tb.Helper()
+	d, err := in.Next(testContext(tb))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return d
+}
+
+func nextGroup(tb testing.TB, in *queue.RefreshInbox, limit int) []*queue.RefreshDelivery {
+	tb.Helper()
+	group, err := in.NextGroup(testContext(tb), limit)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return group
+}
+
+func depth(tb testing.TB, q *queue.Queue) queue.Depth {
+	tb.Helper()
+	d, err := q.Depth(testContext(tb))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return d
+}
+
+// awaitDepth asks for the depth until it is as wanted.
+func awaitDepth(tb testing.TB, q *queue.Queue, what string, wanted func(queue.Depth) bool) {
+	tb.Helper()
+	ctx := testContext(tb)
+	for {
+		d := depth(tb, q)
+		if wanted(d) {
+			return
+		}
+		if ctx.Err() != nil {
+			tb.Fatalf("depth never became as wanted (%s): %+v", what, d)
+		}
+	}
+}
+
 // wallClock stands for the clock of the database.
 type wallClock struct{}
 
 func (wallClock) Database() time.Time { return time.Now() }
-
-var _ = uuid.Nil

@@ -70,7 +70,7 @@ func (q *Queue) batchStream(c *jetstream.StreamConfig) {
 	c.Retention = jetstream.WorkQueuePolicy
 	c.Discard = jetstream.DiscardNew
 	c.MaxMsgs = int64(q.cfg.MaxBatches)
-	c.MaxBytes = 256 << 20
+	c.MaxBytes = q.bytes(256 << 20)
 	c.MaxMsgSize = maxBatchBytes
 	c.MaxAge = q.cfg.Lease
 	c.Duplicates = q.cfg.DuplicateWindow
@@ -91,7 +91,7 @@ func (q *Queue) refreshStream(c *jetstream.StreamConfig) {
 	c.DiscardNewPerSubject = true
 	c.MaxMsgsPerSubject = 1
 	c.MaxMsgs = 100_000
-	c.MaxBytes = 64 << 20
+	c.MaxBytes = q.bytes(64 << 20)
 	c.MaxMsgSize = maxRefreshBytes
 	c.MaxAge = q.cfg.RefreshAge
 	c.Duplicates = min(30*time.Second, q.cfg.RefreshAge)
@@ -105,7 +105,7 @@ func (q *Queue) deadStream(c *jetstream.StreamConfig) {
 	c.Retention = jetstream.LimitsPolicy
 	c.Discard = jetstream.DiscardOld
 	c.MaxMsgs = 100_000
-	c.MaxBytes = 256 << 20
+	c.MaxBytes = q.bytes(256 << 20)
 	c.MaxMsgSize = 2 * maxBatchBytes
 	c.MaxAge = deadLetterAge
 	c.Duplicates = 2 * time.Minute
@@ -122,6 +122,15 @@ func (q *Queue) storage() jetstream.StorageType {
 		return jetstream.MemoryStorage
 	}
 	return jetstream.FileStorage
+}
+
+// bytes is how large a stream may get. The server sets that much aside, and has
+// less memory than disk to do so.
+func (q *Queue) bytes(onDisk int64) int64 {
+	if q.cfg.Memory {
+		return onDisk / 4
+	}
+	return onDisk
 }
 
 func (q *Queue) batchConsumer(c *jetstream.ConsumerConfig) {

@@ -30,7 +30,7 @@ func Start(tb testing.TB) *Server {
 		Log:      zerolog.New(zerolog.NewTestWriter(tb)).Level(zerolog.ErrorLevel),
 	}}
 	s.start()
-	tb.Cleanup(func() { s.Server.Stop() })
+	tb.Cleanup(func() { s.Stop() })
 	return s
 }
 
@@ -49,7 +49,7 @@ func (s *Server) start() {
 // disk are kept, those in memory are lost.
 func (s *Server) Restart() {
 	s.tb.Helper()
-	s.Server.Stop()
+	s.Stop()
 	s.start()
 }
 
@@ -62,7 +62,7 @@ func (s *Server) Resume() {
 // Wipe is [Server.Restart] with an empty store: everything is gone.
 func (s *Server) Wipe() {
 	s.tb.Helper()
-	s.Server.Stop()
+	s.Stop()
 	s.opts.StoreDir = s.tb.TempDir()
 	s.start()
 }
