@@ -47,7 +47,9 @@ func (r Refresh) encode() ([]byte, error) {
 	return json.Marshal(refreshBody{V: schemaVersion, RequestID: r.RequestID, TweetID: r.TweetID, RequestedAt: r.RequestedAt, Deadline: r.Deadline})
 }
 
-func decodeRefresh(body []byte) (Refresh, error) {
+// decodeRefresh decodes the body of a message on the subject of the given tweet,
+// which is what requests coalesce by.
+func decodeRefresh(body []byte, tweet string) (Refresh, error) {
 	if len(body) > maxRefreshBytes {
 		return Refresh{}, fmt.Errorf("decode refresh: %w", ErrTooLarge)
 	}
@@ -58,6 +60,9 @@ func decodeRefresh(body []byte) (Refresh, error) {
 	r := Refresh{RequestID: b.RequestID, TweetID: b.TweetID, RequestedAt: b.RequestedAt, Deadline: b.Deadline}
 	if err := r.validate(); err != nil {
 		return Refresh{}, fmt.Errorf("decode refresh: %w", err)
+	}
+	if r.TweetID != tweet {
+		return Refresh{}, fmt.Errorf("decode refresh: of tweet %s on the subject of tweet %.40q", r.TweetID, tweet)
 	}
 	return r, nil
 }

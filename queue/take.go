@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -104,7 +105,7 @@ func (in *RefreshInbox) group(ctx context.Context, messages []jetstream.Msg) []*
 		if !ok {
 			continue
 		}
-		r, err := decodeRefresh(msg.Data())
+		r, err := decodeRefresh(msg.Data(), strings.TrimPrefix(msg.Subject(), in.q.names.refreshOf("")))
 		if err != nil {
 			in.reject(ctx, d, err)
 			continue

@@ -1,0 +1,224 @@
+package queue_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/nats-io/nats.go"
+	"github.com/sourcegraph/conc"
+
+	"gorgone/queue"
+)
+
+// A worker that stops while it waits, or that just fetched, gives back at once:
+// another gets every message on its first or second delivery, long before the
+// AckWait.
+func TestInboxEndGivesBack(t *testing.T) {
+	t.Parallel()
+	stop := errors.New("stopping")
+	for _, c := range []struct {
+		name string
+		end  func(in *queue.BatchInbox, cancel context.CancelCauseFunc)
+		want error
+	}{
+		{"by its context", func(_ *queue.BatchInbox, cancel context.CancelCauseFunc) { cancel(stop) }, stop},
+		{"by Stop", func(in *queue.BatchInbox, _ context.CancelCauseFunc) { in.Stop() }, queue.ErrStopped},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			_, q := start(t, queue.Config{AckWait: queue.DefaultLease / 4}) // longer than patience
+			var sent, taken []uuid.UUID
+			var wg conc.WaitGroup
+			// Messages arrive just as workers stop, again and again.
+			for range 20 {
+				in := batches(t, q)
+				ctx, cancel := context.WithCancelCause(testContext(t))
+				wg.Go(func() {
+					d, err := in.Next(ctx)
+					switch {
+					case err == nil:
+						// It came before the end: it is the worker's now.
+						taken = append(taken, d.Batch().ID)
+						if err := d.Ack(testContext(t)); err != nil {
+							t.Error(err)
+						}
+					case !errors.Is(err, c.want):
+						t.Errorf("ended with %v, want %v", err, c.want)
+					}
+				})
+				awaitDepth(t, q, "a worker waits", func(d queue.Depth) bool { return d.Batch.Waiting > 0 })
+				b := newBatch(1, 1)
+				sent = append(sent, b.ID)
+				wg.Go(func() { publish(t, q, b) })
+				c.end(in, cancel)
+				wg.Wait()
+				cancel(nil)
+				for other := batches(t, q); depth(t, q).Batch.Pending+depth(t, q).Batch.AckPending > 0; {
+					d := next(t, other)
+					taken = append(taken, d.Batch().ID)
+					if err := d.Ack(testContext(t)); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			if !slices.Equal(sent, taken) {
+				t.Errorf("sent %d batches, and got %d or others", len(sent), len(taken))
+			}
+		})
+	}
+}
+
+func TestInboxAfterStop(t *testing.T) {
+	t.Parallel()
+	_, q := start(t, queue.Config{})
+	publish(t, q, newBatch(1, 1))
+	in := batches(t, q)
+	in.Stop()
+	in.Stop()
+	if _, err := in.Next(testContext(t)); !errors.Is(err, queue.ErrStopped) {
+		t.Errorf("Next says %v", err)
+	}
+	if d := depth(t, q); d.Batch.Pending != 1 {
+		t.Errorf("depth is %+v", d)
+	}
+}
+
+// A context that ends is not the end of the inbox.
+func TestInboxGoesOnAfterContext(t *testing.T) {
+	t.Parallel()
+	_, q := start(t, queue.Config{})
+	in := batches(t, q)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := in.Next(ctx); !errors.Is(err, context.Canceled) {
+		t.Fatalf("Next says %v", err)
+	}
+	b := newBatch(1, 1)
+	publish(t, q, b)
+	if d := next(t, in); d.Batch().ID != b.ID {
+		t.Errorf("got %s", d.Batch().ID)
+	}
+}
+
+// Nothing is fetched that nobody asked for, so workers share what is there.
+func TestInboxFetchesNoMoreThanAsked(t *testing.T) {
+	t.Parallel()
+	_, q := start(t, queue.Config{})
+	publish(t, q, newBatch(1, 1), newBatch(1, 1), newBatch(1, 1))
+	a, b := batches(t, q), batches(t, q)
+	next(t, a)
+	next(t, b)
+	if d := depth(t, q); d.Batch.Pending != 1 || d.Batch.AckPending != 2 || d.Batch.Waiting != 0 {
+		t.Errorf("depth is %+v, want one left and nobody asking", d)
+	}
+	next(t, a)
+}
+
+func TestInboxSurvivesRestart(t *testing.T) {
+	t.Parallel()
+	server, q := start(t, queue.Config{})
+	in := batches(t, q)
+	got := make(chan uuid.UUID, 1)
+	take := func() {
+		d, err := in.Next(testContext(t))
+		if err != nil {
+			t.Error(err)
+			close(got)
+			return
+		}
+		if err := d.Ack(testContext(t)); err != nil {
+			t.Error(err)
+		}
+		got <- d.Batch().ID
+	}
+	var wg conc.WaitGroup
+	for range 3 {
+		wg.Go(take)
+		awaitDepth(t, q, "the worker waits", func(d queue.Depth) bool { return d.Batch.Waiting > 0 })
+		server.Restart()
+		b := newBatch(1, 1)
+		// By a process that starts only now.
+		publish(t, open(t, server, queue.Config{}), b)
+		if id := <-got; id != b.ID {
+			t.Fatalf("got %s, want %s", id, b.ID)
+		}
+		wg.Wait()
+	}
+}
+
+func TestInboxSurvivesLostConsumer(t *testing.T) {
+	t.Parallel()
+	server, q := start(t, queue.Config{})
+	in := refreshes(t, q)
+	var wg conc.WaitGroup
+	var group []*queue.RefreshDelivery
+	wg.Go(func() { group = nextGroup(t, in, 10) })
+	awaitDepth(t, q, "the worker waits", func(d queue.Depth) bool { return d.Refresh.Waiting > 0 })
+	if err := deleteStream(t, server.Connect(t), "ENG_REFRESH"); err != nil {
+		t.Fatal(err)
+	}
+	r := newRefresh(1)
+	publishRefresh(t, q, r)
+	wg.Wait()
+	if len(group) != 1 || group[0].Refresh().RequestID != r.RequestID {
+		t.Errorf("got a group of %d", len(group))
+	}
+}
+
+// JetStream does not fence: who answers late removes a message that somebody else
+// has by then. It must not be an error, and nothing comes a third time.
+func TestLateAck(t *testing.T) {
+	t.Parallel()
+	_, q := start(t, queue.Config{AckWait: time.Second})
+	publish(t, q, newBatch(1, 1))
+	in := batches(t, q)
+	first := next(t, in)
+	second := next(t, in) // when the first's AckWait is over
+	if second.Deliveries() != 2 || second.Batch().ID != first.Batch().ID {
+		t.Fatalf("delivery %d of %s", second.Deliveries(), second.Batch().ID)
+	}
+	if err := first.Ack(testContext(t)); err != nil {
+		t.Fatalf("late ack: %v", err)
+	}
+	if err := second.Ack(testContext(t)); err != nil {
+		t.Fatalf("second ack: %v", err)
+	}
+	if d := depth(t, q); d.Batch.Pending+d.Batch.AckPending != 0 {
+		t.Errorf("depth is %+v", d)
+	}
+}
+
+// A message that is kept alive is not delivered to anybody else, for longer than
+// its AckWait; when it is let go, it is.
+func TestKeepAlive(t *testing.T) {
+	t.Parallel()
+	server, q := start(t, queue.Config{AckWait: time.Second})
+	beats := make(chan *nats.Msg, 100)
+	nc := server.Connect(t)
+	if _, err := nc.ChanSubscribe("$JS.ACK.ENG_BATCH.>", beats); err != nil {
+		t.Fatal(err)
+	}
+	if err := nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	publish(t, q, newBatch(1, 1))
+	in := batches(t, q)
+	held := next(t, in)
+	stop := held.KeepAlive(testContext(t))
+	for range 5 { // 1.7 s
+		if m := <-beats; string(m.Data) != "+WPI" {
+			t.Fatalf("the worker said %q", m.Data)
+		}
+	}
+	if d := depth(t, q); d.Batch.AckPending != 1 || d.Batch.Redelivered != 0 {
+		t.Errorf("depth is %+v, want the batch still with its worker", d)
+	}
+	stop()
+	if again := next(t, in); again.Deliveries() != 2 {
+		t.Errorf("delivery %d, want 2", again.Deliveries())
+	}
+}
