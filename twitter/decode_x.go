@@ -41,14 +41,18 @@ func decodeX(body []byte, p *page) error {
 	case !object || !known:
 		return fmt.Errorf("%w: neither posts nor errors: %s", ErrMalformed, messageOf(body))
 	}
-	if len(problems) > 0 {
-		// Something beside single tweets went wrong: silence about a tweet does not
-		// mean that it is missing.
-		fault := fmt.Errorf("%w: %s", ErrProviderFault, bounded(strings.Join(problems, "; ")))
-		for i := range p.outcomes {
-			if p.outcomes[i].state == unmentioned {
-				p.outcomes[i].err = fault
-			}
+	if len(problems) == 0 {
+		return nil
+	}
+	// Something beside single tweets went wrong: silence about a tweet does not
+	// mean that it is missing.
+	fault := fmt.Errorf("%w: %s", ErrProviderFault, bounded(strings.Join(problems, "; ")))
+	if !slices.ContainsFunc(p.outcomes, func(o outcome) bool { return o.state != unmentioned }) {
+		return fault
+	}
+	for i := range p.outcomes {
+		if p.outcomes[i].state == unmentioned {
+			p.outcomes[i].err = fault
 		}
 	}
 	return nil

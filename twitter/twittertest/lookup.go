@@ -1,0 +1,243 @@
+package twittertest
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// creditsPerTweet is what twitterapi.io takes for a tweet, and at least for a call.
+const creditsPerTweet = 15
+
+// dialect is the wire format of one provider.
+type dialect interface {
+	// key returns the API key that a request brings.
+	key(r *http.Request) string
+	// ids returns the ids that a request asks for.
+	ids(r *http.Request) string
+	// check refuses a request that is wrong in itself; status 0 lets it pass.
+	check(r *http.Request, ids []string) reply
+	// refuse returns the answer for a fault that is a refusal. keyless tells a
+	// missing key from a wrong one.
+	refuse(f Fault, a allowance, keyless bool) reply
+	// tweets appends an answer with what is known of the ids, and returns how many
+	// tweets are in it.
+	tweets(dst []byte, r *http.Request, looks []look) ([]byte, int)
+	// header returns the headers of an answer.
+	header(a allowance) map[string]string
+}
+
+// reply is an answer to be sent.
+type reply struct {
+	status int // 0: there is none
+	header map[string]string
+	body   []byte
+}
+
+// look is one id of a look-up and what the population has for it.
+type look struct {
+	id    string
+	tweet *tweet // nil when there is none, or not yet
+	place int
+	fault TweetFault
+	counts
+}
+
+// lookup answers a call for tweets.
+func (s *Server) lookup(w http.ResponseWriter, r *http.Request, d dialect) {
+	rec := Record{At: s.config.Now(), Remote: r.RemoteAddr, Path: r.URL.Path, Key: keyHash(d.key(r))}
+	s.log.begin(&rec)
+	if list := d.ids(r); list != "" {
+		rec.IDs = strings.Split(list, ",")
+	}
+	buffer := s.buffers.Get().(*[]byte)
+	defer s.buffers.Put(buffer)
+
+	answer := s.answer(d, r, &rec, (*buffer)[:0])
+	if answer.status == http.StatusOK {
+		*buffer = answer.body
+	}
+	s.delay(r.Context())
+	s.deliver(w, r, answer, &rec)
+}
+
+// answer makes the answer to a call, and bills it.
+func (s *Server) answer(d dialect, r *http.Request, rec *Record, dst []byte) reply {
+	if key := d.key(r); s.config.Key != "" && key != s.config.Key {
+		return d.refuse(Unauthorized, allowance{}, key == "")
+	}
+	allowance := s.limit.take(rec.Started)
+	if !allowance.allowed {
+		return d.refuse(RateLimited, allowance, false)
+	}
+	if credits := s.credits.Load(); credits >= 0 && credits < creditsPerTweet {
+		return d.refuse(OutOfCredit, allowance, false)
+	}
+	if refusal := d.check(r, rec.IDs); refusal.status != 0 {
+		return refusal
+	}
+	rec.Fault = s.faults.ofCall()
+	switch rec.Fault {
+	case ServerError, StatusError, OutOfCredit, UsageCapped, Unauthorized, RateLimited, BadRequest, NotJSON:
+		return d.refuse(rec.Fault, allowance, false)
+	default:
+	}
+	looks := s.look(rec)
+	for _, l := range looks {
+		if l.fault == BadTweet {
+			return d.refuse(BadRequest, allowance, false)
+		}
+	}
+	body, returned := d.tweets(dst, r, looks)
+	rec.Returned = returned
+	rec.Billed = creditsPerTweet * max(returned, 1)
+	s.bill(int64(rec.Billed))
+	return reply{status: http.StatusOK, header: d.header(allowance), body: body}
+}
+
+// look reads the population for the ids of a call, with the faults on top.
+func (s *Server) look(rec *Record) []look {
+	p := s.config.Population
+	looks := make([]look, len(rec.IDs))
+	numbers := make([]int64, len(rec.IDs))
+	for i, id := range rec.IDs {
+		looks[i] = look{id: id}
+		place, ok := p.find(id)
+		if ok && rec.At.UnixMilli() >= p.tweets[place].posted {
+			looks[i].tweet, looks[i].place = &p.tweets[place], place
+			looks[i].counts = looks[i].tweet.countsAt(rec.At)
+		}
+		// One that is not in the population can be asked for and steered as well.
+		numbers[i], _ = strconv.ParseInt(id, 10, 64)
+	}
+	for i, fault := range s.faults.ofTweets(numbers) {
+		looks[i].fault = fault
+	}
+	for i := range looks {
+		looks[i].spoil(rec.Fault)
+	}
+	return looks
+}
+
+// spoil lets the faults of a tweet and of its call change what is seen of it.
+func (l *look) spoil(call Fault) {
+	switch l.fault {
+	case Zeroed:
+		l.counts = counts{}
+	case ZeroViews:
+		l.views = 0
+	case HugeViews:
+		l.views = 3_000_000_000
+	default:
+	}
+	switch call {
+	case Empty:
+		l.fault = Dropped
+	case ZeroedViews:
+		l.views = 0
+	case ZeroedCounts:
+		l.counts = counts{}
+	default:
+	}
+}
+
+// shown reports whether the tweet is in the answer.
+func (l *look) shown() bool {
+	switch l.fault {
+	case Deleted, Protected, Dropped:
+		return false
+	default:
+		return l.tweet != nil
+	}
+}
+
+func (s *Server) bill(credits int64) {
+	for {
+		left := s.credits.Load()
+		if left < 0 || s.credits.CompareAndSwap(left, max(left-credits, 0)) {
+			return
+		}
+	}
+}
+
+// delay lets an answer take its time.
+func (s *Server) delay(ctx context.Context) {
+	d := s.config.Latency
+	if s.config.Jitter > 0 {
+		d += time.Duration(s.faults.float64() * float64(s.config.Jitter))
+	}
+	if d == 0 {
+		return
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	case <-s.closed:
+	}
+}
+
+// deliver sends an answer, or fails to in the way that the call's fault says.
+func (s *Server) deliver(w http.ResponseWriter, r *http.Request, a reply, rec *Record) {
+	half := a.body[:len(a.body)/2]
+	switch rec.Fault {
+	case Hang, Reset:
+		s.log.end(*rec)
+		if rec.Fault == Hang {
+			s.untilGivenUp(r)
+		}
+		hangUp(w)
+	case Truncated:
+		a.body = half
+		s.send(w, a, rec)
+	case CutBody, SlowBody:
+		w.Header().Set("Content-Length", strconv.Itoa(len(a.body)))
+		a.body = half
+		s.send(w, a, rec)
+		if rec.Fault == SlowBody {
+			_ = http.NewResponseController(w).Flush() // a caller that is gone is found out below
+			s.untilGivenUp(r)
+		}
+		panic(http.ErrAbortHandler)
+	default:
+		s.send(w, a, rec)
+	}
+}
+
+// send records the call and writes the answer.
+func (s *Server) send(w http.ResponseWriter, a reply, rec *Record) {
+	rec.Status = a.status
+	s.log.end(*rec)
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	for name, value := range a.header {
+		h.Set(name, value)
+	}
+	if h.Get("Content-Length") == "" {
+		h.Set("Content-Length", strconv.Itoa(len(a.body)))
+	}
+	w.WriteHeader(a.status)
+	_, _ = w.Write(a.body) // the caller went away
+}
+
+func (s *Server) untilGivenUp(r *http.Request) {
+	select {
+	case <-r.Context().Done():
+	case <-s.closed:
+	}
+}
+
+// hangUp resets the connection.
+func hangUp(w http.ResponseWriter) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		panic(http.ErrAbortHandler) // not a plain connection: close it instead
+	}
+	if tcp, ok := conn.(interface{ SetLinger(int) error }); ok {
+		_ = tcp.SetLinger(0) // else it is closed politely
+	}
+	_ = conn.Close()
+}
