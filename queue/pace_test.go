@@ -1,0 +1,272 @@
+package queue_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sourcegraph/conc"
+
+	"gorgone/internal/natsserver/natstest"
+	"gorgone/queue"
+)
+
+// Replicas that all want more than the rate together get the rate, and never more
+// of it than one second may hold; refreshes get through.
+func TestReplicasShareThePace(t *testing.T) {
+	t.Parallel()
+	const rate, replicas, waiters, wanted, refreshes = 200, 4, 8, 500, 20
+	server := natstest.Start(t)
+	ctx := testContext(t)
+	var log grantLog
+	var wg conc.WaitGroup
+	for range replicas {
+		p := join(t, open(t, server, queue.Config{}), queue.PaceConfig{Key: "k", Rate: rate, OnGrant: log.add})
+		for range waiters {
+			wg.Go(func() {
+				for log.count() < wanted {
+					if err := p.Lane(queue.LaneBatch).Wait(ctx); err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			})
+		}
+		wg.Go(func() {
+			for range refreshes {
+				if err := p.Lane(queue.LaneRefresh).Wait(ctx); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+
+	if most := busiest(log.times(), time.Second); most > rate {
+		t.Errorf("%d calls within a second, want at most %d", most, rate)
+	}
+	grants := log.bySlot()
+	counts := map[queue.Lane]int{}
+	for i, g := range grants {
+		counts[g.Lane]++
+		if late := g.At.Sub(g.Slot); late < 0 || late > 21*time.Millisecond {
+			t.Errorf("a call was let go %s after its slot", late)
+		}
+		if i > 0 && g.Slot.Sub(grants[i-1].Slot) < time.Second/rate {
+			t.Errorf("two slots are only %s apart", g.Slot.Sub(grants[i-1].Slot))
+		}
+	}
+	if counts[queue.LaneRefresh] != replicas*refreshes || counts[queue.LaneBatch] < wanted-replicas*refreshes {
+		t.Errorf("calls by lane: %v", counts)
+	}
+}
+
+// While batches of another replica take all they may, a refresh has about one of
+// their runs before it: 9 calls at this rate.
+func TestRefreshOvertakesSaturatedBatches(t *testing.T) {
+	t.Parallel()
+	const run, refreshes = 9, 20
+	server := natstest.Start(t)
+	var log grantLog
+	cfg := queue.PaceConfig{Key: "k", Rate: 200, OnGrant: log.add}
+	busy, other := join(t, open(t, server, queue.Config{}), cfg), join(t, open(t, server, queue.Config{}), cfg)
+	ctx, cancel := context.WithCancel(testContext(t))
+	defer cancel()
+	var wg conc.WaitGroup
+	for range 64 {
+		wg.Go(func() {
+			for busy.Lane(queue.LaneBatch).Wait(ctx) == nil {
+			}
+		})
+	}
+	for range refreshes {
+		if err := other.Lane(queue.LaneRefresh).Wait(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cancel()
+	wg.Wait()
+	// With room for a machine that stalls. In turn with the 64 others a refresh
+	// would have 64 before it.
+	if n := log.count() - refreshes; n > 3*run*refreshes {
+		t.Errorf("%d batch calls were let go meanwhile, want about %d", n, run*refreshes)
+	}
+}
+
+func TestPaceUnlimited(t *testing.T) {
+	t.Parallel()
+	server, q := start(t, queue.Config{})
+	p := join(t, q, queue.PaceConfig{Key: "k"})
+	// It needs no server.
+	server.Stop()
+	for range 1000 {
+		if err := p.Lane(queue.LaneBatch).Wait(testContext(t)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s := p.Stats(); s != (queue.PaceStats{}) {
+		t.Errorf("stats are %+v", s)
+	}
+	server.Resume()
+}
+
+// When the deadline comes before the call may start, Wait says so at once.
+func TestPaceDeadline(t *testing.T) {
+	t.Parallel()
+	_, q := start(t, queue.Config{})
+	p := join(t, q, queue.PaceConfig{Key: "k", Rate: 0.01}) // a call in 100 s
+	for _, lane := range []queue.Lane{queue.LaneBatch, queue.LaneRefresh} {
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		err := p.Lane(lane).Wait(ctx)
+		if !errors.Is(err, queue.ErrPaceDeadline) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s: %v", lane, err)
+		}
+		if ctx.Err() != nil {
+			t.Errorf("%s: it waited for the deadline", lane)
+		}
+		cancel()
+	}
+	stop := errors.New("stopping")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	var wg conc.WaitGroup
+	errs := make([]error, 3) // one reserves, the others wait for it
+	for i := range errs {
+		wg.Go(func() { errs[i] = p.Lane(queue.LaneBatch).Wait(ctx) })
+	}
+	cancel(stop)
+	wg.Wait()
+	for _, err := range errs {
+		if !errors.Is(err, stop) {
+			t.Errorf("cancelled: %v", err)
+		}
+	}
+}
+
+// No call starts without a reservation: while NATS is away Wait blocks, and goes on
+// when it is back, although the server has forgotten the pace.
+func TestPaceWithoutServer(t *testing.T) {
+	t.Parallel()
+	server, q := start(t, queue.Config{})
+	var log grantLog
+	p := join(t, q, queue.PaceConfig{Key: "k", Rate: 500, OnGrant: log.add})
+	lane := p.Lane(queue.LaneBatch)
+	if err := lane.Wait(testContext(t)); err != nil {
+		t.Fatal(err)
+	}
+	server.Stop()
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	err := lane.Wait(ctx)
+	cancel()
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("without a server: %v", err)
+	}
+	if n := log.count(); n != 1 {
+		t.Fatalf("%d calls were let go, want the one before", n)
+	}
+	server.Resume()
+	if err := lane.Wait(testContext(t)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// An entry that nobody can use is replaced: garbage, or one that a replica with a
+// wrong clock wrote.
+func TestPaceReplacesBadEntry(t *testing.T) {
+	t.Parallel()
+	server, q := start(t, queue.Config{})
+	ctx, js := raw(t, server.Connect(t))
+	bucket, err := js.KeyValue(ctx, "ENG_PACE")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key, value := range map[string]string{
+		"garbage":   "?",
+		"next-year": `{"v":1,"all_us":99999999999999999,"batch_us":0,"factor":1}`,
+	} {
+		if _, err := bucket.PutString(ctx, key, value); err != nil {
+			t.Fatal(err)
+		}
+		p := join(t, q, queue.PaceConfig{Key: key, Rate: 500})
+		if err := p.Lane(queue.LaneBatch).Wait(testContext(t)); err != nil {
+			t.Errorf("%s: %v", key, err)
+		}
+		entry, err := bucket.Get(ctx, key)
+		if err != nil || strings.Contains(string(entry.Value()), "99999999999999999") || entry.Revision() < 2 {
+			t.Errorf("%s: the entry is %s, %v", key, entry.Value(), err)
+		}
+	}
+}
+
+// The rate in force is part of the entry, so that a replica can slow all down.
+func TestPaceFollowsSharedFactor(t *testing.T) {
+	t.Parallel()
+	server, q := start(t, queue.Config{})
+	ctx, js := raw(t, server.Connect(t))
+	bucket, err := js.KeyValue(ctx, "ENG_PACE")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bucket.PutString(ctx, "k", `{"v":1,"all_us":0,"batch_us":0,"factor":0.5}`); err != nil {
+		t.Fatal(err)
+	}
+	var log grantLog
+	p := join(t, q, queue.PaceConfig{Key: "k", Rate: 200, Margin: 0.5, OnGrant: log.add})
+	var wg conc.WaitGroup
+	for range 5 {
+		wg.Go(func() {
+			if err := p.Lane(queue.LaneRefresh).Wait(testContext(t)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	grants := log.bySlot()
+	for i, g := range grants[1:] {
+		if gap := g.Slot.Sub(grants[i].Slot); gap < 20*time.Millisecond {
+			t.Errorf("slots are %s apart, want 20ms at half of half of 200 a second", gap)
+		}
+	}
+	entry, err := bucket.Get(ctx, "k")
+	if err != nil || !strings.Contains(string(entry.Value()), `"factor":0.5`) {
+		t.Errorf("the entry is %s, %v", entry.Value(), err)
+	}
+}
+
+func TestPaceConfigFaults(t *testing.T) {
+	t.Parallel()
+	_, q := start(t, queue.Config{})
+	_, err := queue.NewPace(testContext(t), q, queue.PaceConfig{Key: "sk-SECRET!", Rate: -1, RefreshReserve: 0.95, Margin: 0.9}, wallClock{})
+	if err == nil {
+		t.Fatal("it was accepted")
+	}
+	for _, want := range []string{"key:", "rate -1", "refresh reserve 0.95", "margin 0.9"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("error %q does not say %q", err, want)
+		}
+	}
+	if strings.Contains(err.Error(), "SECRET") {
+		t.Error("the key is in the error")
+	}
+}
+
+func (l *grantLog) count() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.list)
+}
+
+func (l *grantLog) all() []queue.Grant {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.list)
+}
+
+func (l *grantLog) bySlot() []queue.Grant {
+	list := l.all()
+	slices.SortFunc(list, func(a, b queue.Grant) int { return a.Slot.Compare(b.Slot) })
+	return list
+}

@@ -1,0 +1,174 @@
+package queue_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/sourcegraph/conc"
+
+	"gorgone/internal/natsserver/natstest"
+	"gorgone/queue"
+)
+
+// awaitPause waits until the replica holds still until the given time or later.
+func awaitPause(t *testing.T, p *queue.Pace, until time.Time) (reason string) {
+	t.Helper()
+	ctx := testContext(t)
+	for ctx.Err() == nil {
+		got, reason, paused := p.Paused()
+		if paused && !got.Before(until) {
+			return reason
+		}
+	}
+	t.Fatalf("the replica never learnt of the pause until %s", until)
+	return ""
+}
+
+func TestPauseStopsAllReplicas(t *testing.T) {
+	t.Parallel()
+	server := natstest.Start(t)
+	cfg := queue.PaceConfig{Key: "k"}
+	a, b := join(t, open(t, server, queue.Config{}), cfg), join(t, open(t, server, queue.Config{}), cfg)
+	other := join(t, open(t, server, queue.Config{}), queue.PaceConfig{Key: "another-key"})
+	if _, _, paused := a.Paused(); paused {
+		t.Fatal("paused from the start")
+	}
+	until := time.Now().Add(time.Hour)
+	if err := a.Pause(testContext(t), until, "429"); err != nil {
+		t.Fatal(err)
+	}
+	if reason := awaitPause(t, b, until); reason != "429" {
+		t.Errorf("reason is %q", reason)
+	}
+	// A replica that starts later knows it from the start.
+	late := join(t, open(t, server, queue.Config{}), cfg)
+	if got, _, paused := late.Paused(); !paused || got.Before(until) || got.After(until.Add(6*time.Minute)) {
+		t.Errorf("a late replica is paused until %s (%v)", got, paused)
+	}
+
+	for _, p := range []*queue.Pace{a, b, late} {
+		err := p.Lane(queue.LaneRefresh).Wait(testContext(t))
+		var paused *queue.PausedError
+		if !errors.As(err, &paused) || paused.Until.Before(until) || paused.Reason != "429" || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Wait says %v", err)
+		}
+	}
+	if err := other.Lane(queue.LaneRefresh).Wait(testContext(t)); err != nil {
+		t.Errorf("another key: %v", err)
+	}
+}
+
+// Whoever asks, in whatever order: the longest pause stands.
+func TestPauseIsOnlyLengthened(t *testing.T) {
+	t.Parallel()
+	server := natstest.Start(t)
+	cfg := queue.PaceConfig{Key: "k", Random: func() float64 { return 0 }}
+	a, b := join(t, open(t, server, queue.Config{}), cfg), join(t, open(t, server, queue.Config{}), cfg)
+	base := time.Now().Add(time.Hour).Truncate(time.Millisecond)
+	var wg conc.WaitGroup
+	for i := range 20 {
+		for _, p := range []*queue.Pace{a, b} {
+			wg.Go(func() {
+				if err := p.Pause(testContext(t), base.Add(time.Duration(i*7%20)*time.Minute), "429"); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+	wg.Wait()
+	longest := base.Add(19 * time.Minute)
+	awaitPause(t, a, longest)
+	awaitPause(t, b, longest)
+	if err := a.Pause(testContext(t), base, "sooner"); err != nil {
+		t.Fatal(err)
+	}
+	for name, p := range map[string]*queue.Pace{"a": a, "b": b, "late": join(t, open(t, server, queue.Config{}), cfg)} {
+		if got, reason, _ := p.Paused(); !got.Equal(longest) || reason != "429" {
+			t.Errorf("%s: paused until %s for %q, want %s", name, got, reason, longest)
+		}
+	}
+}
+
+// Calls that wait for their slots when the pause comes do not start before it is
+// over, and then not in a burst.
+func TestPauseHoldsWaitingCalls(t *testing.T) {
+	t.Parallel()
+	const rate, calls = 50, 20
+	_, q := start(t, queue.Config{})
+	var log grantLog
+	p := join(t, q, queue.PaceConfig{Key: "k", Rate: rate, OnGrant: log.add})
+	var wg conc.WaitGroup
+	for range calls { // 0.4 s worth, and a new pace begins after 0.1 s
+		wg.Go(func() {
+			if err := p.Lane(queue.LaneBatch).Wait(testContext(t)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	until := time.Now().Add(400 * time.Millisecond)
+	if err := p.Pause(testContext(t), until, "429"); err != nil {
+		t.Fatal(err)
+	}
+	paused := time.Now()
+	wg.Wait()
+	grants := log.bySlot()
+	if len(grants) != calls || grants[calls-1].At.Before(until) {
+		t.Fatalf("%d calls were let go, the last at %s", len(grants), grants[len(grants)-1].At)
+	}
+	for i, g := range grants {
+		if g.At.After(paused) && g.At.Before(until) {
+			t.Errorf("a call started %s before the end of the pause", until.Sub(g.At))
+		}
+		if i > 0 && g.Slot.Sub(grants[i-1].Slot) < time.Second/rate {
+			t.Errorf("two slots are only %s apart", g.Slot.Sub(grants[i-1].Slot))
+		}
+	}
+}
+
+func TestPauseSurvivesRestart(t *testing.T) {
+	t.Parallel()
+	server := natstest.Start(t)
+	cfg := queue.PaceConfig{Key: "k"}
+	a, b := join(t, open(t, server, queue.Config{}), cfg), join(t, open(t, server, queue.Config{}), cfg)
+	first := time.Now().Add(time.Hour)
+	if err := a.Pause(testContext(t), first, "429"); err != nil {
+		t.Fatal(err)
+	}
+	server.Restart()
+	// It is on disk: a new replica knows it.
+	if _, _, paused := join(t, open(t, server, queue.Config{}), cfg).Paused(); !paused {
+		t.Error("the pause was lost")
+	}
+	// And what comes afterwards still reaches everybody, once they are back.
+	second := first.Add(time.Hour)
+	ctx := testContext(t)
+	for {
+		err := a.Pause(ctx, second, "402")
+		if err == nil {
+			break
+		}
+		if ctx.Err() != nil {
+			t.Fatal(err)
+		}
+	}
+	if reason := awaitPause(t, b, second); reason != "402" {
+		t.Errorf("reason is %q", reason)
+	}
+}
+
+// A replica that cannot tell the others pauses itself.
+func TestPauseWithoutServer(t *testing.T) {
+	t.Parallel()
+	server, q := start(t, queue.Config{})
+	p := join(t, q, queue.PaceConfig{Key: "k"})
+	server.Stop()
+	if err := p.Pause(testContext(t), time.Now().Add(time.Hour), "429"); err == nil {
+		t.Error("the others were told without a server")
+	}
+	if _, _, paused := p.Paused(); !paused {
+		t.Error("not paused")
+	}
+	server.Resume()
+}
