@@ -1,0 +1,317 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/rs/zerolog"
+
+	"gorgone/engagement"
+	"gorgone/queue"
+	"gorgone/store"
+	"gorgone/twitter"
+)
+
+const (
+	// leaseMargin is what must be left of a lease after a call, for writing.
+	leaseMargin = 10 * time.Second
+
+	retryBase    = 500 * time.Millisecond
+	retryCeiling = 10 * time.Second
+)
+
+// batch handles one batch message, and never panics.
+func (w *Worker) batch(ctx, stop context.Context, d *queue.BatchDelivery) {
+	j := &job{
+		Worker:  w,
+		batch:   d.Batch(),
+		stop:    stop,
+		started: w.Clock.Database(),
+		log:     w.Log.With().Stringer("claim", d.Batch().ID).Logger(),
+	}
+	alive := d.KeepAlive(ctx)
+	var err error
+	if e := guard(func() { err = j.run(ctx) }); e != nil {
+		err = e
+	}
+	alive()
+
+	settling, cancel := context.WithTimeout(context.WithoutCancel(ctx), settle)
+	defer cancel()
+	switch {
+	case err == nil:
+		err = d.Ack(settling)
+	case errors.Is(err, errStopping), errors.Is(err, errGraceOver), store.Unavailable(err):
+		// The claim is left as it is: whoever is handed the message next goes on
+		// with the rows that are still open.
+		err = d.Nak(0)
+	default:
+		j.log.Error().Err(err).Int("deliveries", d.Deliveries()).Msg("batch cannot be handled")
+		err = d.DeadLetter(settling, err.Error())
+	}
+	if err != nil {
+		// The message comes again, and finds its rows answered.
+		j.log.Warn().Err(err).Msg("settle batch message")
+	}
+	j.report()
+}
+
+// job is the work on one batch message.
+type job struct {
+	*Worker
+	batch   queue.Batch
+	stop    context.Context //nolint:containedctx // lives as long as the message is handled
+	started time.Time
+	log     zerolog.Logger
+
+	rows  map[string][]uuid.UUID // open rows by tweet id
+	count counts
+}
+
+// counts is what became of the rows of a batch.
+type counts struct {
+	applied, missing, unresolved, lost, released, calls int
+}
+
+// group is a number of tweets asked for together, and how often they were.
+type group struct {
+	ids   []string
+	tries int
+}
+
+// run answers every row of the batch, or gives it back. A nil error means that
+// nothing of the batch is left to do.
+func (j *job) run(ctx context.Context) error {
+	ids, err := j.open(ctx)
+	if err != nil || len(ids) == 0 {
+		return err
+	}
+	g := gate{pace: j.BatchPace, stop: j.stop, left: func() time.Duration {
+		return j.leaseLeft() - j.cfg.CallTimeout - leaseMargin
+	}}
+	for todo := []group{{ids: ids}}; len(todo) > 0; {
+		next := todo[0]
+		todo = todo[1:]
+		next.tries++
+		answer, lookupErr := j.Lookup(ctx, g, next.ids)
+		j.count.calls += answer.Calls
+		j.heed(ctx, lookupErr)
+		results, failed, unasked := j.results(answer, lookupErr)
+		if err := j.apply(ctx, results); err != nil {
+			return err
+		}
+		if len(unasked) > 0 {
+			todo = append(todo, group{ids: unasked, tries: next.tries - 1})
+		}
+		switch judge(lookupErr, next.tries, len(failed)) {
+		case done:
+		case wait:
+			todo = append(todo, group{ids: failed, tries: next.tries - 1})
+		case park:
+			for _, g := range todo {
+				failed = append(failed, g.ids...)
+			}
+			return j.giveBack(ctx, lookupErr, failed)
+		case retry:
+			j.log.Warn().Err(lookupErr).Int("tries", next.tries).Int("tweets", len(failed)).Msg("look-up failed, trying again")
+			if err := j.sleep(ctx, engagement.Backoff(next.tries, retryBase, retryCeiling, j.Random())); err != nil {
+				return err
+			}
+			todo = append(todo, group{ids: failed, tries: next.tries})
+		case split:
+			todo = append(todo, halves(failed)...)
+		case fail:
+			j.log.Error().Err(lookupErr).Int("tweets", len(failed)).Msg("look-up failed")
+			if err := j.apply(ctx, j.unresolved(failed, lookupErr)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// halves makes two groups of one that is refused because of something in it.
+func halves(ids []string) []group {
+	half := len(ids) / 2
+	return []group{{ids: ids[:half]}, {ids: ids[half:]}}
+}
+
+// open finds the rows that the batch still holds and returns their tweets. The
+// others have been answered by a refresh or taken over: looking them up would be
+// paid for nothing.
+func (j *job) open(ctx context.Context) ([]string, error) {
+	var all []uuid.UUID
+	for _, t := range j.batch.Tweets {
+		all = append(all, t.Rows...)
+	}
+	var held []uuid.UUID
+	err := j.persist(ctx, func() (err error) {
+		held, err = j.Sink.Held(ctx, j.batch.ID, all)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("check the claim: %w", err)
+	}
+	j.count.lost = len(all) - len(held)
+	open := make(map[uuid.UUID]bool, len(held))
+	for _, row := range held {
+		open[row] = true
+	}
+	j.rows = make(map[string][]uuid.UUID, len(j.batch.Tweets))
+	ids := make([]string, 0, len(j.batch.Tweets))
+	for _, t := range j.batch.Tweets {
+		for _, row := range t.Rows {
+			if open[row] {
+				j.rows[t.ID] = append(j.rows[t.ID], row)
+			}
+		}
+		if len(j.rows[t.ID]) > 0 {
+			ids = append(ids, t.ID)
+		}
+	}
+	return ids, nil
+}
+
+// results turns an answer into what the store writes. failed are the tweets of
+// the call that failed, unasked those that were to come after it.
+func (j *job) results(a twitter.Answer, err error) (results []store.Result, failed, unasked []string) {
+	results = make([]store.Result, 0, len(a.Found)+len(a.Missing))
+	for _, f := range a.Found {
+		results = append(results, store.Result{
+			TweetID: f.ID, Rows: j.rows[f.ID], Kind: store.Found,
+			Observation: engagement.Observation{At: f.At, Metrics: f.Metrics},
+		})
+	}
+	for _, m := range a.Missing {
+		results = append(results, store.Result{TweetID: m.ID, Rows: j.rows[m.ID], Kind: store.Missing, Reason: m.Reason})
+	}
+	for _, u := range a.Unresolved {
+		switch {
+		case errors.Is(u.Err, twitter.ErrNotAsked):
+			unasked = append(unasked, u.ID)
+		case err != nil && errors.Is(u.Err, err):
+			failed = append(failed, u.ID)
+		default:
+			results = append(results, j.unresolved([]string{u.ID}, u.Err)...)
+		}
+	}
+	if err != nil && len(failed) == 0 {
+		failed, unasked = unasked, nil // no call was made at all
+	}
+	return results, failed, unasked
+}
+
+func (j *job) unresolved(ids []string, err error) []store.Result {
+	results := make([]store.Result, len(ids))
+	for i, id := range ids {
+		results[i] = store.Result{TweetID: id, Rows: j.rows[id], Kind: store.Unresolved, Reason: err.Error()}
+	}
+	return results
+}
+
+// apply writes results. When the database refuses them although it is there, the
+// rows are recorded as failed instead, so that they back off and cannot come
+// round again and again, paid for each time.
+func (j *job) apply(ctx context.Context, results []store.Result) error {
+	if len(results) == 0 {
+		return nil
+	}
+	var applied store.Applied
+	write := func(results []store.Result) error {
+		return j.persist(ctx, func() (err error) {
+			applied, err = j.Sink.Apply(ctx, store.Work{ClaimID: j.batch.ID, Results: results})
+			return err
+		})
+	}
+	err := write(results)
+	if err != nil && ctx.Err() == nil && !store.Unavailable(err) {
+		j.log.Error().Err(err).Int("tweets", len(results)).Msg("results refused by the database")
+		failed := make([]store.Result, len(results))
+		for i, r := range results {
+			failed[i] = store.Result{TweetID: r.TweetID, Rows: r.Rows, Kind: store.Unresolved, Reason: err.Error()}
+		}
+		err = write(failed)
+	}
+	if err != nil {
+		return fmt.Errorf("apply: %w", err)
+	}
+	j.tally(applied)
+	return nil
+}
+
+func (j *job) tally(a store.Applied) {
+	for i := range a.Rows {
+		r := &a.Rows[i]
+		switch r.Outcome {
+		case store.OutcomeApplied:
+			j.count.applied++
+		case store.OutcomeMissing:
+			j.count.missing++
+			j.log.Info().Str("tweet", r.TweetID).Int("misses", r.After.Misses).Str("reason", r.Reason).Msg("Tweet not found (may be deleted)")
+		case store.OutcomeLostClaim, store.OutcomeVanished, store.OutcomeStale, store.OutcomeNewer:
+			j.count.lost++
+		default:
+			j.count.unresolved++
+			j.log.Warn().Str("tweet", r.TweetID).Str("outcome", string(r.Outcome)).Str("reason", r.Reason).
+				Time("retry_at", r.After.RetryAt).Msg("tweet unresolved")
+		}
+	}
+}
+
+// giveBack clears the claim of the tweets, so that they can be claimed again at
+// once, by this worker's successor or when calls are allowed again.
+func (j *job) giveBack(ctx context.Context, cause error, ids []string) error {
+	if errors.Is(cause, errStopping) || ctx.Err() != nil {
+		return fmt.Errorf("give back %d tweets: %w", len(ids), errStopping)
+	}
+	var rows []uuid.UUID
+	for _, id := range ids {
+		rows = append(rows, j.rows[id]...)
+	}
+	j.log.Info().AnErr("cause", cause).Int("tweets", len(ids)).Msg("tweets given back")
+	j.count.released += len(rows)
+	err := j.persist(ctx, func() error { return j.Sink.Release(ctx, j.batch.ID, rows) })
+	if err != nil {
+		return fmt.Errorf("give back %d tweets: %w", len(ids), err)
+	}
+	return nil
+}
+
+// persist calls f until it succeeds, fails for a reason other than the database
+// being away, or the lease ends, after which it is of no use.
+func (j *job) persist(ctx context.Context, f func() error) error {
+	for tries := 1; ; tries++ {
+		err := f()
+		if err == nil || !store.Unavailable(err) || j.leaseLeft() <= 0 {
+			return err
+		}
+		j.log.Warn().Err(err).Int("tries", tries).Msg("database is away, trying again")
+		if e := j.pauseFor(ctx, engagement.Backoff(tries, retryBase, retryCeiling, j.Random())); e != nil {
+			return e
+		}
+	}
+}
+
+// leaseLeft is the real time left of the lease.
+func (j *job) leaseLeft() time.Duration {
+	return j.Clock.Real(j.batch.Until.Sub(j.Clock.Now()))
+}
+
+// sleep waits for d, and fails at a stop: a back-off is no reason to stay.
+func (j *job) sleep(ctx context.Context, d time.Duration) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(j.stop, func() { cancel(errStopping) })()
+	return j.pauseFor(ctx, d)
+}
+
+func (j *job) report() {
+	c := j.count
+	j.progress.batch(c)
+	j.log.Info().Int("successful", c.applied).Int("missing", c.missing).Int("failed", c.unresolved).
+		Int("skipped", c.lost).Int("given_back", c.released).Int("calls", c.calls).
+		Dur("took_ms", j.Clock.Database().Sub(j.started)).Msg("Batch update completed")
+}

@@ -1,0 +1,42 @@
+package worker
+
+import "sync/atomic"
+
+// Progress is what a worker has done since it started. Rows, not tweets, where
+// several zones track the same tweet.
+type Progress struct {
+	Batches    int64 // batch messages handled
+	Applied    int64 // rows written
+	Missing    int64 // rows whose tweet was missing from a valid answer
+	Unresolved int64 // rows that got no usable answer and back off
+	Skipped    int64 // rows that another had answered or taken over
+	Released   int64 // rows given back
+	Refreshes  int64 // refreshes answered, whatever the outcome
+}
+
+type progress struct {
+	batches, applied, missing, unresolved, skipped, released, refreshes atomic.Int64
+}
+
+// Progress returns the counts so far.
+func (w *Worker) Progress() Progress {
+	p := &w.progress
+	return Progress{
+		Batches:    p.batches.Load(),
+		Applied:    p.applied.Load(),
+		Missing:    p.missing.Load(),
+		Unresolved: p.unresolved.Load(),
+		Skipped:    p.skipped.Load(),
+		Released:   p.released.Load(),
+		Refreshes:  p.refreshes.Load(),
+	}
+}
+
+func (p *progress) batch(c counts) {
+	p.batches.Add(1)
+	p.applied.Add(int64(c.applied))
+	p.missing.Add(int64(c.missing))
+	p.unresolved.Add(int64(c.unresolved))
+	p.skipped.Add(int64(c.lost))
+	p.released.Add(int64(c.released))
+}

@@ -1,0 +1,250 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"gorgone/engagement"
+	"gorgone/queue"
+	"gorgone/store"
+	"gorgone/twitter"
+)
+
+// refresh handles refreshes that waited together, and never panics.
+func (w *Worker) refresh(ctx, stop context.Context, group []*queue.RefreshDelivery) {
+	r := &refresher{Worker: w, stop: stop, waiting: make(map[string]*queue.RefreshDelivery, len(group))}
+	var alive []func()
+	for _, d := range group {
+		alive = append(alive, d.KeepAlive(ctx))
+		r.waiting[d.Refresh().TweetID] = d
+		if end := d.Refresh().Deadline; end.After(r.deadline) {
+			r.deadline = end
+		}
+	}
+	if err := guard(func() { r.run(ctx) }); err != nil {
+		w.Log.Error().Err(err).Msg("refreshes cannot be handled")
+		r.failAll(ctx, err)
+	}
+	// What is still waiting was neither answered nor refused: it is given back.
+	for id, d := range r.waiting {
+		if err := d.Nak(0); err != nil {
+			w.Log.Warn().Err(err).Str("tweet", id).Msg("give back refresh")
+		}
+	}
+	for _, stopped := range alive {
+		stopped()
+	}
+}
+
+// refresher is the work on one group of refreshes.
+type refresher struct {
+	*Worker
+	stop     context.Context //nolint:containedctx // lives as long as the group is handled
+	deadline time.Time       // engine time; after it nobody waits for an answer
+	waiting  map[string]*queue.RefreshDelivery
+}
+
+// run answers what it can. What it leaves waiting is given back to the queue.
+func (r *refresher) run(ctx context.Context) {
+	now := r.Clock.Now()
+	var ids []string
+	for id, d := range r.waiting {
+		if now.After(d.Refresh().Deadline) {
+			r.finish(ctx, queue.Done{TweetID: id, Outcome: queue.Failed, Reason: "nobody took it in time"})
+			continue
+		}
+		ids = append(ids, id)
+	}
+	g := gate{pace: r.RefreshPace, stop: r.stop, left: func() time.Duration {
+		return r.Clock.Real(r.deadline.Sub(r.Clock.Now()))
+	}}
+	for todo := []group{{ids: ids}}; len(todo) > 0; {
+		next := todo[0]
+		todo = todo[1:]
+		if len(next.ids) == 0 {
+			continue
+		}
+		next.tries++
+		answer, err := r.Lookup(ctx, g, next.ids)
+		r.heed(ctx, err)
+		results, failed, unasked := r.results(answer, err)
+		if err := r.apply(ctx, results); err != nil {
+			r.Log.Warn().Err(err).Msg("refreshes not written")
+			return
+		}
+		v := judge(err, next.tries, len(failed))
+		if v == split || v == retry {
+			todo = append(todo, group{ids: unasked})
+		} else {
+			failed = append(failed, unasked...)
+		}
+		switch v {
+		case done:
+		case retry:
+			todo = append(todo, group{ids: failed, tries: next.tries})
+		case split:
+			todo = append(todo, halves(failed)...)
+		case wait, park, fail:
+			if errors.Is(err, errStopping) || ctx.Err() != nil {
+				return
+			}
+			// Somebody is waiting: a true reason now is worth more than
+			// numbers after the pause.
+			for _, id := range failed {
+				r.finish(ctx, queue.Done{TweetID: id, Outcome: queue.Failed, Reason: reason(err)})
+			}
+		}
+	}
+}
+
+// results turns an answer into what the store writes. failed are the tweets of
+// the call that failed, unasked those that were to come after it.
+func (r *refresher) results(a twitter.Answer, err error) (results []store.RefreshResult, failed, unasked []string) {
+	add := func(id string, kind store.Kind, o engagement.Observation, reason string) {
+		d, ok := r.waiting[id]
+		if !ok {
+			return
+		}
+		results = append(results, store.RefreshResult{
+			TweetID: id, RequestedAt: d.Refresh().RequestedAt, Kind: kind, Observation: o, Reason: reason,
+		})
+	}
+	for _, f := range a.Found {
+		add(f.ID, store.Found, engagement.Observation{At: f.At, Metrics: f.Metrics}, "")
+	}
+	for _, m := range a.Missing {
+		add(m.ID, store.Missing, engagement.Observation{}, m.Reason)
+	}
+	for _, u := range a.Unresolved {
+		switch {
+		case errors.Is(u.Err, twitter.ErrNotAsked):
+			unasked = append(unasked, u.ID)
+		case err != nil && errors.Is(u.Err, err):
+			failed = append(failed, u.ID)
+		default:
+			add(u.ID, store.Unresolved, engagement.Observation{}, u.Err.Error())
+		}
+	}
+	if err != nil && len(failed) == 0 {
+		failed, unasked = unasked, nil // no call was made at all
+	}
+	return results, failed, unasked
+}
+
+// apply writes the results and answers those who wait for them.
+func (r *refresher) apply(ctx context.Context, results []store.RefreshResult) error {
+	if len(results) == 0 {
+		return nil
+	}
+	var applied store.Applied
+	for tries := 1; ; tries++ {
+		var err error
+		applied, err = r.Sink.ApplyRefresh(ctx, results)
+		if err == nil {
+			break
+		}
+		if !store.Unavailable(err) || r.Clock.Now().After(r.deadline) {
+			for _, res := range results {
+				r.finish(ctx, queue.Done{TweetID: res.TweetID, Outcome: queue.Failed, Reason: "the database did not take it"})
+			}
+			return fmt.Errorf("apply refreshes: %w", err)
+		}
+		if err := r.pauseFor(ctx, engagement.Backoff(tries, retryBase, retryCeiling, r.Random())); err != nil {
+			return err
+		}
+	}
+	answers := make(map[string]*queue.Done, len(results))
+	for _, res := range results {
+		answers[res.TweetID] = &queue.Done{TweetID: res.TweetID, Outcome: queue.Untracked, Reason: "no active zone tracks the tweet"}
+	}
+	for i := range applied.Rows {
+		if a, ok := answers[applied.Rows[i].TweetID]; ok {
+			report(a, &applied.Rows[i])
+		}
+	}
+	for _, a := range answers {
+		r.finish(ctx, *a)
+	}
+	return nil
+}
+
+// report adds what a refresh did to one row to its answer.
+func report(a *queue.Done, row *store.RowOutcome) {
+	outcome := queue.Unresolved
+	switch row.Outcome {
+	case store.OutcomeApplied:
+		outcome = queue.Updated
+	case store.OutcomeNewer, store.OutcomeStale:
+		outcome = queue.Current
+	case store.OutcomeMissing:
+		outcome = queue.Missing
+	case store.OutcomeVanished, store.OutcomeLostClaim:
+		return
+	case store.OutcomeUnresolved, store.OutcomeOutOfRange, store.OutcomeFuture:
+	}
+	if a.Outcome != queue.Updated { // one written row makes the answer
+		a.Outcome, a.Reason = outcome, row.Reason
+	}
+	if at := row.After.ObservedAt; at.After(a.ObservedAt) {
+		a.ObservedAt = at
+	}
+	a.Rows = append(a.Rows, queue.DoneRow{
+		RowID: row.Row, ZoneID: &row.ZoneID,
+		Before: row.Before.Metrics, After: row.After.Metrics,
+		SnapshotCreated: row.Snapshot != nil,
+		Tier:            row.After.Tier, TierChanged: row.TierChanged(),
+		NextUpdateAt: row.After.NextUpdateAt,
+	})
+}
+
+// finish acks a refresh, whose outcome is in Postgres if it changed anything, and
+// tells those who wait. It is acked first: a press of the button that sees the
+// answer and comes again must not be coalesced with the one that is over.
+func (r *refresher) finish(ctx context.Context, a queue.Done) {
+	d, ok := r.waiting[a.TweetID]
+	if !ok {
+		return
+	}
+	delete(r.waiting, a.TweetID)
+	r.progress.refreshes.Add(1)
+	a.RequestIDs = append(a.RequestIDs, d.Refresh().RequestID)
+
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settle)
+	defer cancel()
+	if err := d.Ack(ctx); err != nil {
+		r.Log.Warn().Err(err).Str("tweet", a.TweetID).Msg("ack refresh")
+	}
+	if err := r.Announcer.PublishDone(ctx, a); err != nil {
+		r.Log.Warn().Err(err).Str("tweet", a.TweetID).Msg("announce refresh")
+	}
+	r.Log.Info().Str("tweet", a.TweetID).Str("outcome", string(a.Outcome)).Str("reason", a.Reason).
+		Stringer("request", d.Refresh().RequestID).Msg("refresh")
+}
+
+func (r *refresher) failAll(ctx context.Context, err error) {
+	for id := range r.waiting {
+		r.finish(ctx, queue.Done{TweetID: id, Outcome: queue.Failed, Reason: reason(err)})
+	}
+}
+
+// reason says in a few words why a look-up failed.
+func reason(err error) string {
+	var limited *twitter.RateLimitError
+	var paused *queue.PausedError
+	switch {
+	case errors.As(err, &limited):
+		return "paused: rate limit"
+	case errors.As(err, &paused):
+		return "paused: " + paused.Reason
+	case errors.Is(err, twitter.ErrOutOfCredit):
+		return "the provider account is out of credit"
+	case errors.Is(err, twitter.ErrUnauthorized):
+		return "the provider refuses the API key"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "no call was possible in time"
+	default:
+		return err.Error()
+	}
+}

@@ -1,0 +1,231 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/rs/zerolog"
+	"github.com/sourcegraph/conc"
+	"github.com/sourcegraph/conc/panics"
+
+	"gorgone/queue"
+	"gorgone/store"
+	"gorgone/twitter"
+)
+
+var (
+	errStopping  = errors.New("worker is stopping")
+	errGraceOver = errors.New("worker ran out of its grace period")
+	errLeaseEnds = errors.New("lease ends too soon for another call")
+)
+
+// refusedPause is how long calls rest after the provider refused the key or the
+// account. The next call after it tells whether that has changed.
+const refusedPause = time.Minute
+
+// settle is how long giving work back, or telling the result, may take when the
+// time for the work itself is over.
+const settle = 3 * time.Second
+
+// Lookup asks the provider for tweets. It calls gate just before each call it
+// makes, and makes none that the gate refuses.
+type Lookup func(ctx context.Context, gate twitter.Gate, ids []string) (twitter.Answer, error)
+
+// Batches is where batches are taken from, one at a time.
+type Batches interface {
+	Next(ctx context.Context) (*queue.BatchDelivery, error)
+}
+
+// Refreshes is where refreshes are taken from, those that wait together.
+type Refreshes interface {
+	NextGroup(ctx context.Context, limit int) ([]*queue.RefreshDelivery, error)
+}
+
+// Sink is where results are written.
+type Sink interface {
+	Held(ctx context.Context, claimID uuid.UUID, rows []uuid.UUID) ([]uuid.UUID, error)
+	Apply(ctx context.Context, work store.Work) (store.Applied, error)
+	Release(ctx context.Context, claimID uuid.UUID, rows []uuid.UUID) error
+	ApplyRefresh(ctx context.Context, results []store.RefreshResult) (store.Applied, error)
+}
+
+// Announcer tells those who wait for a refresh.
+type Announcer interface {
+	PublishDone(ctx context.Context, d queue.Done) error
+}
+
+// Pauser stops the calls of all replicas for a while.
+type Pauser interface {
+	Pause(ctx context.Context, until time.Time, reason string) error
+}
+
+// Clock tells engine time and database time.
+type Clock interface {
+	Now() time.Time
+	Database() time.Time
+	Real(engine time.Duration) time.Duration
+}
+
+// Config says how a worker works.
+type Config struct {
+	BatchSlots   int           // batches handled at once
+	RefreshSlots int           // groups of refreshes handled at once
+	CallTimeout  time.Duration // the longest one call may take
+	Grace        time.Duration // how long work in flight may go on after a stop
+	Group        func() int    // refreshes looked up together at most: the provider's ids a call
+	RatePause    time.Duration // pause after a 429 that does not say how long
+}
+
+// Parts are what a worker works with. All of them are required.
+type Parts struct {
+	Batches     Batches
+	Refreshes   Refreshes
+	Lookup      Lookup
+	BatchPace   twitter.Gate // the shared pace, as batches see it
+	RefreshPace twitter.Gate // and as refreshes do
+	Pauser      Pauser
+	Sink        Sink
+	Announcer   Announcer
+	Clock       Clock
+	Random      func() float64 // in [0, 1), safe for concurrent use
+	Log         zerolog.Logger
+}
+
+// Worker takes work and does it. Any number may run at once, in one process or
+// many.
+type Worker struct {
+	cfg Config
+	Parts
+	progress progress
+}
+
+// New returns a worker.
+func New(cfg Config, parts Parts) *Worker {
+	return &Worker{cfg: cfg, Parts: parts}
+}
+
+// Run works until ctx ends. Then it takes nothing more, gives back what has not
+// begun a call, and waits for the rest: at most the grace period, after which
+// what is still going on is cancelled and given back too.
+func (w *Worker) Run(ctx context.Context) {
+	work, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cancel(nil)
+	defer context.AfterFunc(ctx, func() {
+		grace := time.AfterFunc(w.cfg.Grace, func() { cancel(errGraceOver) })
+		context.AfterFunc(work, func() { grace.Stop() })
+	})()
+
+	var lanes conc.WaitGroup
+	lanes.Go(func() {
+		w.fill(ctx, w.cfg.BatchSlots, func() (func(), error) {
+			d, err := w.Batches.Next(ctx)
+			return func() { w.batch(work, ctx, d) }, err
+		})
+	})
+	lanes.Go(func() {
+		w.fill(ctx, w.cfg.RefreshSlots, func() (func(), error) {
+			group, err := w.Refreshes.NextGroup(ctx, w.cfg.Group())
+			return func() { w.refresh(work, ctx, group) }, err
+		})
+	})
+	lanes.Wait()
+}
+
+// fill keeps the slots of a lane busy: it takes a piece of work only when a slot
+// is free, until ctx ends or take fails, and waits for all work to end.
+func (w *Worker) fill(ctx context.Context, slots int, take func() (func(), error)) {
+	free := make(chan struct{}, slots)
+	var busy conc.WaitGroup
+	defer busy.Wait()
+	for {
+		select {
+		case free <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
+		work, err := take()
+		if err != nil {
+			if ctx.Err() == nil {
+				w.Log.Error().Err(err).Msg("take work from the queue")
+			}
+			return
+		}
+		busy.Go(func() {
+			defer func() { <-free }()
+			work()
+		})
+	}
+}
+
+// guard runs f and turns a panic into an error, so that one message cannot take
+// the process, and all other work, with it.
+func guard(f func()) error {
+	return panics.Try(f).AsError()
+}
+
+// gate lets a call of one message begin only while it makes sense: not after a
+// stop, and not when the call might outlast what the message has left.
+type gate struct {
+	pace twitter.Gate
+	stop context.Context //nolint:containedctx // the gate lives as long as the call it guards
+	left func() time.Duration
+}
+
+// Wait implements [twitter.Gate].
+func (g gate) Wait(ctx context.Context) error {
+	if g.stop.Err() != nil {
+		return errStopping
+	}
+	left := g.left()
+	if left <= 0 {
+		return errLeaseEnds
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, left, errLeaseEnds)
+	defer cancel()
+	ctx, stopped := context.WithCancelCause(ctx)
+	defer stopped(nil)
+	defer context.AfterFunc(g.stop, func() { stopped(errStopping) })()
+	if err := g.pace.Wait(ctx); err != nil {
+		return err
+	}
+	return nil
+}
+
+// heed makes all replicas stop calling when the provider says that no call will
+// do for a while.
+func (w *Worker) heed(ctx context.Context, err error) {
+	var limited *twitter.RateLimitError
+	var after time.Duration
+	var reason string
+	switch {
+	case errors.As(err, &limited):
+		after, reason = limited.After, "rate limit"
+		if after <= 0 {
+			after = w.cfg.RatePause
+		}
+	case errors.Is(err, twitter.ErrOutOfCredit):
+		after, reason = refusedPause, "out of credit"
+	case errors.Is(err, twitter.ErrUnauthorized):
+		after, reason = refusedPause, "the API key is refused"
+	default:
+		return
+	}
+	w.Log.Warn().Err(err).Dur("for_ms", after).Str("reason", reason).Msg("Rate limit exceeded or calls refused: pausing all workers")
+	if err := w.Pauser.Pause(ctx, w.Clock.Database().Add(after), reason); err != nil {
+		w.Log.Error().Err(err).Msg("share the pause")
+	}
+}
+
+// pauseFor waits for d or until ctx ends, and then returns the cause.
+func (w *Worker) pauseFor(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
