@@ -1,0 +1,253 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/kelseyhightower/envconfig"
+
+	"gorgone/engagement"
+)
+
+// secret is a value that is never printed.
+type secret string
+
+func (s secret) String() string {
+	if s == "" {
+		return ""
+	}
+	return "(set)"
+}
+
+// GoString keeps %#v from printing the value.
+func (s secret) GoString() string { return s.String() }
+
+// MarshalText keeps encoders from printing the value.
+func (s secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+type databaseConfig struct {
+	URL        secret `envconfig:"DATABASE_URL" desc:"Postgres to use; empty: the private one of a running gorgone up"`
+	MigrateURL secret `envconfig:"GORGONE_MIGRATE_URL" desc:"direct connection for migrations, where DATABASE_URL goes through a transaction pooler; empty: DATABASE_URL"`
+	MaxConns   int    `envconfig:"GORGONE_DB_MAX_CONNS" default:"12" desc:"connections a process opens at most (1 to 500)"`
+	Pooler     string `envconfig:"GORGONE_DB_POOLER" default:"auto" desc:"is there a transaction pooler in between: auto (yes on port 6543), yes, no"`
+}
+
+type queueConfig struct {
+	URL      secret        `envconfig:"NATS_URL" desc:"NATS servers to use, comma separated; empty: the embedded one of a running gorgone up"`
+	Creds    string        `envconfig:"NATS_CREDS" desc:"credentials file for NATS"`
+	Prefix   string        `envconfig:"GORGONE_STREAM_PREFIX" default:"ENG" desc:"start of every stream, bucket and subject name (1 to 20 letters and digits)"`
+	Replicas int           `envconfig:"GORGONE_STREAM_REPLICAS" default:"1" desc:"copies of each stream: 1, or 3 or 5 on a NATS cluster"`
+	Memory   bool          `envconfig:"GORGONE_STREAM_MEMORY" default:"false" desc:"keep streams in memory; nothing is lost without them, Postgres holds the schedule"`
+	Lease    time.Duration `envconfig:"GORGONE_LEASE" default:"0s" desc:"how long a claim lasts; 0: what the stream says (3m on a new one). To change it stop every role and run gorgone migrate"`
+}
+
+type providerConfig struct {
+	Name    string        `envconfig:"TWITTER_PROVIDER" default:"twitterapi.io" desc:"who is asked: twitterapi.io or x (X API v2)"`
+	Key     secret        `envconfig:"TWITTER_API_KEY" desc:"API key (twitterapi.io) or bearer token (x); empty: the provider double of a running gorgone up"`
+	URL     string        `envconfig:"TWITTER_API_URL" desc:"base address of the provider; empty: the provider's own"`
+	Rate    float64       `envconfig:"TWITTER_RATE" default:"0" desc:"calls a second that the key allows, over all replicas; 0: the provider's lowest plan (0.2 for twitterapi.io, 3.8 for x)"`
+	PerCall int           `envconfig:"TWITTER_IDS_PER_CALL" default:"0" desc:"tweet ids a call (1 to 100); 0: the provider's own limit (50 for twitterapi.io, 100 for x)"`
+	Timeout time.Duration `envconfig:"TWITTER_TIMEOUT" default:"8s" desc:"time a look-up call may take (1s to 60s)"`
+	Reserve float64       `envconfig:"TWITTER_REFRESH_RESERVE" default:"0.1" desc:"share of the rate kept for refreshes (0 to 0.9)"`
+	XFields string        `envconfig:"TWITTER_X_FIELDS_PARAM" default:"tweet.fields" desc:"name of X's parameter: tweet.fields or post.fields"`
+}
+
+type scheduleConfig struct {
+	Tiers tierSteps `envconfig:"GORGONE_TIERS" default:"ultra_hot 1h 10m, hot 4h 30m, warm 12h 1h" desc:"the schedule: tier, the age at which it ends, and the time between two looks"`
+}
+
+type dispatcherConfig struct {
+	Every time.Duration `envconfig:"GORGONE_DISPATCH_EVERY" default:"5s" desc:"time between two dispatches (1s to 10m)"`
+	Batch int           `envconfig:"GORGONE_BATCH_TWEETS" default:"100" desc:"tweet ids in a batch message (1 to 200)"`
+}
+
+type workerConfig struct {
+	BatchSlots   int           `envconfig:"GORGONE_BATCH_SLOTS" default:"16" desc:"batches a worker handles at once (1 to 256)"`
+	RefreshSlots int           `envconfig:"GORGONE_REFRESH_SLOTS" default:"2" desc:"groups of refreshes a worker handles at once, in slots of their own (1 to 64)"`
+	Grace        time.Duration `envconfig:"GORGONE_GRACE" default:"8s" desc:"time that work in flight gets at a stop (0s to 5m)"`
+}
+
+type logConfig struct {
+	Level string `envconfig:"GORGONE_LOG_LEVEL" default:"info" desc:"debug, info, warn or error"`
+}
+
+// config is everything that can be set from outside, one struct a concern.
+type config struct {
+	Database   databaseConfig
+	Queue      queueConfig
+	Provider   providerConfig
+	Schedule   scheduleConfig
+	Dispatcher dispatcherConfig
+	Worker     workerConfig
+	Log        logConfig
+}
+
+// loadConfig reads the environment. The error lists every fault at once and
+// never shows a value, which may be a secret in the wrong place.
+func loadConfig() (config, error) {
+	var c config
+	var faults []error
+	for _, section := range c.sections() {
+		faults = append(faults, loadSection(section)...)
+	}
+	faults = append(faults, c.validate()...)
+	if err := errors.Join(faults...); err != nil {
+		return config{}, &exitError{exitUsage, fmt.Errorf("the configuration has faults (see docs/configuration.md):\n%w", err)}
+	}
+	return c, nil
+}
+
+func (c *config) sections() []any {
+	return []any{&c.Database, &c.Queue, &c.Provider, &c.Schedule, &c.Dispatcher, &c.Worker, &c.Log}
+}
+
+// loadSection fills one struct field by field, because envconfig stops at the
+// first fault.
+func loadSection(section any) (faults []error) {
+	v := reflect.ValueOf(section).Elem()
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		if f.Tag.Get("envconfig") == "" {
+			continue
+		}
+		single := reflect.New(reflect.StructOf([]reflect.StructField{f}))
+		if err := envconfig.Process("", single.Interface()); err != nil {
+			var parse *envconfig.ParseError
+			if errors.As(err, &parse) {
+				// Its message holds the raw value.
+				err = fmt.Errorf("%s is not %s: %s", parse.KeyName, kindName(f.Type), f.Tag.Get("desc"))
+			}
+			faults = append(faults, err)
+			continue
+		}
+		v.Field(i).Set(single.Elem().Field(0))
+	}
+	return faults
+}
+
+func kindName(t reflect.Type) string {
+	switch {
+	case t == reflect.TypeFor[time.Duration]():
+		return "a duration such as 5s, 10m or 1h"
+	case t.Kind() == reflect.Bool:
+		return "true or false"
+	case t.Kind() == reflect.Int, t.Kind() == reflect.Float64:
+		return "a number"
+	default:
+		return "valid"
+	}
+}
+
+// unknownVariables returns the names of variables that carry our prefix and mean
+// nothing: most likely they are misspelt. They do not stop a start, so that an
+// older version can be put back without taking away the newer one's settings.
+func unknownVariables(environ []string) (names []string) {
+	known := make(map[string]bool)
+	for _, v := range variables() {
+		known[v.Name] = true
+	}
+	for _, entry := range environ {
+		name, _, _ := strings.Cut(entry, "=")
+		if strings.HasPrefix(name, "GORGONE_") && !known[name] {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func (c *config) validate() (faults []error) {
+	check := func(ok bool, format string, args ...any) {
+		if !ok {
+			faults = append(faults, fmt.Errorf(format, args...))
+		}
+	}
+	between := func(name string, n, low, high int) {
+		check(n >= low && n <= high, "%s is %d, want %d to %d", name, n, low, high)
+	}
+	within := func(name string, d, low, high time.Duration) {
+		check(d >= low && d <= high, "%s is %s, want %s to %s", name, d, low, high)
+	}
+	oneOf := func(name, value string, allowed ...string) {
+		for _, a := range allowed {
+			if value == a {
+				return
+			}
+		}
+		check(false, "%s is not one of %s", name, strings.Join(allowed, ", "))
+	}
+	between("GORGONE_DB_MAX_CONNS", c.Database.MaxConns, 1, 500)
+	oneOf("GORGONE_DB_POOLER", c.Database.Pooler, "auto", "yes", "no")
+	check(validPrefix(c.Queue.Prefix), "GORGONE_STREAM_PREFIX is not 1 to 20 letters and digits")
+	check(c.Queue.Replicas == 1 || c.Queue.Replicas == 3 || c.Queue.Replicas == 5, "GORGONE_STREAM_REPLICAS is %d, want 1, 3 or 5", c.Queue.Replicas)
+	check(c.Queue.Lease >= 0, "GORGONE_LEASE is negative")
+	oneOf("TWITTER_PROVIDER", c.Provider.Name, providerTwitterAPI, providerX)
+	check(c.Provider.Rate >= 0 && c.Provider.Rate <= 10000, "TWITTER_RATE is %g, want 0 to 10000", c.Provider.Rate)
+	between("TWITTER_IDS_PER_CALL", c.Provider.PerCall, 0, 100)
+	within("TWITTER_TIMEOUT", c.Provider.Timeout, time.Second, time.Minute)
+	check(c.Provider.Reserve >= 0 && c.Provider.Reserve <= 0.9, "TWITTER_REFRESH_RESERVE is %g, want 0 to 0.9", c.Provider.Reserve)
+	oneOf("TWITTER_X_FIELDS_PARAM", c.Provider.XFields, "tweet.fields", "post.fields")
+	within("GORGONE_DISPATCH_EVERY", c.Dispatcher.Every, time.Second, 10*time.Minute)
+	between("GORGONE_BATCH_TWEETS", c.Dispatcher.Batch, 1, 200)
+	between("GORGONE_BATCH_SLOTS", c.Worker.BatchSlots, 1, 256)
+	between("GORGONE_REFRESH_SLOTS", c.Worker.RefreshSlots, 1, 64)
+	within("GORGONE_GRACE", c.Worker.Grace, 0, 5*time.Minute)
+	oneOf("GORGONE_LOG_LEVEL", c.Log.Level, "debug", "info", "warn", "error")
+	return faults
+}
+
+func validPrefix(s string) bool {
+	for _, r := range s {
+		if (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && (r < '0' || r > '9') {
+			return false
+		}
+	}
+	return s != "" && len(s) <= 20
+}
+
+// variable is one line of the table in docs/configuration.md.
+type variable struct {
+	Name, Default, Description string
+}
+
+// variables lists every variable, in the order of the sections.
+func variables() []variable {
+	var all []variable
+	for _, section := range new(config).sections() {
+		t := reflect.TypeOf(section).Elem()
+		for i := range t.NumField() {
+			f := t.Field(i)
+			if name := f.Tag.Get("envconfig"); name != "" {
+				all = append(all, variable{name, f.Tag.Get("default"), f.Tag.Get("desc")})
+			}
+		}
+	}
+	return all
+}
+
+// tierSteps is the schedule as it is written in GORGONE_TIERS.
+type tierSteps []engagement.Step
+
+// Decode implements envconfig.Decoder.
+func (s *tierSteps) Decode(value string) error {
+	var steps tierSteps
+	for part := range strings.SplitSeq(value, ",") {
+		words := strings.Fields(part)
+		if len(words) != 3 {
+			return errors.New(`want "tier until every" for each tier`)
+		}
+		until, err := time.ParseDuration(words[1])
+		if err != nil {
+			return err
+		}
+		every, err := time.ParseDuration(words[2])
+		if err != nil {
+			return err
+		}
+		steps = append(steps, engagement.Step{Tier: engagement.Tier(words[0]), Until: until, Every: every})
+	}
+	*s = steps
+	return nil
+}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// A tweet that is there (Jack Dorsey's first) and an id that never was one.
+const (
+	goodTweet = "20"
+	badTweet  = "1000000000000000001"
+)
+
+func newProbe(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "probe [ID ...]",
+		Short: "Make one look-up and show what the provider answers",
+		Long: `Make one look-up call and show the answer as it came, and as it was understood.
+Without ids it asks for one tweet that is there and one that is not.
+
+With a real key this costs what a look-up costs: at twitterapi.io 15 credits a
+tweet returned. It does not wait for the shared pace and writes nothing.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := a.locate(); err != nil && a.cfg.Provider.Key == "" {
+				return err
+			}
+			p, err := a.openProvider(time.Now)
+			if err != nil {
+				return err
+			}
+			if len(args) == 0 {
+				args = []string{goodTweet, badTweet}
+			}
+			r := p.probe(cmd.Context(), args)
+			a.printf("%s answered %d in %s\n", r.Provider, r.Status, r.Duration.Round(time.Millisecond))
+			var names []string
+			for name := range r.Header {
+				names = append(names, name)
+			}
+			slices.Sort(names)
+			for _, name := range names {
+				a.printf("  %s: %s\n", name, r.Header.Get(name))
+			}
+			a.printf("%s\n", r.Body)
+			for _, f := range r.Answer.Found {
+				m, err := json.Marshal(f.Metrics)
+				if err != nil {
+					return err
+				}
+				a.printf("found      %s posted %s %s\n", f.ID, f.CreatedAt.Format(time.DateTime), m)
+			}
+			for _, m := range r.Answer.Missing {
+				a.printf("missing    %s %s\n", m.ID, m.Reason)
+			}
+			for _, u := range r.Answer.Unresolved {
+				a.printf("unresolved %s: %v\n", u.ID, u.Err)
+			}
+			if r.Err != nil {
+				return fmt.Errorf("probe: %w", r.Err)
+			}
+			return nil
+		},
+	}
+}

@@ -1,0 +1,205 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/sourcegraph/conc"
+	"github.com/spf13/cobra"
+
+	"gorgone/dispatcher"
+	"gorgone/queue"
+	"gorgone/store"
+	"gorgone/worker"
+)
+
+// firstHelping is how many tweets may be outstanding before the workers' speed
+// is known.
+const firstHelping = 1000
+
+// closedGate says when nothing should be claimed.
+type closedGate struct {
+	conn *queue.Conn
+	pace *queue.Pace
+}
+
+// Closed implements dispatcher.Gate.
+func (g closedGate) Closed() string {
+	if !g.conn.Connected() {
+		return "the queue is away"
+	}
+	if until, reason, paused := g.pace.Paused(); paused {
+		return fmt.Sprintf("calls are paused until %s: %s", until.Format(time.TimeOnly), reason)
+	}
+	return ""
+}
+
+// parts is everything a dispatcher or a worker is made of.
+type parts struct {
+	database
+	messaging
+	provider provider
+	pace     *queue.Pace
+}
+
+func (a *app) openParts(ctx context.Context, role string, open *resources) (p parts, err error) {
+	if err := a.locate(); err != nil {
+		return p, err
+	}
+	if p.database, err = a.openDatabase(ctx, role, open); err != nil {
+		return p, err
+	}
+	if p.messaging, err = a.openQueue(ctx, role, open); err != nil {
+		return p, err
+	}
+	if p.provider, err = a.openProvider(p.clock.Now); err != nil {
+		return p, err
+	}
+	p.pace, err = a.openPace(ctx, p.messaging, p.clock, p.provider, open)
+	return p, err
+}
+
+func (a *app) newDispatcher(p parts) *dispatcher.Dispatcher {
+	cfg := dispatcher.Config{
+		Every:       a.cfg.Dispatcher.Every,
+		BatchTweets: a.cfg.Dispatcher.Batch,
+		Window:      dispatcher.Window{Lease: p.queue.Lease(), First: firstHelping, Rate: p.provider.tweetRate()},
+	}
+	return dispatcher.New(cfg, p.store, p.queue, closedGate{p.conn, p.pace}, p.clock, a.log)
+}
+
+func (a *app) newWorker(ctx context.Context, p parts) (*worker.Worker, error) {
+	batches, err := p.queue.Batches(ctx)
+	if err != nil {
+		return nil, err
+	}
+	refreshes, err := p.queue.Refreshes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return worker.New(worker.Config{
+		BatchSlots:   a.cfg.Worker.BatchSlots,
+		RefreshSlots: a.cfg.Worker.RefreshSlots,
+		CallTimeout:  a.cfg.Provider.Timeout,
+		Grace:        a.cfg.Worker.Grace,
+		Group:        p.provider.maxIDs,
+		RatePause:    5 * time.Second, // what twitterapi.io asks of its lowest plan
+	}, worker.Parts{
+		Batches:     batches,
+		Refreshes:   refreshes,
+		Lookup:      p.provider.lookup,
+		BatchPace:   p.pace.Lane(queue.LaneBatch),
+		RefreshPace: p.pace.Lane(queue.LaneRefresh),
+		Pauser:      p.pace,
+		Sink:        p.store,
+		Announcer:   p.queue,
+		Clock:       p.clock,
+		Random:      rand.Float64,
+		Log:         a.log,
+	}), nil
+}
+
+// dispatch runs the dispatcher and the housekeeping until ctx ends.
+func (a *app) dispatch(ctx context.Context, p parts) {
+	var roles conc.WaitGroup
+	roles.Go(func() { a.newDispatcher(p).Run(ctx) })
+	roles.Go(func() { dispatcher.Maintain(ctx, p.store, p.clock, p.clock.Engine(2*p.queue.Lease()), a.log) })
+	roles.Wait()
+}
+
+// keepTime keeps the clock in step with the database until ctx ends.
+func (a *app) keepTime(ctx context.Context, p parts) {
+	p.clock.Run(ctx, func(err error) { a.log.Warn().Err(err).Msg("clock not synced") })
+}
+
+// runRole opens everything and runs a role beside the clock until ctx ends.
+func (a *app) runRole(ctx context.Context, role string, run func(ctx context.Context, p parts) error) error {
+	var open resources
+	defer open.close()
+	p, err := a.openParts(ctx, role, &open)
+	if err != nil {
+		return err
+	}
+	a.log.Info().Str("version", versionString()).Str("nats", p.conn.Server()).Dur("lease_ms", p.queue.Lease()).
+		Str("provider", p.provider.name).Float64("calls_per_second", p.provider.rate).Msg(role + " started")
+	var beside conc.WaitGroup
+	timekeeping, stop := context.WithCancel(context.WithoutCancel(ctx))
+	beside.Go(func() { a.keepTime(timekeeping, p) })
+	err = run(ctx, p)
+	stop()
+	beside.Wait()
+	a.log.Info().Msg(role + " stopped")
+	return err
+}
+
+func newDispatcher(a *app) *cobra.Command {
+	var once bool
+	var limit int
+	cmd := &cobra.Command{
+		Use:   "dispatcher",
+		Short: "Claim what is due and publish it for the workers",
+		Long: `Claim what is due in Postgres and publish it as batches to NATS, every
+GORGONE_DISPATCH_EVERY. Any number of dispatchers may run; one claims at a time.
+
+It claims no more than the workers finish in a third of a lease, and nothing
+while calls are paused or the queue is away: a backlog stays in Postgres.`,
+		Args: exactArgs(0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.runRole(cmd.Context(), "dispatcher", func(ctx context.Context, p parts) error {
+				if !once {
+					a.dispatch(ctx, p)
+					return nil
+				}
+				r, err := a.newDispatcher(p).DispatchOnce(ctx, limit)
+				if err != nil {
+					return err
+				}
+				a.printf("dispatched %d tweets (%d rows) in %d batches\n", r.Tweets, r.Rows, r.Batches)
+				if r.Closed != "" {
+					a.printf("nothing more was claimed: %s\n", r.Closed)
+				}
+				return nil
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&once, "once", false, "dispatch once and exit")
+	cmd.Flags().IntVar(&limit, "limit", 0, "with --once: tweets at most (0: what the workers can take)")
+	return cmd
+}
+
+func newWorker(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "worker",
+		Short: "Look up what was dispatched, refreshes first",
+		Long: `Take batches and refreshes from NATS, look the tweets up and write what was
+seen to Postgres. Start as many as you like, on as many machines: they share the
+rate of the API key, and a rate limit met by one pauses all.
+
+At SIGTERM or Ctrl-C a worker takes nothing more, finishes the calls under way
+within GORGONE_GRACE and gives the rest back. A second signal ends it at once;
+nothing is lost then either, only later.`,
+		Args: exactArgs(0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.runRole(cmd.Context(), "worker", func(ctx context.Context, p parts) error {
+				w, err := a.newWorker(ctx, p)
+				if err != nil {
+					return err
+				}
+				w.Run(ctx)
+				return nil
+			})
+		},
+	}
+}
+
+// static checks that the store and the queue fit where they are used.
+var (
+	_ dispatcher.Source    = (*store.Store)(nil)
+	_ dispatcher.Keeper    = (*store.Store)(nil)
+	_ dispatcher.Publisher = (*queue.Queue)(nil)
+	_ worker.Sink          = (*store.Store)(nil)
+	_ worker.Announcer     = (*queue.Queue)(nil)
+	_ worker.Pauser        = (*queue.Pace)(nil)
+)

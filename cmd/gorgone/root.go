@@ -1,0 +1,103 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+)
+
+// app is what every subcommand starts from.
+type app struct {
+	in      io.Reader
+	out     io.Writer // results
+	errOut  io.Writer // logs and progress
+	dataDir string
+	cfg     config
+	log     zerolog.Logger
+}
+
+func newRoot(in io.Reader, out, errOut io.Writer) *cobra.Command {
+	a := &app{in: in, out: out, errOut: errOut}
+	root := &cobra.Command{
+		Use:   "gorgone",
+		Short: "Keep the engagement counters of tweets fresh",
+		Long: `Gorgone keeps the engagement counters of tweets (likes, retweets, replies,
+quotes, views, bookmarks) fresh in Postgres and records their history, within
+the rate limit and the price of a tweet look-up API.
+
+Start here:
+  gorgone up                everything on this machine, with made-up tweets
+  gorgone stats             how the schedule is doing
+  gorgone refresh ID        look one tweet up now
+  gorgone history ID        what was seen of it
+
+The other commands find a running "gorgone up" by its data folder. With
+DATABASE_URL and NATS_URL set they use those instead; docs/configuration.md
+lists every variable.
+
+Exit codes: 0 done, 1 it failed, 2 bad usage or configuration, 3 not found,
+4 no answer in time.`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		PersistentPreRunE: func(*cobra.Command, []string) (err error) {
+			if a.cfg, err = loadConfig(); err != nil {
+				return err
+			}
+			a.log = newLogger(errOut, a.cfg.Log.Level)
+			if names := unknownVariables(os.Environ()); len(names) > 0 {
+				a.log.Warn().Strs("variables", names).Msg("variables that gorgone does not know; see docs/configuration.md")
+			}
+			return nil
+		},
+	}
+	root.SetIn(in)
+	root.SetOut(out)
+	root.SetErr(errOut)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usageError("%w (see %q)", err, cmd.CommandPath()+" --help")
+	})
+	root.PersistentFlags().StringVar(&a.dataDir, "data-dir", ".gorgone", "folder of gorgone up: where it keeps its data, and how other commands find it")
+	root.AddCommand(
+		newUp(a), newDispatcher(a), newWorker(a), newMigrate(a),
+		newTrack(a), newRefresh(a), newStats(a), newHistory(a), newDue(a),
+		newProvider(a), newProbe(a), newDoctor(a), newVersion(a),
+	)
+	return root
+}
+
+// exactArgs is cobra.ExactArgs with our exit code.
+func exactArgs(n int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) != n {
+			return usageError("%s takes %d argument(s), got %d: %s", cmd.CommandPath(), n, len(args), cmd.UseLine())
+		}
+		return nil
+	}
+}
+
+// newLogger logs for people on a terminal, and as JSON lines elsewhere.
+func newLogger(w io.Writer, level string) zerolog.Logger {
+	parsed, err := zerolog.ParseLevel(level)
+	if err != nil {
+		parsed = zerolog.InfoLevel // the configuration was checked before
+	}
+	if isTerminal(w) {
+		w = zerolog.ConsoleWriter{Out: w, TimeFormat: time.TimeOnly}
+	}
+	return zerolog.New(w).Level(parsed).With().Timestamp().Logger()
+}
+
+func isTerminal(w any) bool {
+	f, ok := w.(interface{ Fd() uintptr })
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// printf writes a result. A reader that went away is no error of ours.
+func (a *app) printf(format string, args ...any) {
+	_, _ = fmt.Fprintf(a.out, format, args...)
+}

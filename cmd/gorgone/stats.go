@@ -1,0 +1,217 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"gorgone/engagement"
+	"gorgone/queue"
+	"gorgone/store"
+)
+
+func newStats(a *app) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "stats",
+		Short: "Show how the schedule is doing",
+		Long: `Show what is tracked, what is due and how late it is, what is claimed and how
+fast it is answered, and what waits in the queue.
+
+Backlog is what is due and not claimed. Lateness is how long the tweet that has
+waited longest has been due.`,
+		Args: exactArgs(0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := a.readStats(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return json.NewEncoder(a.out).Encode(s)
+			}
+			a.printStats(s)
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+// stats is the state of the schedule and of the queue, as JSON shows it.
+type stats struct {
+	At              time.Time               `json:"at"`
+	Tracked         int                     `json:"tracked"`
+	Tiers           map[engagement.Tier]int `json:"tiers"`
+	ColdEstimated   bool                    `json:"cold_estimated"`
+	Backlog         int                     `json:"backlog"`
+	Claimed         int                     `json:"claimed"`
+	LatenessSeconds float64                 `json:"lateness_seconds"`
+	NextDue         time.Time               `json:"next_due,omitzero"`
+	TweetsPerSecond float64                 `json:"tweets_per_second"`
+	Failing         int                     `json:"failing"`
+	Missing         int                     `json:"missing"`
+	Parked          int                     `json:"parked"`
+	Queue           *queue.Depth            `json:"queue,omitempty"`
+	QueueFault      string                  `json:"queue_fault,omitempty"`
+	PausedUntil     time.Time               `json:"paused_until,omitzero"`
+	PauseReason     string                  `json:"pause_reason,omitempty"`
+}
+
+func (a *app) readStats(ctx context.Context) (stats, error) {
+	if err := a.locate(); err != nil {
+		return stats{}, err
+	}
+	var open resources
+	defer open.close()
+	d, err := a.openDatabase(ctx, "stats", &open)
+	if err != nil {
+		return stats{}, err
+	}
+	current, err := d.store.Stats(ctx)
+	if err != nil {
+		return stats{}, err
+	}
+	s := newStatsOf(current)
+	if err := a.addQueueStats(ctx, d, &s, &open); err != nil {
+		s.QueueFault = err.Error()
+	}
+	return s, nil
+}
+
+func newStatsOf(s store.Stats) stats {
+	return stats{
+		At: s.At, Tracked: s.Total(), Tiers: s.Tier, ColdEstimated: s.ColdEstimated,
+		Backlog: s.DueUnclaimed, Claimed: s.DueClaimed, LatenessSeconds: s.Lateness().Seconds(), NextDue: s.NextDue,
+		TweetsPerSecond: s.Outstanding.DonePerSecond,
+		Failing:         s.Failing, Missing: s.Missing, Parked: s.Parked,
+	}
+}
+
+func (a *app) addQueueStats(ctx context.Context, d database, s *stats, open *resources) error {
+	m, err := a.openQueue(ctx, "stats", open)
+	if err != nil {
+		return err
+	}
+	depth, err := m.queue.Depth(ctx)
+	if err != nil {
+		return err
+	}
+	s.Queue = &depth
+	if a.cfg.Provider.Key == "" {
+		return nil
+	}
+	p, err := a.openProvider(d.clock.Now)
+	if err != nil {
+		return err
+	}
+	pace, err := a.openPace(ctx, m, d.clock, p, open)
+	if err != nil {
+		return err
+	}
+	if until, reason, paused := pace.Paused(); paused {
+		s.PausedUntil, s.PauseReason = until, reason
+	}
+	return nil
+}
+
+func (a *app) printStats(s stats) {
+	a.printf("tracked    %d", s.Tracked)
+	for _, tier := range engagement.Tiers() {
+		about := ""
+		if tier == engagement.Cold && s.ColdEstimated {
+			about = "about "
+		}
+		a.printf("  %s %s%d", tier, about, s.Tiers[tier])
+	}
+	a.printf("\nbacklog    %d due, %d more claimed\n", s.Backlog, s.Claimed)
+	a.printf("lateness   %s\n", time.Duration(s.LatenessSeconds*float64(time.Second)).Round(time.Second))
+	if !s.NextDue.IsZero() {
+		a.printf("next due   in %s\n", s.NextDue.Sub(s.At).Round(time.Second))
+	}
+	a.printf("speed      %.1f tweets/s over the last minute\n", s.TweetsPerSecond)
+	a.printf("trouble    %d failing, %d missing, %d parked\n", s.Failing, s.Missing, s.Parked)
+	if s.QueueFault != "" {
+		a.printf("queue      %s\n", s.QueueFault)
+	}
+	if q := s.Queue; q != nil {
+		a.printf("queue      batches %d waiting %d in hand, refreshes %d waiting %d in hand, %d dead letters\n",
+			q.Batch.Pending, q.Batch.AckPending, q.Refresh.Pending, q.Refresh.AckPending, q.DeadLetters)
+	}
+	if !s.PausedUntil.IsZero() {
+		a.printf("paused     until %s: %s\n", s.PausedUntil.Format(time.DateTime), s.PauseReason)
+	}
+}
+
+func newDue(a *app) *cobra.Command {
+	var force, cold bool
+	var zone string
+	cmd := &cobra.Command{
+		Use:   "due [ID ...]",
+		Short: "Show what is due, or make tweets due now",
+		Long: `Without --force, show how much is due. With it, make tweets due now: those
+named, those of a zone, or all that are still tracked. Back-offs are lifted; what
+a worker holds already is left to it.`,
+		Example: `  gorgone due
+  gorgone due --force --zone News
+  gorgone due --force --cold 1585841080431321088`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx := cmd.Context()
+			if !force && (len(args) > 0 || zone != "" || cold) {
+				return usageError("ids, --zone and --cold go with --force")
+			}
+			for _, id := range args {
+				if err := engagement.CheckTweetID(id); err != nil {
+					return usageError("%w", err)
+				}
+			}
+			if err := a.locate(); err != nil {
+				return err
+			}
+			var open resources
+			defer open.close()
+			d, err := a.openDatabase(ctx, "due", &open)
+			if err != nil {
+				return err
+			}
+			if !force {
+				s, err := d.store.Stats(ctx)
+				if err != nil {
+					return err
+				}
+				a.printf("%d due and %d claimed, the oldest for %s\n", s.DueUnclaimed, s.DueClaimed, s.Lateness().Round(time.Second))
+				return nil
+			}
+			return a.forceDue(ctx, d.store, zone, store.DueFilter{TweetIDs: args, IncludeCold: cold})
+		},
+	}
+	cmd.Flags().BoolVar(&force, "force", false, "make tweets due now")
+	cmd.Flags().BoolVar(&cold, "cold", false, "with --force: also tweets that are not looked at any more")
+	cmd.Flags().StringVar(&zone, "zone", "", "with --force: id or name of a zone")
+	return cmd
+}
+
+func (a *app) forceDue(ctx context.Context, s *store.Store, zone string, filter store.DueFilter) error {
+	if zone != "" {
+		zones, err := s.Zones(ctx)
+		if err != nil {
+			return err
+		}
+		z, err := findZone(zones, zone)
+		if err != nil {
+			return err
+		}
+		filter.Zone = z.ID
+	}
+	n, err := s.ForceDue(ctx, filter)
+	if err != nil {
+		return err
+	}
+	a.printf("%d rows are due now\n", n)
+	if n == 0 && len(filter.TweetIDs) > 0 {
+		return &exitError{exitNotFound, fmt.Errorf("none of the tweets is tracked and live; add --cold for those that are not looked at any more")}
+	}
+	return nil
+}

@@ -1,0 +1,313 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/sourcegraph/conc"
+	"github.com/spf13/cobra"
+
+	"gorgone/internal/clock"
+	"gorgone/internal/natsserver"
+	"gorgone/internal/postgres"
+	"gorgone/queue"
+	"gorgone/store"
+	"gorgone/twitter/twittertest"
+)
+
+// upOptions are the flags of gorgone up.
+type upOptions struct {
+	demo
+	speed float64
+	reset bool
+}
+
+func newUp(a *app) *cobra.Command {
+	var o upOptions
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Run everything on this machine",
+		Long: `Run NATS, Postgres, a dispatcher and a worker in one process, with all data in
+one folder. Ctrl-C stops it; started again it goes on where it was.
+
+Without TWITTER_API_KEY it is a demonstration: tweets are made up, and a double
+of the provider answers for them over HTTP. --replay makes them from a file of
+real retweet cascades; --speed lets their time run faster, so that a tweet's
+twelve hours pass in minutes. With a key, the real provider is asked, and you
+begin by tracking tweets (gorgone track --new-zone NAME ID).
+
+With DATABASE_URL or NATS_URL set, it uses those instead of its own.`,
+		Example: `  gorgone up
+  gorgone up --speed 60
+  gorgone up --speed 600 --replay cascades.tsv.gz --reset`,
+		Args: exactArgs(0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.speed < 0.1 || o.speed > 3600 {
+				return usageError("--speed %g: want 0.1 to 3600", o.speed)
+			}
+			return a.up(cmd.Context(), o)
+		},
+	}
+	f := cmd.Flags()
+	f.Float64Var(&o.speed, "speed", 1, "how many times faster than real time the demonstration runs (0.1 to 3600)")
+	f.StringVar(&o.Replay, "replay", "", "file of real retweet cascades to replay (default: synthetic tweets)")
+	f.IntVar(&o.Tweets, "tweets", 300, "number of tweets of the demonstration")
+	f.DurationVar(&o.Spread, "spread", 6*time.Hour, "time over which they are posted")
+	f.Uint64Var(&o.Seed, "seed", 1, "seed of what is drawn by chance")
+	f.BoolVar(&o.reset, "reset", false, "delete what is in the data folder first")
+	return cmd
+}
+
+// up runs everything until ctx ends.
+func (a *app) up(ctx context.Context, o upOptions) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	if o.reset {
+		if err := a.reset(ctx); err != nil {
+			return err
+		}
+	}
+	if r, err := readRunning(a.dataDir); err == nil {
+		return usageError("gorgone up is running in %s already (process %d)", a.dataDir, r.PID)
+	}
+	if err := os.MkdirAll(a.dataDir, 0o755); err != nil { //nolint:gosec // Postgres may run as another user; what is secret in it has modes of its own
+		return usageError("--data-dir: %w", err)
+	}
+	terminal := isTerminal(a.errOut)
+	var open resources
+	defer open.close()
+	if terminal {
+		if err := a.logToFile(&open); err != nil {
+			return err
+		}
+	}
+	h, err := a.openHouse(ctx, o, cancel, &open)
+	if err != nil {
+		return err
+	}
+	if err := h.running.write(a.dataDir); err != nil {
+		return err
+	}
+	defer removeRunning(a.dataDir) //nolint:errcheck // a left-over file names a dead process
+	a.greet(h, o, terminal)
+
+	if err := a.runHouse(ctx, h, terminal); err != nil {
+		return err
+	}
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	return nil
+}
+
+// reset deletes the data folder's content.
+func (a *app) reset(ctx context.Context) error {
+	if r, err := readRunning(a.dataDir); err == nil {
+		return usageError("gorgone up is running in %s (process %d); stop it before --reset", a.dataDir, r.PID)
+	}
+	if a.cfg.Database.URL != "" {
+		return usageError("--reset deletes the data folder's own database only; DATABASE_URL is set")
+	}
+	if err := postgres.Remove(ctx, a.postgresDir(), a.log); err != nil {
+		return err
+	}
+	for _, name := range []string{"nats", demoFile, runningFile} {
+		if err := os.RemoveAll(filepath.Join(a.dataDir, name)); err != nil {
+			return fmt.Errorf("reset: %w", err)
+		}
+	}
+	return nil
+}
+
+func (a *app) postgresDir() string { return filepath.Join(a.dataDir, "postgres") }
+
+func (a *app) logToFile(open *resources) error {
+	path := filepath.Join(a.dataDir, "gorgone.log")
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return fmt.Errorf("open the log: %w", err)
+	}
+	open.add(func() { _ = f.Close() })
+	a.log = newLogger(f, a.cfg.Log.Level)
+	return nil
+}
+
+// house is all that runs in gorgone up.
+type house struct {
+	parts
+	running   running
+	collector *collector // nil with a real provider
+	setting   clock.Setting
+}
+
+// openHouse starts and opens everything, in the order in which one needs the
+// other.
+func (a *app) openHouse(ctx context.Context, o upOptions, fail context.CancelCauseFunc, open *resources) (h house, err error) {
+	h.running = running{PID: os.Getpid(), Started: time.Now().UTC()}
+	own, err := a.startPostgres(ctx, fail, open)
+	if err != nil {
+		return h, err
+	}
+	options, err := a.startNATS(open)
+	if err != nil {
+		return h, err
+	}
+	if _, err := store.Migrate(ctx, string(firstSet(a.cfg.Database.MigrateURL, a.cfg.Database.URL))); err != nil {
+		return h, err
+	}
+	demonstrates := a.cfg.Provider.Key == ""
+	if h.setting, err = a.setClock(ctx, own, demonstrates, o.speed); err != nil {
+		return h, err
+	}
+	if h.database, err = a.openDatabase(ctx, "up", open); err != nil {
+		return h, err
+	}
+	if h.messaging, err = a.openQueueWith(ctx, options, a.queueConfig(), "up", open); err != nil {
+		return h, err
+	}
+	if demonstrates {
+		if h.collector, err = a.startDemo(ctx, o.demo, h.database, open); err != nil {
+			return h, err
+		}
+		h.running.ProviderURL, h.running.ProviderKey = a.cfg.Provider.URL, demoKey
+	}
+	if h.provider, err = a.openProvider(h.clock.Now); err != nil {
+		return h, err
+	}
+	if h.pace, err = a.openPace(ctx, h.messaging, h.clock, h.provider, open); err != nil {
+		return h, err
+	}
+	h.running.DatabaseURL, h.running.NATSURL = string(a.cfg.Database.URL), string(a.cfg.Queue.URL)
+	return h, nil
+}
+
+func firstSet(values ...secret) secret {
+	for _, v := range values {
+		if v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
+// startPostgres starts the private server, unless another is to be used. own
+// tells whether it did.
+func (a *app) startPostgres(ctx context.Context, fail context.CancelCauseFunc, open *resources) (own bool, err error) {
+	if a.cfg.Database.URL != "" {
+		return false, nil
+	}
+	server, err := postgres.Start(ctx, postgres.Options{DataDir: a.postgresDir(), Log: a.log})
+	if err != nil {
+		return false, err
+	}
+	var watch conc.WaitGroup
+	stopped := make(chan struct{})
+	watch.Go(func() {
+		select {
+		case <-server.Done():
+			fail(errors.New("the private Postgres ended; its log is in " + a.postgresDir()))
+		case <-stopped:
+		}
+	})
+	open.add(func() {
+		close(stopped)
+		watch.Wait()
+		if err := server.Stop(); err != nil {
+			a.log.Error().Err(err).Msg("stop postgres")
+		}
+	})
+	a.cfg.Database.URL = secret(server.URL())
+	return true, nil
+}
+
+// startNATS starts the embedded server, unless another is to be used.
+func (a *app) startNATS(open *resources) (queue.Options, error) {
+	if a.cfg.Queue.URL != "" {
+		return queue.Options{URL: string(a.cfg.Queue.URL)}, nil
+	}
+	server, err := natsserver.Start(natsserver.Options{
+		StoreDir: filepath.Join(a.dataDir, "nats"), Port: -1, SyncAlways: true, Log: a.log,
+	})
+	if err != nil {
+		return queue.Options{}, err
+	}
+	open.add(server.Stop)
+	a.cfg.Queue.URL = secret(server.ClientURL())
+	return queue.Options{InProcess: server.InProcess()}, nil
+}
+
+// startDemo starts the provider double and the collector of its tweets.
+func (a *app) startDemo(ctx context.Context, asked demo, d database, open *resources) (*collector, error) {
+	asked.Start = d.clock.Now()
+	if asked.Replay != "" {
+		path, err := filepath.Abs(asked.Replay)
+		if err != nil {
+			return nil, usageError("--replay: %w", err)
+		}
+		asked.Replay = path
+	}
+	described, fresh, err := loadDemo(a.dataDir, asked)
+	if err != nil {
+		return nil, err
+	}
+	population, err := described.population()
+	if err != nil {
+		return nil, err
+	}
+	if fresh {
+		if err := described.save(a.dataDir); err != nil {
+			return nil, err
+		}
+	}
+	if a.cfg.Provider.Rate == 0 {
+		a.cfg.Provider.Rate = demoRate
+	}
+	server, err := twittertest.NewServer(twittertest.Config{
+		Population: population, Now: d.clock.Now, Key: demoKey, Rate: a.cfg.Provider.Rate, Burst: 1,
+		Latency: 40 * time.Millisecond, Jitter: 40 * time.Millisecond, Seed: described.Seed,
+	})
+	if err != nil {
+		return nil, err
+	}
+	open.add(server.Close)
+	if a.cfg.Provider.URL, err = server.Listen(ctx, ""); err != nil {
+		return nil, err
+	}
+	a.cfg.Provider.Key = demoKey
+	return newCollector(ctx, population, d)
+}
+
+// runHouse runs all roles until ctx ends.
+func (a *app) runHouse(ctx context.Context, h house, terminal bool) error {
+	w, err := a.newWorker(ctx, h.parts)
+	if err != nil {
+		return err
+	}
+	// The clock keeps running until the roles that go by it have stopped.
+	timekeeping, stopTime := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopTime()
+	var beside, roles conc.WaitGroup
+	beside.Go(func() { a.keepTime(timekeeping, h.parts) })
+	if !h.setting.Real() {
+		beside.Go(func() { a.stampClock(timekeeping, h) })
+	}
+	beside.Go(func() { a.watch(timekeeping, h, w.Progress, terminal) })
+	roles.Go(func() { a.dispatch(ctx, h.parts) })
+	roles.Go(func() { w.Run(ctx) })
+	if h.collector != nil {
+		roles.Go(func() {
+			h.collector.run(ctx, func(err error) { a.log.Error().Err(err).Msg("collector") })
+		})
+	}
+	<-ctx.Done()
+	a.log.Info().Msg("stopping")
+	roles.Wait()
+	stopTime()
+	beside.Wait()
+	a.log.Info().Msg("stopped")
+	return nil
+}
