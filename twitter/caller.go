@@ -141,7 +141,10 @@ func (c *caller) fetch(ctx context.Context, path string, x *exchange) error {
 func (c *caller) broken(ctx, callCtx context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil: // the caller's doing
-		return fmt.Errorf("call ended: %w", context.Cause(ctx))
+		if cause := context.Cause(ctx); !errors.Is(cause, ctx.Err()) {
+			return fmt.Errorf("call ended: %w: %w", ctx.Err(), cause)
+		}
+		return fmt.Errorf("call ended: %w", ctx.Err())
 	case errors.Is(context.Cause(callCtx), errTimeout):
 		// Without the error itself: as a DeadlineExceeded it would look like the
 		// caller's own.

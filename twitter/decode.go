@@ -38,7 +38,7 @@ func newReader(body []byte) *reader {
 // an object is skipped, and reported by ok.
 func (r *reader) members(visit func(name []byte) error) (ok bool, err error) {
 	if r.PeekKind() != '{' {
-		return false, r.SkipValue()
+		return false, r.skip()
 	}
 	if _, err := r.ReadToken(); err != nil {
 		return false, err
@@ -61,7 +61,7 @@ func (r *reader) members(visit func(name []byte) error) (ok bool, err error) {
 // reported by ok.
 func (r *reader) elements(visit func() error) (ok bool, err error) {
 	if r.PeekKind() != '[' {
-		return false, r.SkipValue()
+		return false, r.skip()
 	}
 	if _, err := r.ReadToken(); err != nil {
 		return false, err
@@ -103,6 +103,13 @@ func (r *reader) text() ([]byte, error) {
 	return r.unquote(v), nil
 }
 
+// skip passes over a value. Reading it whole is half the work of the decoder's
+// own SkipValue, which goes token by token; the answer is in memory anyway.
+func (r *reader) skip() error {
+	_, err := r.ReadValue()
+	return err
+}
+
 // id reads an id given as a string or, exactly, as a number.
 func (r *reader) id() ([]byte, error) {
 	if r.PeekKind() == '0' {
@@ -141,42 +148,58 @@ func (r *reader) unquote(quoted []byte) []byte {
 	return r.name
 }
 
-// counters gathers the counts of one element, and remembers the first of them
-// that was not a count.
-type counters struct {
-	engagement.Metrics
+// counter is one counter of an element, by whatever name the provider has for it.
+type counter int
 
-	nonsense string
+const (
+	retweets counter = iota
+	replies
+	likes
+	quotes
+	views
+	bookmarks
+	reposts // X's new name of retweets
+	numCounters
+)
+
+func (c counter) String() string {
+	return [...]string{"retweets", "replies", "likes", "quotes", "views", "bookmarks", "reposts"}[c]
 }
 
-// read reads one counter into its place.
-func (c *counters) read(r *reader, into *engagement.Count, name string) error {
-	v, valid, err := r.count()
-	if err != nil {
-		return err
-	}
-	*into = v
-	if !valid && c.nonsense == "" {
-		c.nonsense = name
-	}
-	return nil
+// counters gathers the counts of one element.
+type counters struct {
+	counts   [numCounters]engagement.Count
+	nonsense [numCounters]bool // given, and not a count
+}
+
+// read reads the value of a counter, which comes next.
+func (c *counters) read(r *reader, which counter) error {
+	n, valid, err := r.count()
+	c.counts[which], c.nonsense[which] = n, !valid
+	return err
 }
 
 // outcome judges the element: usable only with the four counts that every tweet
 // has. Counts may be of any size; what fits the database is not known here.
 func (c *counters) outcome(state state, created time.Time) outcome {
-	var err error
-	m := c.Metrics
-	switch {
-	case c.nonsense != "":
-		err = fmt.Errorf("%w: %s is not a count", ErrMalformed, c.nonsense)
-	case !m.Retweets.Known() || !m.Replies.Known() || !m.Likes.Known() || !m.Quotes.Known():
-		err = fmt.Errorf("%w: tweet without its counts (retweets %s, replies %s, likes %s, quotes %s)",
-			ErrMalformed, m.Retweets, m.Replies, m.Likes, m.Quotes)
-	default:
-		return outcome{state: state, metrics: m, created: created}
+	for which, nonsense := range c.nonsense {
+		if nonsense {
+			return outcome{state: state, err: fmt.Errorf("%w: %s are not a count", ErrMalformed, counter(which))}
+		}
 	}
-	return outcome{state: state, err: err}
+	m := engagement.Metrics{
+		Retweets:  c.counts[retweets].Or(c.counts[reposts]),
+		Replies:   c.counts[replies],
+		Likes:     c.counts[likes],
+		Quotes:    c.counts[quotes],
+		Views:     c.counts[views],
+		Bookmarks: c.counts[bookmarks],
+	}
+	if !m.Retweets.Known() || !m.Replies.Known() || !m.Likes.Known() || !m.Quotes.Known() {
+		return outcome{state: state, err: fmt.Errorf("%w: a tweet without its counts (retweets %s, replies %s, likes %s, quotes %s)",
+			ErrMalformed, m.Retweets, m.Replies, m.Likes, m.Quotes)}
+	}
+	return outcome{state: state, metrics: m, created: created}
 }
 
 // parseTime reads a time as the providers write it: twitterapi.io writes tweets'
@@ -200,7 +223,7 @@ func parseTime(s []byte) time.Time {
 // badAnswer gives a decoding error its kind: JSON that stops in the middle was
 // cut off on the way, other faults are the sender's.
 func badAnswer(err error) error {
-	if errors.Is(err, io.ErrUnexpectedEOF) {
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 		return fmt.Errorf("%w: the answer is cut off", ErrProviderFault)
 	}
 	// The decoder quotes at most a character of the answer.

@@ -22,7 +22,7 @@ func decodeTwitterAPI(body []byte, p *page) error {
 			s, err = r.text()
 			status = string(s)
 		default:
-			err = r.SkipValue()
+			err = r.skip()
 		}
 		return err
 	})
@@ -61,23 +61,23 @@ func twitterAPITweet(r *reader, p *page) error {
 			idStr = append(idStrBuf[:0], v...)
 			return err
 		case "retweetCount":
-			return c.read(r, &c.Retweets, "retweetCount")
+			return c.read(r, retweets)
 		case "replyCount":
-			return c.read(r, &c.Replies, "replyCount")
+			return c.read(r, replies)
 		case "likeCount":
-			return c.read(r, &c.Likes, "likeCount")
+			return c.read(r, likes)
 		case "quoteCount":
-			return c.read(r, &c.Quotes, "quoteCount")
+			return c.read(r, quotes)
 		case "viewCount":
-			return c.read(r, &c.Views, "viewCount")
+			return c.read(r, views)
 		case "bookmarkCount":
-			return c.read(r, &c.Bookmarks, "bookmarkCount")
+			return c.read(r, bookmarks)
 		case "createdAt":
 			v, err := r.text()
 			created = parseTime(v)
 			return err
 		default:
-			return r.SkipValue()
+			return r.skip()
 		}
 	})
 	if err != nil || !object {

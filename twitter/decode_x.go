@@ -25,9 +25,9 @@ func decodeX(body []byte, p *page) error {
 		case "errors":
 			ok, err = r.elements(func() error { return xProblem(r, p, &problems) })
 		case "meta":
-			ok, err = true, r.SkipValue()
+			ok, err = true, r.skip()
 		default:
-			err = r.SkipValue()
+			err = r.skip()
 		}
 		known = known || ok
 		return err
@@ -65,8 +65,6 @@ func xPost(r *reader, p *page) error {
 	var id []byte
 	var idBuf [20]byte
 	var versions []string
-	// The old and the new name of the same count.
-	var reposts counters
 
 	object, err := r.members(func(name []byte) error {
 		switch string(name) {
@@ -86,20 +84,16 @@ func xPost(r *reader, p *page) error {
 			})
 			return err
 		case "public_metrics":
-			c, reposts = counters{}, counters{}
-			return xMetrics(r, &c, &reposts)
+			c = counters{}
+			return xMetrics(r, &c)
 		default:
-			return r.SkipValue()
+			return r.skip()
 		}
 	})
 	if err != nil || !object {
 		return err
 	}
 	p.returned++
-	c.Retweets = c.Retweets.Or(reposts.Retweets)
-	if c.nonsense == "" {
-		c.nonsense = reposts.nonsense
-	}
 	p.set(id, c.outcome(answered, created))
 	for _, version := range versions {
 		p.set([]byte(version), c.outcome(edited, created))
@@ -107,25 +101,25 @@ func xPost(r *reader, p *page) error {
 	return nil
 }
 
-func xMetrics(r *reader, c, reposts *counters) error {
+func xMetrics(r *reader, c *counters) error {
 	_, err := r.members(func(name []byte) error {
 		switch string(name) {
 		case "retweet_count":
-			return c.read(r, &c.Retweets, "retweet_count")
+			return c.read(r, retweets)
 		case "repost_count":
-			return reposts.read(r, &reposts.Retweets, "repost_count")
+			return c.read(r, reposts)
 		case "reply_count":
-			return c.read(r, &c.Replies, "reply_count")
+			return c.read(r, replies)
 		case "like_count":
-			return c.read(r, &c.Likes, "like_count")
+			return c.read(r, likes)
 		case "quote_count":
-			return c.read(r, &c.Quotes, "quote_count")
+			return c.read(r, quotes)
 		case "bookmark_count":
-			return c.read(r, &c.Bookmarks, "bookmark_count")
+			return c.read(r, bookmarks)
 		case "impression_count":
-			return c.read(r, &c.Views, "impression_count")
+			return c.read(r, views)
 		default:
-			return r.SkipValue()
+			return r.skip()
 		}
 	})
 	return err
@@ -149,7 +143,7 @@ func xProblem(r *reader, p *page, problems *[]string) error {
 		case "detail", "message":
 			into = &detail
 		default:
-			return r.SkipValue()
+			return r.skip()
 		}
 		v, err := r.id()
 		*into = string(v)

@@ -90,8 +90,9 @@ func bounded(s string) string {
 		}
 		return r
 	}, strings.ToValidUTF8(s, "?"))
+	s = accountID.ReplaceAllString(s, "[account]")
 	if len(s) > maxMessage {
-		s = strings.ToValidUTF8(s[:maxMessage], "") + "..."
+		return strings.ToValidUTF8(s[:maxMessage], "") + "..."
 	}
-	return accountID.ReplaceAllString(s, "[account]")
+	return s
 }

@@ -1,6 +1,7 @@
 package twitter
 
 import (
+	"slices"
 	"time"
 
 	"gorgone/engagement"
@@ -58,6 +59,7 @@ func (p *page) set(id []byte, o outcome) {
 
 // addTo sorts the outcomes into the lists of an answer.
 func (p *page) addTo(a *Answer, at time.Time) {
+	a.Found = slices.Grow(a.Found, len(p.ids)) // as a rule, all are found
 	for i, o := range p.outcomes {
 		id := p.ids[i]
 		switch {

@@ -132,26 +132,28 @@ func TestFaultsOfCalls(t *testing.T) {
 		t.Run(string(fault), func(t *testing.T) {
 			t.Parallel()
 			server, baseURL, ids := serve(t, 30, twittertest.Config{Key: key})
-			timeout := 5 * time.Second
+			patient, faulted := clients(t, baseURL, 0), clients(t, baseURL, 0)
 			if fault == twittertest.Hang || fault == twittertest.SlowBody {
-				timeout = 100 * time.Millisecond
+				faulted = clients(t, baseURL, time.Second)
 			}
-			for name, c := range clients(t, baseURL, timeout) {
+			for name, c := range patient {
 				before := server.Stats().Calls
-				// A good call first: the fault then meets a kept connection.
-				if _, err := c.Lookup(t.Context(), ids); err != nil {
-					t.Fatal(err)
+				// A good call first, so that the fault meets a kept connection.
+				for _, c := range []client{c, faulted[name]} {
+					if _, err := c.Lookup(t.Context(), ids); err != nil {
+						t.Fatal(err)
+					}
 				}
 				steer(t, server, twittertest.Steering{Calls: []twittertest.CallSteering{{Fault: fault, Next: 1}}})
-				a, err := c.Lookup(t.Context(), ids)
+				a, err := faulted[name].Lookup(t.Context(), ids)
 				if got := twitter.Kind(err); got != kinds[fault] {
 					t.Fatalf("%s: %s (%v), want %s", name, got, err, kinds[fault])
 				}
 				if err != nil && len(a.Unresolved) != len(ids) {
 					t.Errorf("%s: %d unresolved", name, len(a.Unresolved))
 				}
-				if got := server.Stats().Calls - before; got != 2 || a.Calls != 1 {
-					t.Errorf("%s: %d calls arrived and %d counted for the second look, want 2 and 1", name, got, a.Calls)
+				if got := server.Stats().Calls - before; got != 3 || a.Calls != 1 {
+					t.Errorf("%s: %d calls arrived and %d counted for the faulted look, want 3 and 1", name, got, a.Calls)
 				}
 				if record := server.Calls()[len(server.Calls())-1]; record.Fault != fault {
 					t.Errorf("%s: the log says fault %q", name, record.Fault)
@@ -581,10 +583,19 @@ func (r *recorder) Header() http.Header         { return r.header }
 func (r *recorder) WriteHeader(status int)      { r.status = status }
 func (r *recorder) Write(b []byte) (int, error) { return len(b), nil }
 
+// arrivals is a log of calls that tells when one has arrived.
+type arrivals chan struct{}
+
+func (a arrivals) Write(line []byte) (int, error) {
+	a <- struct{}{}
+	return len(line), nil
+}
+
 // TestCloseEndsHangingCalls would hang itself if it did not.
 func TestCloseEndsHangingCalls(t *testing.T) {
 	t.Parallel()
-	server, baseURL, ids := serve(t, 3, twittertest.Config{Latency: time.Millisecond, Jitter: time.Millisecond})
+	arrived := make(arrivals, 1)
+	server, baseURL, ids := serve(t, 3, twittertest.Config{Latency: time.Millisecond, Jitter: time.Millisecond, Log: arrived})
 	steer(t, server, twittertest.Steering{Calls: []twittertest.CallSteering{{Fault: twittertest.Hang, Next: 1}}})
 	ended := make(chan error, 1)
 	c := clients(t, baseURL, time.Minute)[twitter.TwitterAPIName]
@@ -592,12 +603,7 @@ func TestCloseEndsHangingCalls(t *testing.T) {
 		_, err := c.Lookup(t.Context(), ids)
 		ended <- err
 	}()
-	for len(server.Calls()) == 0 {
-		// until the call has arrived
-		if _, _, h := get(t, baseURL+"/_double/stats"); h == nil {
-			t.Fatal("no headers")
-		}
-	}
+	<-arrived
 	server.Close()
 	if err := <-ended; !errors.Is(err, twitter.ErrProviderFault) {
 		t.Errorf("the hanging call ended with %v", err)

@@ -1,0 +1,604 @@
+package twitter_test
+
+import (
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"gorgone/engagement"
+	"gorgone/twitter"
+	"gorgone/twitter/twittertest"
+)
+
+const key = "secret-key-of-the-test"
+
+func noon() time.Time { return time.Date(2026, 11, 2, 12, 0, 0, 0, time.UTC) }
+
+// provider runs a double of 300 tweets.
+func provider(tb testing.TB, config twittertest.Config) (server *twittertest.Server, baseURL string, ids []string) {
+	tb.Helper()
+	p, err := twittertest.NewSynthetic(twittertest.Options{N: 300, Seed: 1, Start: noon().Add(-time.Hour)})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for tweet := range p.All() {
+		ids = append(ids, tweet.ID)
+	}
+	config.Population, config.Now, config.Key = p, noon, key
+	server, err = twittertest.NewServer(config)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	baseURL, err = server.Listen(tb.Context(), "")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(server.Close)
+	return server, baseURL, ids
+}
+
+// handler serves one answer for everything.
+func handler(tb testing.TB, h http.HandlerFunc) (baseURL string) {
+	tb.Helper()
+	server := httptest.NewServer(h)
+	tb.Cleanup(server.Close)
+	return server.URL
+}
+
+func twitterAPI(tb testing.TB, config twitter.Config) *twitter.TwitterAPI {
+	tb.Helper()
+	config.Key = key
+	c, err := twitter.NewTwitterAPI(config)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return c
+}
+
+func xAPI(tb testing.TB, config twitter.Config) *twitter.XAPI {
+	tb.Helper()
+	config.Key = key
+	c, err := twitter.NewXAPI(twitter.XConfig{Config: config})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return c
+}
+
+// gate counts, and fails from some pass on.
+type gate struct {
+	mu     sync.Mutex
+	passed int
+	limit  int // 0: none
+	err    error
+	hook   func()
+}
+
+func (g *gate) Wait(ctx context.Context) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.limit > 0 && g.passed >= g.limit {
+		return g.err
+	}
+	g.passed++
+	if g.hook != nil {
+		g.hook()
+	}
+	return ctx.Err()
+}
+
+func TestLookupSplitsIDs(t *testing.T) {
+	t.Parallel()
+	server, baseURL, ids := provider(t, twittertest.Config{})
+	g := &gate{}
+	for name, c := range map[string]struct {
+		lookup func(context.Context, []string) (twitter.Answer, error)
+		sizes  []int
+	}{
+		"twitterapi.io": {twitterAPI(t, twitter.Config{BaseURL: baseURL}).Through(g).Lookup, []int{50, 50, 50, 50, 50, 20}},
+		"x":             {xAPI(t, twitter.Config{BaseURL: baseURL}).Through(g).Lookup, []int{100, 100, 70}},
+		"x by 90":       {xAPI(t, twitter.Config{BaseURL: baseURL + "/", MaxIDs: 90}).Lookup, []int{90, 90, 90}},
+	} {
+		before := server.Stats().Calls
+		a, err := c.lookup(t.Context(), ids[:270])
+		if err != nil || len(a.Found) != 270 || a.Calls != len(c.sizes) || a.Billed != 270 {
+			t.Fatalf("%s: found %d in %d calls, billed %d, %v", name, len(a.Found), a.Calls, a.Billed, err)
+		}
+		var sizes []int
+		var asked []string
+		for _, call := range server.Calls()[before:] {
+			sizes = append(sizes, len(call.IDs))
+			asked = append(asked, call.IDs...)
+		}
+		if !slices.Equal(sizes, c.sizes) || !slices.Equal(asked, ids[:270]) {
+			t.Errorf("%s: calls of %v ids", name, sizes)
+		}
+	}
+	if g.passed != 9 {
+		t.Errorf("the gate was passed %d times for 9 calls", g.passed)
+	}
+	remotes := make(map[string]bool)
+	for _, call := range server.Calls() {
+		remotes[call.Remote] = true
+	}
+	if len(remotes) != 3 {
+		t.Errorf("3 clients used %d connections", len(remotes))
+	}
+	if a, err := twitterAPI(t, twitter.Config{BaseURL: baseURL}).Lookup(t.Context(), nil); err != nil || a.Calls != 0 {
+		t.Errorf("a look-up of nothing: %+v, %v", a, err)
+	}
+}
+
+func TestLookupSendsOnlyGoodIDsOnce(t *testing.T) {
+	t.Parallel()
+	server, baseURL, ids := provider(t, twittertest.Config{})
+	asked := []string{ids[0], "abc", ids[1], ids[0], "", "12&key=x", "abc", "99999999999999999999", ids[1]}
+	a, err := twitterAPI(t, twitter.Config{BaseURL: baseURL}).Lookup(t.Context(), asked)
+	if err != nil || len(a.Found) != 2 || len(a.Missing) != 0 || len(a.Unresolved) != 4 {
+		t.Fatalf("%+v, %v", a, err)
+	}
+	for _, u := range a.Unresolved {
+		if !errors.Is(u.Err, engagement.ErrTweetID) {
+			t.Errorf("%q: %v", u.ID, u.Err)
+		}
+	}
+	if sent := server.Calls()[0].IDs; !slices.Equal(sent, ids[:2]) {
+		t.Errorf("sent %v", sent)
+	}
+	if a, err := xAPI(t, twitter.Config{BaseURL: baseURL}).Lookup(t.Context(), []string{"x"}); err != nil || a.Calls != 0 || len(a.Unresolved) != 1 {
+		t.Errorf("with no good id: %+v, %v", a, err)
+	}
+}
+
+func TestLookupKeepsWhatItGot(t *testing.T) {
+	t.Parallel()
+	server, baseURL, ids := provider(t, twittertest.Config{})
+	c := twitterAPI(t, twitter.Config{BaseURL: baseURL})
+	if err := server.Steer(twittertest.Steering{
+		Tweets: []twittertest.TweetSteering{{Fault: twittertest.BadTweet, IDs: []string{ids[60]}}},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	a, err := c.Lookup(t.Context(), ids)
+	bad, ok := errors.AsType[*twitter.BadRequestError](err)
+	if !ok || bad.Status != 400 || len(a.Found) != 50 || len(a.Unresolved) != 250 || a.Calls != 2 || a.Billed != 50 {
+		t.Fatalf("found %d, unresolved %d in %d calls: %v", len(a.Found), len(a.Unresolved), a.Calls, err)
+	}
+	if got := server.Stats().Calls; got != 2 {
+		t.Errorf("went on after the failure: %d calls", got)
+	}
+	for _, u := range a.Unresolved {
+		i := slices.Index(ids, u.ID)
+		if notAsked := errors.Is(u.Err, twitter.ErrNotAsked); notAsked != (i >= 100) || !errors.As(u.Err, &bad) {
+			t.Fatalf("id %d: %v", i, u.Err)
+		}
+	}
+}
+
+func TestLookupLearnsTheLimit(t *testing.T) {
+	t.Parallel()
+	server, baseURL, ids := provider(t, twittertest.Config{MaxIDs: 20})
+	var told []int
+	c := twitterAPI(t, twitter.Config{BaseURL: baseURL, OnMaxIDs: func(n int) { told = append(told, n) }})
+	g := &gate{}
+	view := c.Through(g)
+	a, err := view.Lookup(t.Context(), ids[:100])
+	if err != nil || len(a.Found) != 100 || a.Calls != 6 || g.passed != 6 {
+		t.Fatalf("found %d in %d calls with %d passes: %v", len(a.Found), a.Calls, g.passed, err)
+	}
+	if c.MaxIDs() != 20 || view.MaxIDs() != 20 || !slices.Equal(told, []int{20}) {
+		t.Errorf("%d ids a call, told %v", c.MaxIDs(), told)
+	}
+	if a, err := c.Lookup(t.Context(), ids[:40]); err != nil || a.Calls != 2 || server.Stats().Calls != 8 {
+		t.Errorf("afterwards %d calls, %v", a.Calls, err)
+	}
+}
+
+// TestLookupHalvesWithoutANumber meets a limit of 13 that is not named.
+func TestLookupHalvesWithoutANumber(t *testing.T) {
+	t.Parallel()
+	baseURL := handler(t, func(w http.ResponseWriter, r *http.Request) {
+		if strings.Count(r.URL.Query().Get("tweet_ids"), ",") >= 13 {
+			http.Error(w, `{"detail":"max number of tweet_ids exceeded"}`, http.StatusBadRequest)
+			return
+		}
+		fmt.Fprint(w, `{"tweets":[],"status":"success"}`)
+	})
+	c := twitterAPI(t, twitter.Config{BaseURL: baseURL})
+	var ids []string
+	for i := range 50 {
+		ids = append(ids, fmt.Sprint(1000+i))
+	}
+	a, err := c.Lookup(t.Context(), ids)
+	// 50 and 25 are refused, then 5 calls of 12, 12, 12, 12 and 2.
+	if err != nil || len(a.Missing) != 50 || c.MaxIDs() != 12 || a.Calls != 7 || a.Billed != 5 {
+		t.Errorf("%d missing in %d calls of %d, billed %d: %v", len(a.Missing), a.Calls, c.MaxIDs(), a.Billed, err)
+	}
+}
+
+func TestGateThatFails(t *testing.T) {
+	t.Parallel()
+	server, baseURL, ids := provider(t, twittertest.Config{})
+	paused := errors.New("paused")
+	a, err := twitterAPI(t, twitter.Config{BaseURL: baseURL}).Through(&gate{limit: 2, err: paused}).Lookup(t.Context(), ids)
+	if !errors.Is(err, paused) || twitter.Kind(err) != twitter.KindOther || len(a.Found) != 100 || len(a.Unresolved) != 200 || a.Calls != 2 {
+		t.Fatalf("found %d, unresolved %d in %d calls: %v", len(a.Found), len(a.Unresolved), a.Calls, err)
+	}
+	if !errors.Is(a.Unresolved[0].Err, paused) || server.Stats().Calls != 2 {
+		t.Errorf("%v, %d calls", a.Unresolved[0].Err, server.Stats().Calls)
+	}
+}
+
+// TestTimeIsTakenAfterTheGate lets the clock run while the gate is waited for.
+func TestTimeIsTakenAfterTheGate(t *testing.T) {
+	t.Parallel()
+	_, baseURL, ids := provider(t, twittertest.Config{})
+	now := noon()
+	c := twitterAPI(t, twitter.Config{BaseURL: baseURL, Now: func() time.Time { return now }})
+	a, err := c.Through(&gate{hook: func() { now = now.Add(time.Minute) }}).Lookup(t.Context(), append(ids[:60:60], "17"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, f := range a.Found {
+		if want := noon().Add(time.Duration(i/50+1) * time.Minute); !f.At.Equal(want) {
+			t.Fatalf("tweet %d was looked at %s, want %s", i, f.At, want)
+		}
+	}
+	if want := noon().Add(2 * time.Minute); len(a.Missing) != 1 || !a.Missing[0].At.Equal(want) {
+		t.Errorf("missing %+v", a.Missing)
+	}
+}
+
+// arrivals is a log of calls that tells when one has arrived.
+type arrivals chan struct{}
+
+func (a arrivals) Write(line []byte) (int, error) {
+	a <- struct{}{}
+	return len(line), nil
+}
+
+func TestContextEnds(t *testing.T) {
+	t.Parallel()
+	arrived := make(arrivals, 1)
+	server, baseURL, ids := provider(t, twittertest.Config{Log: arrived})
+	if err := server.Steer(twittertest.Steering{Calls: []twittertest.CallSteering{{Fault: twittertest.Hang, Next: 1}}}); err != nil {
+		t.Fatal(err)
+	}
+	shutdown := errors.New("shutting down")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	calls := make(chan twitter.Call, 1)
+	c := twitterAPI(t, twitter.Config{BaseURL: baseURL, OnCall: func(c twitter.Call) { calls <- c }})
+	ended := make(chan error, 1)
+	go func() {
+		_, err := c.Lookup(ctx, ids[:10])
+		ended <- err
+	}()
+	<-arrived
+	cancel(shutdown)
+	if err := <-ended; !errors.Is(err, shutdown) || errors.Is(err, twitter.ErrProviderFault) || twitter.Retryable(err) {
+		t.Errorf("ended with %v", err)
+	}
+	if call := <-calls; call.Kind != twitter.KindCanceled || call.Status != 0 {
+		t.Errorf("call %+v", call)
+	}
+	ctx, stop := context.WithTimeout(t.Context(), 0)
+	defer stop()
+	if _, err := c.Lookup(ctx, ids[:10]); !errors.Is(err, context.DeadlineExceeded) || twitter.Kind(err) != twitter.KindCanceled {
+		t.Errorf("with a context that has ended: %v", err)
+	}
+}
+
+// TestTimeoutIsTheProvidersFault checks that a call's own time-out is not taken for
+// the end of the caller's context.
+func TestTimeoutIsTheProvidersFault(t *testing.T) {
+	t.Parallel()
+	server, baseURL, ids := provider(t, twittertest.Config{})
+	for _, fault := range []twittertest.Fault{twittertest.Hang, twittertest.SlowBody} {
+		if err := server.Steer(twittertest.Steering{Calls: []twittertest.CallSteering{{Fault: fault, Next: 1}}}); err != nil {
+			t.Fatal(err)
+		}
+		_, err := twitterAPI(t, twitter.Config{BaseURL: baseURL, Timeout: 50 * time.Millisecond}).Lookup(t.Context(), ids[:10])
+		if !errors.Is(err, twitter.ErrProviderFault) || errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "50ms") {
+			t.Errorf("%s: %v", fault, err)
+		}
+	}
+}
+
+func TestNobodyListens(t *testing.T) {
+	t.Parallel()
+	closed := httptest.NewServer(http.NotFoundHandler())
+	closed.Close()
+	a, err := xAPI(t, twitter.Config{BaseURL: closed.URL}).Lookup(t.Context(), []string{"20"})
+	if !errors.Is(err, twitter.ErrProviderFault) || len(a.Unresolved) != 1 || a.Calls != 1 {
+		t.Errorf("%+v, %v", a, err)
+	}
+	if strings.Contains(err.Error(), "ids=") {
+		t.Errorf("the URL is in %q", err)
+	}
+}
+
+// TestKeyStaysSecret lets servers send the key back in every place there is.
+func TestKeyStaysSecret(t *testing.T) {
+	t.Parallel()
+	other := handler(t, func(_ http.ResponseWriter, r *http.Request) {
+		t.Errorf("a redirect was followed, with headers %v", r.Header)
+	})
+	for name, answer := range map[string]http.HandlerFunc{
+		"refusal": func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, `{"detail":"who is `+key+`?"}`, http.StatusBadRequest)
+		},
+		"status": func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprint(w, `{"status":"error","msg":"key `+key+` is odd"}`)
+		},
+		"syntax": func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, key) },
+		"problem": func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprint(w, `{"errors":[{"resource_id":"20","title":"`+key+`","type":"a/`+key+`"}],"meta":{}}`)
+		},
+		"redirect": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, other+"/?key="+key, http.StatusFound)
+		},
+	} {
+		for _, client := range []interface {
+			Probe(ctx context.Context, ids []string) twitter.ProbeResult
+		}{twitterAPI(t, twitter.Config{BaseURL: handler(t, answer)}), xAPI(t, twitter.Config{BaseURL: handler(t, answer)})} {
+			result := client.Probe(t.Context(), []string{"20"})
+			if shown := fmt.Sprintf("%+v %s", result, result.Body); strings.Contains(shown, key) {
+				t.Errorf("%s: %s shows the key: %s", name, result.Provider, shown)
+			}
+			if len(result.Answer.Unresolved) != 1 {
+				t.Errorf("%s: %s: %+v", name, result.Provider, result.Answer)
+			}
+		}
+	}
+	for _, config := range []twitter.Config{{Key: key + "\n"}, {Key: key, BaseURL: "http://" + key + "@x"}, {Key: key, BaseURL: "http://x/\x7f" + key}} {
+		if _, err := twitter.NewTwitterAPI(config); err == nil || strings.Contains(err.Error(), key) {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
+func TestBigAndZippedAnswers(t *testing.T) {
+	t.Parallel()
+	pad := strings.Repeat("x", 9<<20)
+	big := handler(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"status":"success","pad":"`+pad+`","tweets":[]}`)
+	})
+	if _, err := twitterAPI(t, twitter.Config{BaseURL: big}).Lookup(t.Context(), []string{"20"}); !errors.Is(err, twitter.ErrMalformed) {
+		t.Errorf("9 MiB: %v", err)
+	}
+	zipped := func(body string) string {
+		return handler(t, func(w http.ResponseWriter, r *http.Request) {
+			if !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+				t.Error("gzip is not offered")
+			}
+			w.Header().Set("Content-Encoding", "gzip")
+			z := gzip.NewWriter(w)
+			_, _ = io.WriteString(z, body)
+			_ = z.Close()
+		})
+	}
+	a, err := twitterAPI(t, twitter.Config{BaseURL: zipped(`{"tweets":[{"id":"20","retweetCount":1,"likeCount":2,"replyCount":3,"quoteCount":4}]}`)}).Lookup(t.Context(), []string{"20"})
+	if err != nil || len(a.Found) != 1 {
+		t.Errorf("zipped: %+v, %v", a, err)
+	}
+	// A few KB on the wire, 9 MiB unpacked.
+	if _, err := xAPI(t, twitter.Config{BaseURL: zipped(`{"data":[],"pad":"` + pad + `"}`)}).Lookup(t.Context(), []string{"20"}); !errors.Is(err, twitter.ErrMalformed) {
+		t.Errorf("9 MiB zipped: %v", err)
+	}
+}
+
+func TestOnCall(t *testing.T) {
+	t.Parallel()
+	server, baseURL, ids := provider(t, twittertest.Config{})
+	var calls []twitter.Call
+	c := twitterAPI(t, twitter.Config{BaseURL: baseURL, OnCall: func(c twitter.Call) { calls = append(calls, c) }})
+	if err := server.Steer(twittertest.Steering{
+		Tweets: []twittertest.TweetSteering{{Fault: twittertest.Deleted, IDs: ids[:1]}},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Lookup(t.Context(), ids[:50]); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Balance(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Steer(twittertest.Steering{Calls: []twittertest.CallSteering{
+		{Fault: twittertest.RateLimited, Next: 1}, {Fault: twittertest.Reset, Next: 1},
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, err := c.Lookup(t.Context(), ids[:3]); err == nil {
+			t.Fatal("no error")
+		}
+	}
+	want := []twitter.Call{
+		{Provider: "twitterapi.io", Kind: twitter.KindOK, Status: 200, IDs: 50, Returned: 49},
+		{Provider: "twitterapi.io", Kind: twitter.KindOK, Status: 200},
+		{Provider: "twitterapi.io", Kind: twitter.KindRateLimited, Status: 429, IDs: 3},
+		{Provider: "twitterapi.io", Kind: twitter.KindFault, IDs: 3},
+	}
+	for i := range calls {
+		if calls[i].Duration <= 0 {
+			t.Errorf("call %d took %s", i, calls[i].Duration)
+		}
+		calls[i].Duration = 0
+	}
+	if !slices.Equal(calls, want) {
+		t.Errorf("calls %+v", calls)
+	}
+}
+
+func TestProbe(t *testing.T) {
+	t.Parallel()
+	server, baseURL, ids := provider(t, twittertest.Config{Rate: 1, Burst: 1})
+	x := xAPI(t, twitter.Config{BaseURL: baseURL, Now: noon})
+	r := x.Probe(t.Context(), []string{ids[0], "17"})
+	if r.Err != nil || r.Provider != "x" || r.Status != 200 || len(r.Answer.Found) != 1 || len(r.Answer.Missing) != 1 || r.Duration <= 0 {
+		t.Errorf("%+v", r)
+	}
+	if !strings.HasPrefix(string(r.Body), `{"data":[{"id":"`+ids[0]) || r.Header.Get("X-Rate-Limit-Limit") != "2" || r.Header.Get("Content-Type") == "" {
+		t.Errorf("%v %.60s", r.Header, r.Body)
+	}
+	a := twitterAPI(t, twitter.Config{BaseURL: baseURL})
+	if r := a.Probe(t.Context(), ids[:50]); r.Err != nil || len(r.Body) != 64<<10 || len(r.Answer.Found) != 50 {
+		t.Errorf("%d bytes, %v", len(r.Body), r.Err)
+	}
+	if r := a.Probe(t.Context(), ids[:1]); r.Status != 429 || !strings.Contains(string(r.Body), "Too Many Requests") || len(r.Answer.Unresolved) != 1 {
+		t.Errorf("refused: %+v", r)
+	}
+	for _, ids := range [][]string{nil, {"x"}, ids[:51]} {
+		if r := a.Probe(t.Context(), ids); r.Err == nil || r.Status != 0 {
+			t.Errorf("%d ids: %+v", len(ids), r)
+		}
+	}
+	if n := server.Stats().Calls; n != 3 {
+		t.Errorf("%d calls", n)
+	}
+}
+
+func TestBalance(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]int64{
+		`{"recharge_credits":70,"total_bonus_credits":5}`: 75,
+		`{"recharge_credits":0}`:                          0,
+		`{"total_bonus_credits":5}`:                       -1,
+		`{"recharge_credits":"many"}`:                     -1,
+		`[]`:                                              -1,
+	} {
+		c := twitterAPI(t, twitter.Config{BaseURL: handler(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path != "/oapi/my/info" || r.Header.Get("X-API-Key") != key {
+				t.Errorf("asked %s with %v", r.URL, r.Header)
+			}
+			fmt.Fprint(w, body)
+		})})
+		credits, err := c.Balance(t.Context())
+		if want < 0 {
+			if !errors.Is(err, twitter.ErrMalformed) {
+				t.Errorf("%s: %v", body, err)
+			}
+		} else if err != nil || credits.Total() != want {
+			t.Errorf("%s: %+v, %v", body, credits, err)
+		}
+	}
+	paused := errors.New("paused")
+	c := twitterAPI(t, twitter.Config{}).Through(&gate{limit: -1})
+	c = c.Through(gateFunc(func() error { return paused }))
+	if _, err := c.Balance(t.Context()); !errors.Is(err, paused) {
+		t.Errorf("through a closed gate: %v", err)
+	}
+}
+
+type gateFunc func() error
+
+func (f gateFunc) Wait(context.Context) error { return f() }
+
+func TestConfig(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		config twitter.Config
+		says   string // "": it is right
+	}{
+		"only a key":         {twitter.Config{Key: "k"}, ""},
+		"local double":       {twitter.Config{Key: "k", BaseURL: "http://localhost:8080"}, ""},
+		"local double, IPv6": {twitter.Config{Key: "k", BaseURL: "http://[::1]:8080"}, ""},
+		"plain HTTP allowed": {twitter.Config{Key: "k", BaseURL: "http://provider:8080", PlainHTTP: true}, ""},
+		"no key":             {twitter.Config{}, "API key is empty"},
+		"key with a space":   {twitter.Config{Key: "k "}, "characters"},
+		"plain HTTP":         {twitter.Config{Key: "k", BaseURL: "http://provider:8080"}, "unencrypted"},
+		"no scheme":          {twitter.Config{Key: "k", BaseURL: "api.x.com"}, "must be like https://"},
+		"with a query":       {twitter.Config{Key: "k", BaseURL: "https://api.x.com?a=b"}, "query"},
+		"too many ids":       {twitter.Config{Key: "k", MaxIDs: 101}, "1 to 100"},
+		"negative time-out":  {twitter.Config{Key: "k", Timeout: -1}, "time-out"},
+		"negative conns":     {twitter.Config{Key: "k", MaxConns: -1}, "connections"},
+	} {
+		_, err := twitter.NewTwitterAPI(c.config)
+		_, errX := twitter.NewXAPI(twitter.XConfig{Config: c.config})
+		for _, err := range []error{err, errX} {
+			if c.says == "" && err != nil || c.says != "" && (err == nil || !strings.Contains(err.Error(), c.says)) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+	_, err := twitter.NewTwitterAPI(twitter.Config{MaxIDs: -1, Timeout: -1})
+	if err == nil || strings.Count(err.Error(), "\n") != 2 {
+		t.Errorf("not all faults at once: %v", err)
+	}
+	if _, err := twitter.NewXAPI(twitter.XConfig{Config: twitter.Config{Key: "k"}, FieldsParam: "fields"}); err == nil {
+		t.Error("any fields parameter is taken")
+	}
+}
+
+// TestEveryIDHasOnePlace looks up random ids at a provider in random trouble.
+func TestEveryIDHasOnePlace(t *testing.T) {
+	t.Parallel()
+	server, baseURL, ids := provider(t, twittertest.Config{MaxIDs: 20})
+	lookups := map[string]func(context.Context, []string) (twitter.Answer, error){
+		"twitterapi.io": twitterAPI(t, twitter.Config{BaseURL: baseURL, MaxIDs: 30}).Lookup,
+		"x":             xAPI(t, twitter.Config{BaseURL: baseURL, MaxIDs: 30}).Lookup,
+	}
+	faults := slices.DeleteFunc(twittertest.Faults(), func(f twittertest.Fault) bool {
+		return f == twittertest.Hang || f == twittertest.SlowBody // these take their time
+	})
+	rapid.Check(t, func(rt *rapid.T) {
+		some := append([]string{"17", "x", "0", ""}, ids[:80]...)
+		asked := rapid.SliceOfN(rapid.SampledFrom(some), 0, 120).Draw(rt, "asked")
+		steering := twittertest.Steering{Clear: true}
+		for range rapid.IntRange(0, 4).Draw(rt, "calls") {
+			share := rapid.SampledFrom([]float64{0, 0.2}).Draw(rt, "share")
+			steering.Calls = append(steering.Calls, twittertest.CallSteering{Fault: rapid.SampledFrom(faults).Draw(rt, "fault"), Share: &share})
+		}
+		for range rapid.IntRange(0, 6).Draw(rt, "tweets") {
+			steering.Tweets = append(steering.Tweets, twittertest.TweetSteering{
+				Fault: rapid.SampledFrom(twittertest.TweetFaults()).Draw(rt, "tweet fault"),
+				IDs:   []string{rapid.SampledFrom(ids[:80]).Draw(rt, "tweet")},
+			})
+		}
+		if err := server.Steer(steering); err != nil {
+			rt.Fatal(err)
+		}
+		name := rapid.SampledFrom([]string{"twitterapi.io", "x"}).Draw(rt, "provider")
+		before := server.Stats().Calls
+		a, err := lookups[name](t.Context(), asked)
+
+		places := make(map[string]int)
+		for _, f := range a.Found {
+			places[f.ID]++
+			if !slices.Contains(asked, f.ID) {
+				rt.Fatalf("found %s, which was not asked for", f.ID)
+			}
+		}
+		for _, m := range a.Missing {
+			places[m.ID]++
+		}
+		for _, u := range a.Unresolved {
+			places[u.ID]++
+			if u.Err == nil {
+				rt.Fatalf("%s is unresolved without a reason", u.ID)
+			}
+		}
+		for _, id := range asked {
+			if places[id] != 1 {
+				rt.Fatalf("%q is in %d places (%v)", id, places[id], err)
+			}
+		}
+		if arrived := server.Stats().Calls - before; arrived != int64(a.Calls) {
+			rt.Fatalf("%d calls arrived, %d were counted", arrived, a.Calls)
+		}
+		if err != nil && twitter.Kind(err) == twitter.KindOther {
+			rt.Fatalf("an error without a kind: %v", err)
+		}
+	})
+}

@@ -1,0 +1,446 @@
+package twitter
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"gorgone/engagement"
+)
+
+// askedIDs are the ids that the decoders are tested with.
+func askedIDs() []string { return []string{"10", "20", "30"} }
+
+func metrics(retweets, replies, likes, quotes int64) engagement.Metrics {
+	return engagement.Metrics{
+		Retweets: engagement.Known(retweets), Replies: engagement.Known(replies),
+		Likes: engagement.Known(likes), Quotes: engagement.Known(quotes),
+	}
+}
+
+// summary writes what a page says of its ids, one word each: found with its
+// total, missing with its reason, or unresolved.
+func summary(p *page) string {
+	var a Answer
+	p.addTo(&a, time.Time{})
+	words := make(map[string]string)
+	for _, f := range a.Found {
+		words[f.ID] = fmt.Sprintf("found:%d", f.Metrics.Total())
+	}
+	for _, m := range a.Missing {
+		words[m.ID] = "missing:" + m.Reason
+	}
+	for _, u := range a.Unresolved {
+		words[u.ID] = "unresolved"
+	}
+	list := make([]string, 0, len(p.ids))
+	for _, id := range p.ids {
+		list = append(list, words[id])
+	}
+	return strings.Join(list, " ")
+}
+
+const (
+	tweet10 = `{"id":"10","retweetCount":1,"replyCount":2,"likeCount":3,"quoteCount":4,"viewCount":5,"bookmarkCount":6,"createdAt":"Fri Oct 24 01:07:19 +0000 2025"}`
+	tweet20 = `{"quoteCount":40,"likeCount":30,"x":{"id":"30","likeCount":9,"a":[{"likeCount":8}]},"replyCount":20,"retweetCount":10,"id":20}`
+)
+
+func tweets(elements ...string) string {
+	return `{"tweets":[` + strings.Join(elements, ",") + `],"status":"success"}`
+}
+
+func TestDecodeTwitterAPI(t *testing.T) {
+	t.Parallel()
+	const nothing = "missing: missing: missing:"
+	for name, c := range map[string]struct {
+		body string
+		want string // summary, when the answer is valid
+		err  error
+		says string
+	}{
+		"two of three":          {body: tweets(tweet20, tweet10), want: "found:10 found:100 missing:"},
+		"nothing":               {body: tweets(), want: nothing},
+		"not asked for":         {body: tweets(strings.Replace(tweet10, `"10"`, `"99"`, 1)), want: nothing},
+		"no status":             {body: `{"tweets":[` + tweet10 + `]}`, want: "found:10 missing: missing:"},
+		"spaces and more":       {body: " {\"tweets\" : [ " + tweet10 + " ] , \"next\":null}\n", want: "found:10 missing: missing:"},
+		"id_str":                {body: tweets(strings.Replace(tweet10, `"id":`, `"id_str":`, 1)), want: "found:10 missing: missing:"},
+		"escaped names":         {body: tweets(strings.Replace(tweet10, `"likeCount"`, `"\u006cikeCount"`, 1)), want: "found:10 missing: missing:"},
+		"escaped id":            {body: tweets(strings.Replace(tweet10, `"10"`, `"1\u0030"`, 1)), want: "found:10 missing: missing:"},
+		"half an emoji":         {body: tweets(`{"text":"\ud83d",` + tweet10[1:]), want: "found:10 missing: missing:"},
+		"broken UTF-8":          {body: tweets("{\"text\":\"\xff\"," + tweet10[1:]), want: "found:10 missing: missing:"},
+		"twice, first counts":   {body: tweets(tweet10, strings.Replace(tweet10, `"likeCount":3`, `"likeCount":9`, 1)), want: "found:10 missing: missing:"},
+		"elements of nonsense":  {body: tweets(`null`, `7`, `[]`, `"x"`, `{}`, tweet10), want: "found:10 missing: missing:"},
+		"status comes first":    {body: `{"status":"success","msg":"ok","code":0,"tweets":[]}`, want: nothing},
+		"without likes":         {body: tweets(strings.Replace(tweet10, `"likeCount":3,`, ``, 1)), want: "unresolved missing: missing:"},
+		"likes null":            {body: tweets(strings.Replace(tweet10, `:3,`, `:null,`, 1)), want: "unresolved missing: missing:"},
+		"likes negative":        {body: tweets(strings.Replace(tweet10, `:3,`, `:-3,`, 1)), want: "unresolved missing: missing:"},
+		"likes a fraction":      {body: tweets(strings.Replace(tweet10, `:3,`, `:3.5,`, 1)), want: "unresolved missing: missing:"},
+		"likes with exponent":   {body: tweets(strings.Replace(tweet10, `:3,`, `:3e2,`, 1)), want: "unresolved missing: missing:"},
+		"likes a string":        {body: tweets(strings.Replace(tweet10, `:3,`, `:"3",`, 1)), want: "unresolved missing: missing:"},
+		"likes an object":       {body: tweets(strings.Replace(tweet10, `:3,`, `:{"n":3},`, 1)), want: "unresolved missing: missing:"},
+		"likes beyond int64":    {body: tweets(strings.Replace(tweet10, `:3,`, `:99999999999999999999,`, 1)), want: "unresolved missing: missing:"},
+		"views negative":        {body: tweets(strings.Replace(tweet10, `:5,`, `:-5,`, 1)), want: "unresolved missing: missing:"},
+		"error object":          {body: tweets(`{"id":"10","error":"not available"}`, tweet20), want: "unresolved found:100 missing:"},
+		"reports an error":      {body: `{"status":"error","msg":"try later"}`, err: ErrProviderFault, says: "try later"},
+		"error beside tweets":   {body: `{"tweets":[` + tweet10 + `],"status":"error","message":"half"}`, err: ErrProviderFault, says: "half"},
+		"another status":        {body: `{"tweets":[],"status":"pending"}`, err: ErrProviderFault, says: "pending"},
+		"no tweets":             {body: `{"status":"success"}`, err: ErrMalformed},
+		"tweets null":           {body: `{"tweets":null,"status":"success"}`, err: ErrMalformed},
+		"tweets an object":      {body: `{"tweets":{},"status":"success","detail":"odd"}`, err: ErrMalformed, says: "odd"},
+		"a list":                {body: `[` + tweet10 + `]`, err: ErrMalformed},
+		"empty":                 {body: ``, err: ErrProviderFault},
+		"a page":                {body: `<html></html>`, err: ErrMalformed},
+		"more after it":         {body: tweets() + tweets(), err: ErrMalformed},
+		"not valid in a member": {body: tweets(`{"x":[1,],` + tweet10[1:]), err: ErrMalformed},
+		"cut off":               {body: tweets(tweet10, tweet20)[:200], err: ErrProviderFault, says: "cut off"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newPage(askedIDs())
+			err := decodeTwitterAPI([]byte(c.body), p)
+			if c.err == nil {
+				if err != nil || summary(p) != c.want {
+					t.Errorf("%s, %v; want %s", summary(p), err, c.want)
+				}
+				return
+			}
+			if !errors.Is(err, c.err) || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("%v; want %v that says %q", err, c.err, c.says)
+			}
+		})
+	}
+}
+
+func TestDecodedValues(t *testing.T) {
+	t.Parallel()
+	created := time.Date(2025, 10, 24, 1, 7, 19, 0, time.UTC)
+	full := metrics(1, 2, 3, 4)
+	full.Views, full.Bookmarks = engagement.Known(5), engagement.Known(6)
+	huge := full
+	huge.Views = engagement.Known(3_000_000_000)
+	for name, c := range map[string]struct {
+		body    string
+		metrics engagement.Metrics
+		created time.Time
+	}{
+		"all":                {tweet10, full, created},
+		"no views":           {strings.Replace(tweet10, `"viewCount":5,"bookmarkCount":6,`, ``, 1), metrics(1, 2, 3, 4), created},
+		"views null":         {strings.NewReplacer(":5,", ":null,", ":6,", ":null,").Replace(tweet10), metrics(1, 2, 3, 4), created},
+		"more than int4":     {strings.Replace(tweet10, `:5,`, `:3000000000,`, 1), huge, created},
+		"time in ISO":        {strings.Replace(tweet10, `Fri Oct 24 01:07:19 +0000 2025`, `2025-10-24T01:07:19.000000Z`, 1), full, created},
+		"time in a zone":     {strings.Replace(tweet10, `Fri Oct 24 01:07:19 +0000 2025`, `2025-10-24T03:07:19+02:00`, 1), full, created},
+		"time of nonsense":   {strings.Replace(tweet10, `Fri Oct 24`, `Once upon`, 1), full, time.Time{}},
+		"time null":          {strings.Replace(tweet10, `"Fri Oct 24 01:07:19 +0000 2025"`, `null`, 1), full, time.Time{}},
+		"last of duplicates": {`{"likeCount":77,` + tweet10[1:], full, created},
+	} {
+		p := newPage(askedIDs())
+		if err := decodeTwitterAPI([]byte(tweets(c.body)), p); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		var a Answer
+		p.addTo(&a, created)
+		if len(a.Found) != 1 || a.Found[0].Metrics != c.metrics || !a.Found[0].CreatedAt.Equal(c.created) || p.returned != 1 {
+			t.Errorf("%s: %+v", name, a)
+		}
+	}
+}
+
+const (
+	post10  = `{"id":"10","text":"a","edit_history_tweet_ids":["10"],"created_at":"2025-10-24T01:07:19.000Z","public_metrics":{"retweet_count":1,"reply_count":2,"like_count":3,"quote_count":4,"bookmark_count":6,"impression_count":5}}`
+	post20  = `{"public_metrics":{"repost_count":10,"reply_count":20,"like_count":30,"quote_count":40},"edit_history_post_ids":["20"],"id":"20"}`
+	notHere = `{"resource_id":"30","resource_type":"tweet","parameter":"ids","value":"30","title":"Not Found Error","detail":"Could not find tweet with ids: [30].","type":"https://api.twitter.com/2/problems/resource-not-found"}`
+)
+
+func TestDecodeX(t *testing.T) {
+	t.Parallel()
+	problem := func(kind string) string {
+		return `{"errors":[` + strings.Replace(notHere, "resource-not-found", kind, 1) + `]}`
+	}
+	for name, c := range map[string]struct {
+		body string
+		want string
+		err  error
+		says string
+	}{
+		"old and new names":     {body: `{"data":[` + post10 + `,` + post20 + `],"errors":[` + notHere + `],"meta":{"result_count":2}}`, want: "found:10 found:100 missing:resource-not-found"},
+		"errors only":           {body: `{"errors":[` + notHere + `]}`, want: "missing: missing: missing:resource-not-found"},
+		"errors first":          {body: `{"errors":[` + notHere + `],"data":[` + post10 + `]}`, want: "found:10 missing: missing:resource-not-found"},
+		"protected":             {body: problem("not-authorized-for-resource"), want: "missing: missing: missing:not-authorized-for-resource"},
+		"withheld":              {body: problem("resource-unavailable"), want: "missing: missing: missing:resource-unavailable"},
+		"disallowed":            {body: problem("disallowed-resource"), want: "missing: missing: missing:disallowed-resource"},
+		"another reason":        {body: problem("rainy-day"), want: "missing: missing: unresolved"},
+		"reason without a host": {body: strings.Replace(problem("x"), "https://api.twitter.com/2/problems/x", "resource-not-found", 1), want: "missing: missing: missing:resource-not-found"},
+		"id under value only":   {body: strings.Replace(problem("resource-not-found"), `"resource_id":"30",`, "", 1), want: "missing: missing: missing:resource-not-found"},
+		"found and an error":    {body: `{"data":[` + strings.Replace(post10, `"id":"10"`, `"id":"30"`, 1) + `],"errors":[` + notHere + `]}`, want: "found:10 missing: found:10"},
+		"nothing":               {body: `{"meta":{"result_count":0}}`, want: "missing: missing: missing:"},
+		"no metrics":            {body: `{"data":[{"id":"10","text":"a"}]}`, want: "unresolved missing: missing:"},
+		"metrics null":          {body: `{"data":[{"id":"10","public_metrics":null}]}`, want: "unresolved missing: missing:"},
+		"no retweets":           {body: `{"data":[` + strings.Replace(post20, `"repost_count":10,`, "", 1) + `]}`, want: "missing: unresolved missing:"},
+		"retweets negative":     {body: `{"data":[` + strings.Replace(post20, `:10,`, ":-1,", 1) + `]}`, want: "missing: unresolved missing:"},
+		"both names":            {body: `{"data":[` + strings.Replace(post20, `"repost_count":10`, `"retweet_count":11,"repost_count":10`, 1) + `]}`, want: "missing: found:101 missing:"},
+		"newest version": {
+			body: `{"data":[` + strings.NewReplacer(`"id":"10"`, `"id":"11"`, `["10"]`, `["9","10","11"]`).Replace(post10) + `]}`,
+			want: "found:10 missing: missing:",
+		},
+		"a version and its own answer": {
+			body: `{"data":[` + strings.Replace(post10, `["10"]`, `["10","20"]`, 1) + `,` + post20 + `]}`,
+			want: "found:10 found:100 missing:",
+		},
+		"something else as well": {
+			body: `{"data":[` + post10 + `],"errors":[{"title":"Service Trouble","detail":"partial outage","type":"about:blank"}]}`,
+			want: "found:10 unresolved unresolved",
+		},
+		"something else only": {body: `{"errors":[{"title":"Service Trouble","detail":"outage"}]}`, err: ErrProviderFault, says: "outage"},
+		"nothing we know":     {body: `{"title":"Odd"}`, err: ErrMalformed, says: "Odd"},
+		"data an object":      {body: `{"data":` + post10 + `}`, err: ErrMalformed},
+		"a list":              {body: `[]`, err: ErrMalformed},
+		"cut off":             {body: `{"data":[` + post10, err: ErrProviderFault, says: "cut off"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newPage(askedIDs())
+			err := decodeX([]byte(c.body), p)
+			if c.err == nil {
+				if err != nil || summary(p) != c.want {
+					t.Errorf("%s, %v; want %s", summary(p), err, c.want)
+				}
+				return
+			}
+			if !errors.Is(err, c.err) || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("%v; want %v that says %q", err, c.err, c.says)
+			}
+		})
+	}
+}
+
+// The reference decoders read the same answers with encoding/json, slowly and in
+// another way. They give the summary of a valid answer.
+
+type object map[string]json.RawMessage
+
+func (o object) text(names ...string) string {
+	for _, name := range names {
+		var s string
+		if json.Unmarshal(o[name], &s) == nil && s != "" {
+			return s
+		}
+		if regexp.MustCompile(`^-?\d`).Match(o[name]) {
+			return string(o[name])
+		}
+	}
+	return ""
+}
+
+// count returns the counter under name, and what state it is in.
+func (o object) count(name string) (n int64, state string) {
+	raw := string(o[name])
+	if raw == "" || raw == "null" {
+		return 0, "absent"
+	}
+	n, err := strconv.ParseInt(raw, 10, 64)
+	if err != nil || strings.HasPrefix(raw, "-") {
+		return 0, "nonsense"
+	}
+	return n, "known"
+}
+
+// judge sums the four counts, under their names, of an element.
+func (o object) judge(retweets, others, optional []string) string {
+	var sum int64
+	states := []string{}
+	var known bool
+	for _, name := range retweets {
+		n, state := o.count(name)
+		if state == "known" && !known {
+			known = true
+			sum += n
+		}
+		if state == "nonsense" {
+			return "unresolved"
+		}
+	}
+	for _, name := range others {
+		n, state := o.count(name)
+		sum += n
+		states = append(states, state)
+	}
+	for _, name := range optional {
+		if _, state := o.count(name); state == "nonsense" {
+			return "unresolved"
+		}
+	}
+	if !known || slices.ContainsFunc(states, func(s string) bool { return s != "known" }) {
+		return "unresolved"
+	}
+	return fmt.Sprintf("found:%d", sum)
+}
+
+// elements returns the elements of a list, or false when it is none.
+func elements(raw json.RawMessage) ([]json.RawMessage, bool) {
+	var list []json.RawMessage
+	ok := bytes.HasPrefix(raw, []byte("[")) && json.Unmarshal(raw, &list) == nil
+	return list, ok
+}
+
+func referenceTwitterAPI(body []byte) (string, bool) {
+	var top object
+	if json.Unmarshal(body, &top) != nil || top == nil {
+		return "", false
+	}
+	list, ok := elements(top["tweets"])
+	var status string
+	if json.Unmarshal(top["status"], &status) == nil && status != "" && status != "success" {
+		return "", false
+	}
+	if !ok {
+		return "", false
+	}
+	words := make(map[string]string)
+	for _, raw := range list {
+		var o object
+		if json.Unmarshal(raw, &o) != nil || o == nil {
+			continue
+		}
+		id := o.text("id")
+		if id == "" {
+			id = o.text("id_str")
+		}
+		if _, again := words[id]; !again {
+			words[id] = o.judge([]string{"retweetCount"}, []string{"replyCount", "likeCount", "quoteCount"}, []string{"viewCount", "bookmarkCount"})
+		}
+	}
+	return line(words), true
+}
+
+func line(words map[string]string) string {
+	var list []string
+	for _, id := range askedIDs() {
+		word := words[id]
+		if word == "" {
+			word = "missing:"
+		}
+		list = append(list, word)
+	}
+	return strings.Join(list, " ")
+}
+
+func referenceX(body []byte) (string, bool) {
+	var top object
+	if json.Unmarshal(body, &top) != nil || top == nil {
+		return "", false
+	}
+	data, okData := elements(top["data"])
+	problems, okErrors := elements(top["errors"])
+	if _, meta := top["meta"]; !okData && !okErrors && !meta {
+		return "", false
+	}
+	own, versions := make(map[string]string), make(map[string]string)
+	for _, raw := range data {
+		var o, m object
+		if json.Unmarshal(raw, &o) != nil || o == nil {
+			continue
+		}
+		if json.Unmarshal(o["public_metrics"], &m) != nil {
+			m = nil
+		}
+		word := m.judge([]string{"retweet_count", "repost_count"}, []string{"reply_count", "like_count", "quote_count"}, []string{"impression_count", "bookmark_count"})
+		if id := o.text("id"); own[id] == "" {
+			own[id] = word
+		}
+		for _, name := range []string{"edit_history_tweet_ids", "edit_history_post_ids"} {
+			ids, _ := elements(o[name])
+			for _, raw := range ids {
+				if id := (object{"id": raw}).text("id"); versions[id] == "" {
+					versions[id] = word
+				}
+			}
+		}
+	}
+	reasons := make(map[string]string)
+	var trouble bool
+	for _, raw := range problems {
+		var o object
+		if json.Unmarshal(raw, &o) != nil || o == nil {
+			continue
+		}
+		id := o.text("resource_id")
+		if !slices.Contains(askedIDs(), id) {
+			id = o.text("value")
+		}
+		if !slices.Contains(askedIDs(), id) {
+			trouble = true
+			continue
+		}
+		if reasons[id] != "" {
+			continue
+		}
+		kind := o.text("type")
+		kind = kind[strings.LastIndex(kind, "/")+1:]
+		reasons[id] = "unresolved"
+		if slices.Contains([]string{ReasonNotFound, ReasonNotAuthorized, ReasonUnavailable, ReasonDisallowed}, kind) {
+			reasons[id] = "missing:" + kind
+		}
+	}
+	words := make(map[string]string)
+	for _, id := range askedIDs() {
+		for _, source := range []map[string]string{own, versions, reasons} {
+			if words[id] == "" {
+				words[id] = source[id]
+			}
+		}
+	}
+	if trouble {
+		if words["10"]+words["20"]+words["30"] == "" {
+			return "", false
+		}
+		for _, id := range askedIDs() {
+			if words[id] == "" {
+				words[id] = "unresolved"
+			}
+		}
+	}
+	return line(words), true
+}
+
+func fuzzDecoder(f *testing.F, decode func([]byte, *page) error, reference func([]byte) (string, bool)) {
+	f.Helper()
+	f.Fuzz(func(t *testing.T, body []byte) {
+		p := newPage(askedIDs())
+		err := decode(body, p)
+		want, valid := reference(body)
+		if valid != (err == nil) {
+			t.Fatalf("error %v, where the reference says valid: %v (%s)", err, valid, want)
+		}
+		if err != nil {
+			if !errors.Is(err, ErrMalformed) && !errors.Is(err, ErrProviderFault) {
+				t.Fatalf("an error without a kind: %v", err)
+			}
+			return
+		}
+		if got := summary(p); got != want {
+			t.Fatalf("%s; the reference says %s", got, want)
+		}
+	})
+}
+
+func FuzzDecodeTwitterAPI(f *testing.F) {
+	f.Add([]byte(tweets(tweet10, tweet20)))
+	f.Add([]byte(`{"status":"error","msg":"no","tweets":[` + tweet10 + `]}`))
+	f.Add([]byte(tweets(`{"id_str":"10"}`, `{"id":30,"likeCount":-1,"retweetCount":1e3}`, `null`)))
+	f.Add([]byte(tweets(`{"text":"\ud83d\u0000","id":"10","likeCount":99999999999999999999}`)))
+	fuzzDecoder(f, decodeTwitterAPI, referenceTwitterAPI)
+}
+
+func FuzzDecodeX(f *testing.F) {
+	f.Add([]byte(`{"data":[` + post10 + `,` + post20 + `],"errors":[` + notHere + `],"meta":{"result_count":2}}`))
+	f.Add([]byte(`{"data":[` + strings.Replace(post10, `["10"]`, `["10","20",30]`, 1) + `],"errors":[{"title":"x","type":"y/z"}]}`))
+	f.Add([]byte(`{"errors":[` + strings.Replace(notHere, `"30"`, `["30"]`, 1) + `]}`))
+	fuzzDecoder(f, decodeX, referenceX)
+}
