@@ -2,7 +2,7 @@ package store
 
 import (
 	"context"
-	"errors"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -35,5 +35,114 @@ type Result struct {
 // again a few times. An error means that nothing was written, unless the
 // connection broke during the commit; calling again is safe either way.
 func (s *Store) Apply(ctx context.Context, work Work) (Applied, error) {
-	return Applied{}, errors.ErrUnsupported
+	required, err := s.db.required(ctx, &s.shape)
+	if err != nil {
+		return Applied{}, err
+	}
+	ids := work.rows()
+	if len(ids) == 0 {
+		return Applied{}, nil
+	}
+	var applied Applied
+	err = s.db.transact(ctx, "apply a batch", func(ctx context.Context, t *tx) error {
+		held, err := lockRows(ctx, t, lockClaimed, []any{ids, work.ClaimID}, lockNamed, []any{ids})
+		if err != nil {
+			return err
+		}
+		now := s.clock.Now()
+		var count settled
+		applied, count = s.judgeWork(work, held, now)
+		b := t.group()
+		if err := queueWrites(b, applied.writes(), required, now); err != nil {
+			return err
+		}
+		queueSettled(b, work.ClaimID, count, now)
+		if b.Len() == 0 {
+			return nil
+		}
+		return t.send(ctx, b)
+	})
+	if err != nil {
+		return Applied{}, err
+	}
+	return applied, nil
+}
+
+const (
+	// lockClaimed selects the rows among $1 that are the claim's: the fence.
+	lockClaimed = `
+		select ` + trackingColumns + ` from twitter_engagement_tracking k
+		where k.tweet_db_id = any($1::uuid[]) and k.claim_id = $2::uuid
+		order by k.tweet_db_id for update`
+
+	lockNamed = `
+		select ` + tweetColumns + ` from twitter_tweets w
+		where w.id = any($1::uuid[])
+		order by w.id for no key update`
+)
+
+// rows returns the ids of all rows, each once.
+func (w Work) rows() []uuid.UUID {
+	var ids []uuid.UUID
+	seen := make(map[uuid.UUID]bool)
+	for _, r := range w.Results {
+		for _, id := range r.Rows {
+			if !seen[id] {
+				seen[id] = true
+				ids = append(ids, id)
+			}
+		}
+	}
+	return ids
+}
+
+// judgeWork decides on every row of the work, and counts for the batch's record.
+func (s *Store) judgeWork(work Work, held locked, now time.Time) (Applied, settled) {
+	var (
+		applied Applied
+		count   settled
+	)
+	for _, result := range work.Results {
+		answered := false
+		for _, id := range result.Rows {
+			out := RowOutcome{Row: id, TweetID: result.TweetID, Outcome: OutcomeLostClaim}
+			switch r := held.rows[id]; {
+			case r != nil:
+				out = s.judge(r, result.Kind, result.Observation, result.Reason, now)
+				delete(held.rows, id) // named twice: the second has no claim any more
+				answered = true
+				count.rows++
+			case !held.exists[id]:
+				out.Outcome = OutcomeVanished
+				count.rows++
+				count.skipped++
+			}
+			applied.Rows = append(applied.Rows, out)
+		}
+		if !answered {
+			continue
+		}
+		switch result.Kind {
+		case Found:
+			count.found++
+		case Missing:
+			count.missing++
+		default:
+			count.unresolved++
+		}
+	}
+	return applied, count
+}
+
+// writes returns the rows that the outcomes change, all to be unclaimed.
+func (a *Applied) writes() []write {
+	var writes []write
+	for i := range a.Rows {
+		switch a.Rows[i].Outcome {
+		case OutcomeLostClaim, OutcomeVanished, OutcomeNewer:
+		default:
+			writes = append(writes, write{outcome: &a.Rows[i], unclaim: true})
+		}
+	}
+	return writes
 }

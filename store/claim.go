@@ -2,10 +2,11 @@ package store
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 )
 
 // ClaimRequest says how much to claim.
@@ -72,5 +73,100 @@ func (b Batch) Rows() []uuid.UUID {
 // all. A tweet is in one batch only, unless it has more rows than BatchRows. Rows
 // whose zone is inactive are put off by five minutes and never handed out.
 func (s *Store) Claim(ctx context.Context, req ClaimRequest) (Claimed, error) {
-	return Claimed{}, errors.ErrUnsupported
+	if err := req.validate(); err != nil {
+		return Claimed{}, err
+	}
+	var claimed Claimed
+	err := s.db.transact(ctx, "claim due tweets", func(ctx context.Context, t *tx) error {
+		now := s.clock.Now()
+		claimed = Claimed{}
+		free, err := s.enterClaim(ctx, t, now, &claimed.Outstanding)
+		if err != nil {
+			return err
+		}
+		if !free {
+			claimed.Busy = true
+			return nil
+		}
+		want := req.Tweets
+		if req.Allowance != nil {
+			want = min(want, max(req.Allowance(claimed.Outstanding), 0))
+			claimed.Limited = want < req.Tweets
+		}
+		due, err := s.takeDue(ctx, t, now, want, &claimed)
+		if err != nil || len(due) == 0 {
+			return err
+		}
+		tweets, err := takeSiblings(ctx, t, now, due)
+		if err != nil {
+			return err
+		}
+		until := now.Add(s.clock.Engine(req.Lease)).Truncate(time.Microsecond)
+		claimed.Batches, err = pack(tweets, req.BatchTweets, req.BatchRows, until)
+		if err != nil {
+			return err
+		}
+		claimed.Tweets = len(tweets)
+		return lease(ctx, t, &claimed, now)
+	})
+	if err != nil {
+		return Claimed{}, err
+	}
+	return claimed, nil
+}
+
+func (r ClaimRequest) validate() error {
+	if r.Tweets < 1 || r.BatchTweets < 1 || r.BatchRows < 1 || r.Lease <= 0 {
+		return fmt.Errorf("claim of %d tweets in batches of %d tweets and %d rows for %s: all must be positive",
+			r.Tweets, r.BatchTweets, r.BatchRows, r.Lease)
+	}
+	return nil
+}
+
+// claimLock is the key of the lock that lets one claim run at a time. It is an
+// arbitrary number ("claim" in hexadecimal ASCII).
+const claimLock = 0x636c61696d
+
+// enterClaim takes the claim lock until the end of the transaction, unless
+// another claim has it, and reads what is outstanding under it.
+func (s *Store) enterClaim(ctx context.Context, t *tx, now time.Time, o *Outstanding) (bool, error) {
+	var free bool
+	b := t.group()
+	b.Queue(`select pg_try_advisory_xact_lock($1::int8)`, int64(claimLock)).QueryRow(func(r pgx.Row) error { return r.Scan(&free) })
+	s.queueOutstanding(b, now, o)
+	if err := t.send(ctx, b); err != nil {
+		return false, fmt.Errorf("take the claim lock: %w", err)
+	}
+	return free, nil
+}
+
+// lease writes the claims of the batches and records them.
+func lease(ctx context.Context, t *tx, claimed *Claimed, now time.Time) error {
+	const sql = `
+		update twitter_engagement_tracking k set claim_id = u.claim, claimed_until = $3::timestamptz
+		from unnest($1::uuid[], $2::uuid[]) u (id, claim)
+		where k.tweet_db_id = u.id`
+	var (
+		ids, claims, batches []uuid.UUID
+		tweets, rows         []int32
+	)
+	for _, batch := range claimed.Batches {
+		own := batch.Rows()
+		ids = append(ids, own...)
+		for range own {
+			claims = append(claims, batch.ClaimID)
+		}
+		batches = append(batches, batch.ClaimID)
+		tweets = append(tweets, int32(len(batch.Tweets))) // #nosec G115 -- at most ClaimRequest.BatchTweets
+		rows = append(rows, int32(len(own)))              // #nosec G115 -- at most ClaimRequest.BatchRows
+	}
+	claimed.Rows = len(ids)
+	until := claimed.Batches[0].Until
+	b := t.group()
+	b.Queue(sql, ids, claims, until).Exec(wrote(len(ids), "claims"))
+	b.Queue(insertBatches, batches, tweets, rows, now, until).Exec(wrote(len(batches), "batches"))
+	if err := t.send(ctx, b); err != nil {
+		return fmt.Errorf("write the claims: %w", err)
+	}
+	return nil
 }

@@ -2,10 +2,14 @@ package store
 
 import (
 	"context"
-	"errors"
+	"fmt"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 )
+
+// forceChunk is how many rows ForceDue writes in one transaction.
+const forceChunk = 5000
 
 // DueFilter selects rows to be made due. The zero value is every live row.
 type DueFilter struct {
@@ -18,5 +22,51 @@ type DueFilter struct {
 // row that is claimed stays claimed: its batch answers it. Rows are written in
 // chunks, each a transaction of its own.
 func (s *Store) ForceDue(ctx context.Context, filter DueFilter) (int, error) {
-	return 0, errors.ErrUnsupported
+	const (
+		lock = `
+			select k.tweet_db_id
+			from twitter_engagement_tracking k
+			where k.tweet_db_id > $1::uuid
+			and ($2::bool or k.next_update_at is not null)
+			and (($3::uuid is null and $4::text[] is null) or exists (
+				select from twitter_tweets w
+				where w.id = k.tweet_db_id
+				and ($3::uuid is null or w.zone_id = $3::uuid)
+				and ($4::text[] is null or w.tweet_id = any($4::text[]))))
+			order by k.tweet_db_id limit $5::int4
+			for update of k`
+		force = `
+			update twitter_engagement_tracking set next_update_at = $2::timestamptz, retry_at = null
+			where tweet_db_id = any($1::uuid[])`
+	)
+	var (
+		zone   *uuid.UUID
+		forced int
+		after  uuid.UUID
+	)
+	if filter.Zone != uuid.Nil {
+		zone = &filter.Zone
+	}
+	for {
+		var ids []uuid.UUID
+		err := s.db.transact(ctx, "force tweets due", func(ctx context.Context, t *tx) error {
+			ids = nil
+			b := t.group()
+			b.Queue(lock, after, filter.IncludeCold, zone, filter.TweetIDs, forceChunk).Query(collect(&ids, pgx.RowTo[uuid.UUID]))
+			if err := t.send(ctx, b); err != nil || len(ids) == 0 {
+				return err
+			}
+			b = t.group()
+			b.Queue(force, ids, s.clock.Now()).Exec(wrote(len(ids), "tracking rows"))
+			return t.send(ctx, b)
+		})
+		if err != nil {
+			return forced, fmt.Errorf("after %d tweets: %w", forced, err)
+		}
+		forced += len(ids)
+		if len(ids) < forceChunk {
+			return forced, nil
+		}
+		after = ids[len(ids)-1]
+	}
 }

@@ -2,10 +2,12 @@ package store
 
 import (
 	"context"
-	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"gorgone/engagement"
 )
@@ -20,5 +22,52 @@ type HistoryRange struct {
 // History returns the snapshots of a row, oldest first. A row that does not
 // exist has none; see [Store.FindTweet].
 func (s *Store) History(ctx context.Context, row uuid.UUID, r HistoryRange) ([]engagement.Snapshot, error) {
-	return nil, errors.ErrUnsupported
+	const sql = `
+		select snapshot_at, engagement_velocity::float8,
+			retweet_count, reply_count, like_count, quote_count, view_count, bookmark_count,
+			delta_retweets, delta_replies, delta_likes, delta_quotes, delta_views
+		from twitter_engagement_history
+		where tweet_id = $1::uuid
+		and snapshot_at >= coalesce($2::timestamptz, '-infinity')
+		and snapshot_at < coalesce($3::timestamptz, 'infinity')
+		order by snapshot_at desc, id desc
+		limit $4::int4`
+	var limit *int
+	if r.Limit > 0 {
+		limit = &r.Limit
+	}
+	ctx, cancel := s.db.bounded(ctx)
+	defer cancel()
+	rows, err := s.db.pool.Query(ctx, sql, row, nullTime(r.From), nullTime(r.To), limit)
+	if err != nil {
+		return nil, fmt.Errorf("read the history of %s: %w", row, err)
+	}
+	points, err := pgx.CollectRows(rows, scanSnapshot)
+	if err != nil {
+		return nil, fmt.Errorf("read the history of %s: %w", row, err)
+	}
+	slices.Reverse(points)
+	return points, nil
+}
+
+func scanSnapshot(r pgx.CollectableRow) (engagement.Snapshot, error) {
+	var (
+		s      engagement.Snapshot
+		c      counts
+		deltas [5]*int32
+	)
+	dest := append([]any{&s.At, &s.Velocity}, c.scan()...)
+	for i := range deltas {
+		dest = append(dest, &deltas[i])
+	}
+	if err := r.Scan(dest...); err != nil {
+		return s, err
+	}
+	s.At = s.At.UTC()
+	s.Metrics = c.metrics()
+	s.Deltas = engagement.Deltas{
+		Retweets: known(deltas[0]), Replies: known(deltas[1]), Likes: known(deltas[2]),
+		Quotes: known(deltas[3]), Views: known(deltas[4]),
+	}
+	return s, nil
 }

@@ -1,9 +1,14 @@
 package store
 
 import (
+	"bytes"
 	"context"
-	"errors"
+	"maps"
+	"slices"
 	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"gorgone/engagement"
 )
@@ -21,7 +26,131 @@ type RefreshResult struct {
 // zones, live and cold. A row that was observed at or after RequestedAt is left
 // and reported as it is. An observation that is written clears the row's claim,
 // which drops the answer of a batch in flight; a miss is recorded and leaves the
-// claim; an unresolved refresh writes nothing.
+// claim; an unresolved refresh writes nothing. Of two results for one tweet the
+// first counts.
 func (s *Store) ApplyRefresh(ctx context.Context, results []RefreshResult) (Applied, error) {
-	return Applied{}, errors.ErrUnsupported
+	required, err := s.db.required(ctx, &s.shape)
+	if err != nil {
+		return Applied{}, err
+	}
+	if len(results) == 0 {
+		return Applied{}, nil
+	}
+	tweets := make([]string, len(results))
+	for i, r := range results {
+		tweets[i] = r.TweetID
+	}
+	var applied Applied
+	err = s.db.transact(ctx, "apply refreshes", func(ctx context.Context, t *tx) error {
+		held, err := lockRows(ctx, t, lockActive, []any{tweets}, lockTweetIDs, []any{tweets})
+		if err != nil {
+			return err
+		}
+		now := s.clock.Now()
+		var writes []write
+		applied, writes = s.judgeRefreshes(results, held, now)
+		b := t.group()
+		if err := queueWrites(b, writes, required, now); err != nil {
+			return err
+		}
+		queueRefreshed(b, writes, held, now)
+		if b.Len() == 0 {
+			return nil
+		}
+		return t.send(ctx, b)
+	})
+	if err != nil {
+		return Applied{}, err
+	}
+	return applied, nil
 }
+
+const (
+	lockActive = `
+		select ` + trackingColumns + `
+		from twitter_engagement_tracking k
+		join twitter_tweets w on w.id = k.tweet_db_id
+		join zones z on z.id = w.zone_id
+		where w.tweet_id = any($1::text[]) and coalesce(z.is_active, true)
+		order by k.tweet_db_id for update of k`
+
+	lockTweetIDs = `
+		select ` + tweetColumns + ` from twitter_tweets w
+		where w.tweet_id = any($1::text[])
+		order by w.id for no key update`
+)
+
+// judgeRefreshes decides on every row of the refreshed tweets, and returns what
+// is to be written.
+func (s *Store) judgeRefreshes(results []RefreshResult, held locked, now time.Time) (Applied, []write) {
+	byTweet := make(map[string][]*row)
+	for _, r := range held.rows {
+		byTweet[r.tweetID] = append(byTweet[r.tweetID], r)
+	}
+	var (
+		applied Applied
+		seen    = make(map[string]bool, len(results))
+	)
+	for _, result := range results {
+		if seen[result.TweetID] {
+			continue
+		}
+		seen[result.TweetID] = true
+		rows := byTweet[result.TweetID]
+		if rows == nil {
+			applied.Untracked = append(applied.Untracked, result.TweetID)
+		}
+		for _, r := range rows {
+			applied.Rows = append(applied.Rows, s.judgeRefresh(r, result, now))
+		}
+	}
+	var writes []write
+	for i := range applied.Rows {
+		switch out := &applied.Rows[i]; out.Outcome {
+		case OutcomeApplied:
+			writes = append(writes, write{outcome: out, unclaim: true})
+		case OutcomeMissing:
+			writes = append(writes, write{outcome: out})
+		default:
+		}
+	}
+	return applied, writes
+}
+
+func (s *Store) judgeRefresh(r *row, result RefreshResult, now time.Time) RowOutcome {
+	asIs := RowOutcome{
+		Row: r.id, ZoneID: r.zone, TweetID: r.tweetID, Reason: result.Reason,
+		Before: r.tracking, After: r.tracking,
+	}
+	requested := result.RequestedAt.Truncate(time.Microsecond)
+	if !r.tracking.ObservedAt.IsZero() && !r.tracking.ObservedAt.Before(requested) {
+		asIs.Outcome = OutcomeNewer
+		return asIs
+	}
+	out := s.judge(r, result.Kind, result.Observation, result.Reason, now)
+	switch out.Outcome {
+	case OutcomeApplied, OutcomeMissing:
+		return out
+	default:
+		// The schedule of the row is not a refresh's to move.
+		asIs.Outcome, asIs.Reason = out.Outcome, out.Reason
+		return asIs
+	}
+}
+
+// queueRefreshed tells the batches in flight whose rows were refreshed that these
+// need no answer any more.
+func queueRefreshed(b *pgx.Batch, writes []write, held locked, now time.Time) {
+	rows := make(map[uuid.UUID]int)
+	for _, w := range writes {
+		if claim := held.rows[w.outcome.Row].claim; w.unclaim && claim.Valid {
+			rows[claim.UUID]++
+		}
+	}
+	// In one order, as every writer.
+	for _, claim := range slices.SortedFunc(maps.Keys(rows), compareIDs) {
+		queueSettled(b, claim, settled{rows: rows[claim], skipped: rows[claim]}, now)
+	}
+}
+
+func compareIDs(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) }

@@ -1,3 +1,56 @@
 package store
 
-type shape struct{}
+import (
+	"context"
+	"fmt"
+	"sync"
+)
+
+// shape is what differs between the databases that were adopted: the columns in
+// which a null can not be stored. It is read once.
+type shape struct {
+	mu      sync.Mutex
+	notNull map[string]bool // table.column
+}
+
+// required returns the columns (as table.column) that refuse null.
+func (db *DB) required(ctx context.Context, s *shape) (map[string]bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.notNull != nil {
+		return s.notNull, nil
+	}
+	const sql = `
+		select c.relname || '.' || a.attname
+		from pg_attribute a join pg_class c on c.oid = a.attrelid
+		where a.attrelid in (to_regclass('twitter_tweets'), to_regclass('twitter_engagement_history'))
+		and a.attnotnull and a.attnum > 0`
+	ctx, cancel := db.bounded(ctx)
+	defer cancel()
+	rows, err := db.pool.Query(ctx, sql)
+	if err != nil {
+		return nil, fmt.Errorf("read the columns of the database: %w", err)
+	}
+	defer rows.Close()
+	notNull := make(map[string]bool)
+	for rows.Next() {
+		var column string
+		if err := rows.Scan(&column); err != nil {
+			return nil, fmt.Errorf("read the columns of the database: %w", err)
+		}
+		notNull[column] = true
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("read the columns of the database: %w", err)
+	}
+	s.notNull = notNull
+	return notNull, nil
+}
+
+// orZero replaces a null by 0 where the column refuses null.
+func orZero(n *int32, column string, required map[string]bool) *int32 {
+	if n == nil && required[column] {
+		return new(int32)
+	}
+	return n
+}

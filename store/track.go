@@ -1,15 +1,22 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
 	"gorgone/engagement"
 )
+
+// trackChunk is how many tweets are tracked in one transaction.
+const trackChunk = 1000
 
 // NewTweet is a tweet to track.
 type NewTweet struct {
@@ -51,5 +58,70 @@ type Tracked struct {
 // apply. An unknown zone is [ErrZoneNotFound]. Long lists are written in several
 // transactions; calling again after an error is safe.
 func (s *Store) Track(ctx context.Context, zone uuid.UUID, tweets []NewTweet) ([]Tracked, error) {
-	return nil, errors.ErrUnsupported
+	now := s.clock.Now()
+	for i := range tweets {
+		if err := s.checkNew(&tweets[i], now); err != nil {
+			return nil, fmt.Errorf("track tweet %d of %d: %w", i+1, len(tweets), err)
+		}
+	}
+	if _, err := s.Zone(ctx, zone); err != nil {
+		return nil, fmt.Errorf("track tweets: %w", err)
+	}
+	required, err := s.db.required(ctx, &s.shape)
+	if err != nil {
+		return nil, err
+	}
+	status := make(map[string]Tracked, len(tweets))
+	for chunk := range slices.Chunk(distinct(tweets), trackChunk) {
+		err := s.db.transact(ctx, "track tweets", func(ctx context.Context, t *tx) error {
+			return (&tracker{store: s, tx: t, zone: zone, now: now, required: required, status: status}).track(ctx, chunk)
+		})
+		if hasCode(err, codeForeignKeyViolation) { // deleted since
+			return nil, fmt.Errorf("track tweets: %w: %s", ErrZoneNotFound, zone)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	tracked := make([]Tracked, len(tweets))
+	for i, w := range tweets {
+		tracked[i] = status[w.TweetID]
+	}
+	return tracked, nil
+}
+
+// checkNew refuses what the database or the rules would.
+func (s *Store) checkNew(w *NewTweet, now time.Time) error {
+	if err := engagement.CheckTweetID(w.TweetID); err != nil {
+		return err
+	}
+	switch {
+	case w.CreatedAt.IsZero():
+		return fmt.Errorf("%s: it is not said when it was posted", w.TweetID)
+	case !utf8.ValidString(w.Text) || strings.ContainsRune(w.Text, 0):
+		return fmt.Errorf("%s: its text is not UTF-8 that Postgres can store", w.TweetID)
+	case w.Raw != nil && !json.Valid(w.Raw):
+		return fmt.Errorf("%s: its raw data is not JSON", w.TweetID)
+	case !utf8.Valid(w.Raw) || bytes.Contains(w.Raw, []byte(`\u0000`)):
+		return fmt.Errorf("%s: its raw data has characters that Postgres can not store", w.TweetID)
+	}
+	if _, err := engagement.Track(s.policy, w.CreatedAt, w.Metrics, now); err != nil {
+		return fmt.Errorf("%s: %w", w.TweetID, err)
+	}
+	return nil
+}
+
+// distinct returns the tweets with each id once, sorted by id: the order in which
+// all callers insert, so that they can not wait for each other in a circle.
+func distinct(tweets []NewTweet) []NewTweet {
+	seen := make(map[string]bool, len(tweets))
+	list := make([]NewTweet, 0, len(tweets))
+	for _, w := range tweets {
+		if !seen[w.TweetID] {
+			seen[w.TweetID] = true
+			list = append(list, w)
+		}
+	}
+	slices.SortFunc(list, func(a, b NewTweet) int { return strings.Compare(a.TweetID, b.TweetID) })
+	return list
 }

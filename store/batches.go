@@ -1,0 +1,88 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// throughputWindow is the real time over which the throughput is measured.
+const throughputWindow = time.Minute
+
+const insertBatches = `
+	insert into gorgone.batches (claim_id, claimed_at, claimed_until, tweets, rows, open_rows)
+	select u.claim_id, $4::timestamptz, $5::timestamptz, u.tweets, u.rows, u.rows
+	from unnest($1::uuid[], $2::int4[], $3::int4[]) u (claim_id, tweets, rows)`
+
+// updateBatch counts what was answered, and closes a batch with nothing left open.
+const updateBatch = `
+	update gorgone.batches set
+		open_rows  = greatest(open_rows - $2::int4, 0),
+		found      = found + $3::int4,
+		missing    = missing + $4::int4,
+		unresolved = unresolved + $5::int4,
+		skipped    = skipped + $6::int4,
+		done_at    = case when open_rows <= $2::int4 then coalesce(done_at, $7::timestamptz) else done_at end
+	where claim_id = $1::uuid`
+
+// settled counts what became of rows of a batch.
+type settled struct {
+	rows                       int // no longer open: answered, given back, refreshed or deleted
+	found, missing, unresolved int // tweets
+	skipped                    int // rows among rows that were not answered
+}
+
+func queueSettled(b *pgx.Batch, claim uuid.UUID, n settled, now time.Time) {
+	if n.rows > 0 {
+		b.Queue(updateBatch, claim, n.rows, n.found, n.missing, n.unresolved, n.skipped, now)
+	}
+}
+
+// The first part reads open batches only, the second those done in the window:
+// both by index, however many batches are kept.
+const selectOutstanding = `
+	select o.batches::int4, o.tweets::int4, d.answered::int8, d.since
+	from
+		(select count(*) batches, coalesce(sum(ceil(tweets * open_rows / rows::float8)), 0) tweets
+		 from gorgone.batches where done_at is null and claimed_until > $1::timestamptz) o,
+		(select coalesce(sum(found + missing), 0) answered, min(claimed_at) since
+		 from gorgone.batches where done_at > $2::timestamptz) d`
+
+// queueOutstanding adds the statement that reads what is outstanding at now.
+func (s *Store) queueOutstanding(b *pgx.Batch, now time.Time, o *Outstanding) {
+	window := s.clock.Engine(throughputWindow)
+	b.Queue(selectOutstanding, now, now.Add(-window)).QueryRow(func(r pgx.Row) error {
+		var (
+			answered int64
+			since    *time.Time
+		)
+		if err := r.Scan(&o.Batches, &o.Tweets, &answered, &since); err != nil {
+			return err
+		}
+		if since == nil || answered == 0 {
+			return nil
+		}
+		// A window that work began in only lately is cut to that part.
+		took := min(now.Sub(*since), window)
+		o.DonePerSecond = float64(answered) / max(float64(took)/float64(s.clock.Engine(time.Second)), 1)
+		return nil
+	})
+}
+
+// PruneBatches deletes the records of batches that were done, or whose lease
+// ended, before the given engine time. It returns how many.
+func (s *Store) PruneBatches(ctx context.Context, before time.Time) (int, error) {
+	const sql = `
+		delete from gorgone.batches
+		where done_at < $1::timestamptz or (done_at is null and claimed_until < $1::timestamptz)`
+	ctx, cancel := s.db.bounded(ctx)
+	defer cancel()
+	tag, err := s.db.pool.Exec(ctx, sql, before)
+	if err != nil {
+		return 0, fmt.Errorf("prune the records of batches: %w", err)
+	}
+	return int(tag.RowsAffected()), nil
+}

@@ -1,0 +1,107 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// index is an index that the engine needs on a product table.
+type index struct {
+	name  string
+	table string
+	on    string // what follows the table's name in its definition
+
+	// leads is the column that another index must lead with to make this one
+	// superfluous; "" when no other will do.
+	leads string
+}
+
+// neededIndexes lists the indexes beyond those of the constraints. Each is
+// justified in docs/data-model.md. They are looked after at every migration, not
+// once in a numbered step, because which ones are missing depends on what was
+// adopted, and because a concurrent build that was cut short leaves a broken one.
+func neededIndexes() []index {
+	return []index{
+		{
+			name:  "gorgone_tracking_due",
+			table: "twitter_engagement_tracking",
+			on:    "((GREATEST(next_update_at, retry_at))) WHERE next_update_at IS NOT NULL",
+		},
+		{
+			name:  "gorgone_tweets_tweet_id",
+			table: "twitter_tweets",
+			on:    "(tweet_id)",
+			leads: "tweet_id",
+		},
+		{
+			name:  "gorgone_history_tweet",
+			table: "twitter_engagement_history",
+			on:    "(tweet_id, snapshot_at)",
+			leads: "tweet_id",
+		},
+	}
+}
+
+// ensureIndexes builds what is missing or broken, without blocking writers.
+func ensureIndexes(ctx context.Context, conn *pgx.Conn) ([]Migration, error) {
+	var built []Migration
+	for _, ix := range neededIndexes() {
+		state, err := ix.state(ctx, conn)
+		if err != nil {
+			return built, fmt.Errorf("look at the indexes of %s: %w", ix.table, err)
+		}
+		if state == indexGood {
+			continue
+		}
+		if state == indexBroken {
+			if _, err := conn.Exec(ctx, `drop index concurrently if exists `+ix.name); err != nil {
+				return built, fmt.Errorf("drop the broken index %s: %w", ix.name, err)
+			}
+		}
+		if _, err := conn.Exec(ctx, `create index concurrently if not exists `+ix.name+` on `+ix.table+` `+ix.on); err != nil {
+			return built, fmt.Errorf("build the index %s: %w", ix.name, err)
+		}
+		built = append(built, Migration{Name: ix.name})
+	}
+	return built, nil
+}
+
+type indexState int
+
+const (
+	indexMissing indexState = iota
+	indexBroken
+	indexGood
+)
+
+// state tells whether the index, or one as good, is there.
+func (ix index) state(ctx context.Context, q querier) (indexState, error) {
+	const sql = `
+		select
+			coalesce(bool_or(c.relname = $2 and not i.indisvalid), false),
+			coalesce(bool_or(i.indisvalid and (c.relname = $2 or
+				(i.indpred is null and $3 <> '' and a.attname = $3))), false)
+		from pg_index i
+		join pg_class c on c.oid = i.indexrelid
+		left join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
+		where i.indrelid = to_regclass($1)`
+	var broken, good bool
+	if err := q.QueryRow(ctx, sql, ix.table, ix.name, ix.leads).Scan(&broken, &good); err != nil {
+		return indexMissing, err
+	}
+	switch {
+	case good:
+		return indexGood, nil
+	case broken:
+		return indexBroken, nil
+	default:
+		return indexMissing, nil
+	}
+}
+
+// querier is a connection, a pool or a transaction.
+type querier interface {
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}

@@ -1,0 +1,133 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+const (
+	day = 24 * time.Hour
+
+	// maxPartitions bounds what one call makes; more is a wrong time.
+	maxPartitions = 1000
+
+	// partitionLock is the key of the lock under which partitions are made. It
+	// is an arbitrary number ("parts" in hexadecimal ASCII).
+	partitionLock = 0x7061727473
+)
+
+// EnsurePartitions makes sure that history has a partition for every day (UTC)
+// from the day of from to the day of to, both included, and returns how many it
+// made. On a database whose history is not partitioned it does nothing. Several
+// callers at once are safe.
+//
+// Snapshots of a day without a partition are not lost: they go to a default
+// partition, from which they are moved when theirs is made. Making one ahead of
+// its day is cheap; it waits for transactions under way, and new ones wait for
+// it, for a moment.
+func (s *Store) EnsurePartitions(ctx context.Context, from, to time.Time) (int, error) {
+	first, last := from.UTC().Truncate(day), to.UTC().Truncate(day)
+	if n := int(last.Sub(first)/day) + 1; n > maxPartitions {
+		return 0, fmt.Errorf("make %d partitions of a day from %s on: more than %d, is the clock right?", n, first.Format(time.DateOnly), maxPartitions)
+	}
+	missing, err := s.missingPartitions(ctx, first, last)
+	if err != nil {
+		return 0, fmt.Errorf("look at the partitions of history: %w", err)
+	}
+	made := 0
+	for _, d := range missing {
+		created := false
+		err := s.db.transact(ctx, "make the partition of "+d.Format(time.DateOnly), func(ctx context.Context, t *tx) (err error) {
+			created, err = makePartition(ctx, t, d)
+			return err
+		})
+		if err != nil {
+			return made, err
+		}
+		if created {
+			made++
+		}
+	}
+	return made, nil
+}
+
+// partitionName is the name of a day's partition.
+func partitionName(d time.Time) string {
+	return pgx.Identifier{"gorgone", "history_" + d.Format("2006_01_02")}.Sanitize()
+}
+
+// missingPartitions returns the days that have no partition; none when history
+// is not partitioned.
+func (s *Store) missingPartitions(ctx context.Context, first, last time.Time) ([]time.Time, error) {
+	var (
+		days  []time.Time
+		names []string
+	)
+	for d := first; !d.After(last); d = d.Add(day) {
+		days = append(days, d)
+		names = append(names, partitionName(d))
+	}
+	const sql = `
+		select u.n::int4
+		from unnest($1::text[]) with ordinality u (name, n)
+		where to_regclass(u.name) is null
+		and exists (select from pg_partitioned_table where partrelid = to_regclass('twitter_engagement_history'))
+		order by u.n`
+	ctx, cancel := s.db.bounded(ctx)
+	defer cancel()
+	rows, err := s.db.pool.Query(ctx, sql, names)
+	if err != nil {
+		return nil, err
+	}
+	numbers, err := pgx.CollectRows(rows, pgx.RowTo[int])
+	if err != nil {
+		return nil, err
+	}
+	missing := make([]time.Time, len(numbers))
+	for i, n := range numbers {
+		missing[i] = days[n-1]
+	}
+	return missing, nil
+}
+
+// makePartition makes the partition of a day, and moves the snapshots of that day
+// out of the default partition, which could not be there beside it.
+func makePartition(ctx context.Context, t *tx, d time.Time) (bool, error) {
+	name := partitionName(d)
+	var exists bool
+	b := t.group()
+	b.Queue(`set local lock_timeout = '10s'`)
+	b.Queue(`select pg_advisory_xact_lock($1::int8)`, int64(partitionLock))
+	b.Queue(`select to_regclass($1::text) is not null`, name).QueryRow(func(r pgx.Row) error { return r.Scan(&exists) })
+	if err := t.send(ctx, b); err != nil || exists {
+		return false, err
+	}
+	const layout = "2006-01-02 15:04:05+00"
+	from, to := "'"+d.Format(layout)+"'", "'"+d.Add(day).Format(layout)+"'"
+	b = t.group()
+	// Tweets first: its lock is needed for the foreign key, and writers of ours
+	// take theirs in this order too.
+	b.Queue(`lock table twitter_tweets in share row exclusive mode`)
+	b.Queue(`create table ` + name + ` (like twitter_engagement_history including defaults including generated)`)
+	b.Queue(`lock table gorgone.history_default in access exclusive mode`)
+	b.Queue(`
+		with moved as (
+			delete from gorgone.history_default
+			where snapshot_at >= ` + from + ` and snapshot_at < ` + to + ` returning *
+		)
+		insert into ` + name + ` (` + historyColumns + `) select ` + historyColumns + ` from moved`)
+	b.Queue(`alter table twitter_engagement_history attach partition ` + name + ` for values from (` + from + `) to (` + to + `)`)
+	if err := t.send(ctx, b); err != nil {
+		return false, err
+	}
+	return true, nil
+}
+
+// historyColumns are the columns of history that are not generated.
+const historyColumns = `id, tweet_id,
+	retweet_count, reply_count, like_count, quote_count, view_count, bookmark_count,
+	delta_retweets, delta_replies, delta_likes, delta_quotes, delta_views,
+	engagement_velocity, snapshot_at, created_at`
