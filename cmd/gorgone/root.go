@@ -65,7 +65,7 @@ Exit codes: 0 done, 1 it failed, 2 bad usage or configuration, 3 not found,
 	root.AddCommand(
 		newUp(a), newDispatcher(a), newWorker(a), newMigrate(a),
 		newTrack(a), newRefresh(a), newStats(a), newHistory(a), newDue(a),
-		newProvider(a), newProbe(a), newDoctor(a), newVersion(a),
+		newProvider(a), newProbe(a), newDoctor(a), newBench(a), newVersion(a),
 	)
 	return root
 }
