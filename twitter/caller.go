@@ -41,14 +41,21 @@ func newCaller(provider string, config Config) *caller {
 				MaxIdleConnsPerHost: config.MaxConns,
 				// Shorter than servers' usual minute, so that a connection is rarely used
 				// at the moment the other side closes it.
-				IdleConnTimeout:   30 * time.Second,
-				ForceAttemptHTTP2: true,
+				IdleConnTimeout: 30 * time.Second,
+				// In HTTP/2 the empty body below would show as a frame.
+				Protocols: onlyHTTP1(),
 			},
 			// A redirect would carry the key to wherever it points.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 		buffers: sync.Pool{New: func() any { return new(bytes.Buffer) }},
 	}
+}
+
+func onlyHTTP1() *http.Protocols {
+	p := new(http.Protocols)
+	p.SetHTTP1(true)
+	return p
 }
 
 // exchange is one HTTP call and its answer.
@@ -111,8 +118,10 @@ func (c *caller) fetch(ctx context.Context, path string, x *exchange) error {
 	req.Header.Set("User-Agent", "gorgone")
 	// net/http sends a GET again by itself when a kept connection breaks. That would
 	// be a call that no gate permitted and no count shows. It does so only for
-	// requests without a body to lose, so give it an (empty) one.
+	// requests without a body to lose, so give it an empty one. The encoding keeps
+	// it from announcing that body: some servers refuse a GET that has one.
 	req.Body = struct{ io.ReadCloser }{http.NoBody}
+	req.TransferEncoding = []string{"identity"}
 
 	resp, err := c.http.Do(req)
 	if err != nil {
