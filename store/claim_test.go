@@ -1,0 +1,467 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/sourcegraph/conc"
+
+	"gorgone/engagement"
+	"gorgone/store"
+)
+
+func TestClaim(t *testing.T) {
+	t.Parallel()
+	inEachMode(t, func(t *testing.T, e *env) {
+		e.track(t, 10)
+		claimed, err := e.Claim(t.Context(), store.ClaimRequest{Tweets: 7, BatchTweets: 3, BatchRows: 100, Lease: lease})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if claimed.Tweets != 7 || claimed.Rows != 7 || len(claimed.Batches) != 3 || !claimed.MoreDue || claimed.Limited {
+			t.Errorf("claimed %+v", claimed)
+		}
+		for _, b := range claimed.Batches {
+			if !b.Until.Equal(epoch.Add(lease)) || !b.OldestDue.Equal(epoch) || len(b.Tweets) > 3 {
+				t.Errorf("batch %+v", b)
+			}
+			if held, err := e.Held(t.Context(), b.ClaimID, b.Rows()); err != nil || len(held) != len(b.Tweets) {
+				t.Errorf("holds %v (%v)", held, err)
+			}
+		}
+		rest := e.claimIn(t, 3)
+		if rest.Tweets != 3 || rest.MoreDue || rest.Outstanding.Tweets != 7 || rest.Outstanding.Batches != 3 {
+			t.Errorf("rest %+v", rest)
+		}
+	})
+}
+
+// TestClaimOrder takes the longest overdue first, and rows that wait for a retry
+// only when their time has come.
+func TestClaimOrder(t *testing.T) {
+	t.Parallel()
+	inEachMode(t, func(t *testing.T, e *env) {
+		tracked := e.track(t, 4)
+		set := func(i int, next, retry any) {
+			e.exec(t, `update twitter_engagement_tracking set next_update_at = $2, retry_at = $3 where tweet_db_id = $1`,
+				tracked[i].Row, next, retry)
+		}
+		set(0, epoch.Add(-3*time.Minute), epoch.Add(time.Minute)) // waits for its retry
+		set(1, epoch.Add(-2*time.Minute), epoch.Add(-time.Second))
+		set(2, epoch.Add(-time.Minute), nil)
+		set(3, nil, epoch.Add(-time.Hour)) // cold
+		batch := e.claim(t)
+		if len(batch.Tweets) != 2 || batch.Tweets[0].TweetID != tracked[2].TweetID || batch.Tweets[1].TweetID != tracked[1].TweetID {
+			t.Errorf("claimed %+v", batch.Tweets)
+		}
+		if !batch.OldestDue.Equal(epoch.Add(-time.Minute)) {
+			t.Errorf("oldest due %v", batch.OldestDue)
+		}
+	})
+}
+
+// TestClaimAcrossZones has one tweet in three zones: it is looked up once, for
+// all its live rows, due or not.
+func TestClaimAcrossZones(t *testing.T) {
+	t.Parallel()
+	inEachMode(t, func(t *testing.T, e *env) {
+		tweets := newTweets(epoch, 2)
+		due := e.trackIn(t, e.zone, tweets)[0]
+		later := e.trackIn(t, e.newZone(t), tweets[:1])[0]
+		cold := e.trackIn(t, e.newZone(t), tweets[:1])[0]
+		e.exec(t, `update twitter_engagement_tracking set next_update_at = $2 where tweet_db_id = $1`, later.Row, epoch.Add(time.Hour))
+		e.exec(t, `update twitter_engagement_tracking set next_update_at = null, tier = 'cold' where tweet_db_id = $1`, cold.Row)
+
+		claimed := e.claimIn(t, 100)
+		if claimed.Tweets != 2 || claimed.Rows != 3 || len(claimed.Batches) != 1 {
+			t.Fatalf("claimed %+v", claimed)
+		}
+		rows := map[uuid.UUID]bool{}
+		for _, w := range claimed.Batches[0].Tweets {
+			if w.TweetID == due.TweetID {
+				for _, r := range w.Rows {
+					rows[r] = true
+				}
+			}
+		}
+		if len(rows) != 2 || !rows[due.Row] || !rows[later.Row] {
+			t.Errorf("rows %v of the tweet, want those of two zones", rows)
+		}
+		wantOutcomes(t, e.apply(t, e.found(claimed.Batches[0], 1)), map[store.Outcome]int{store.OutcomeApplied: 3})
+	})
+}
+
+// TestClaimManyRows has a tweet with more rows than a batch may hold.
+func TestClaimManyRows(t *testing.T) {
+	t.Parallel()
+	inEachMode(t, func(t *testing.T, e *env) {
+		tweets := newTweets(epoch, 2)
+		e.trackIn(t, e.zone, tweets)
+		for range 4 {
+			e.trackIn(t, e.newZone(t), tweets[:1])
+		}
+		claimed, err := e.Claim(t.Context(), store.ClaimRequest{Tweets: 10, BatchTweets: 10, BatchRows: 2, Lease: lease})
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := map[uuid.UUID]bool{}
+		for _, b := range claimed.Batches {
+			if n := len(b.Rows()); n > 2 {
+				t.Errorf("a batch of %d rows", n)
+			}
+			for _, r := range b.Rows() {
+				if seen[r] {
+					t.Errorf("row %s is in two batches", r)
+				}
+				seen[r] = true
+			}
+		}
+		if len(seen) != 6 || claimed.Tweets != 2 || claimed.Rows != 6 {
+			t.Errorf("claimed %d rows: %+v", len(seen), claimed)
+		}
+	})
+}
+
+// TestClaimParks has a large inactive zone at the head of the queue: it is put
+// off, and does not keep the others waiting.
+func TestClaimParks(t *testing.T) {
+	t.Parallel()
+	inEachMode(t, func(t *testing.T, e *env) {
+		idle := e.newZone(t)
+		e.exec(t, `update zones set is_active = false where id = $1`, idle)
+		e.trackIn(t, idle, newTweets(epoch.Add(-time.Hour), 300))
+		e.exec(t, `update twitter_engagement_tracking set next_update_at = $1`, epoch.Add(-time.Hour))
+		e.track(t, 5)
+
+		claimed, err := e.Claim(t.Context(), store.ClaimRequest{Tweets: 5, BatchTweets: 100, BatchRows: 100, Lease: lease})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if claimed.Parked != 300 || claimed.Tweets != 5 {
+			t.Errorf("parked %d and claimed %d, want 300 and 5", claimed.Parked, claimed.Tweets)
+		}
+		stats, err := e.Stats(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if stats.Parked != 300 || stats.DueUnclaimed != 0 || stats.DueClaimed != 5 {
+			t.Errorf("stats %+v", stats)
+		}
+		// Active again, the zone is taken up when the time is over.
+		e.exec(t, `update zones set is_active = true where id = $1`, idle)
+		e.clock.advance(5 * time.Minute)
+		if claimed := e.claimIn(t, 1000); claimed.Tweets != 305 {
+			t.Errorf("claimed %d tweets, want 305", claimed.Tweets)
+		}
+	})
+}
+
+func TestClaimAllowance(t *testing.T) {
+	t.Parallel()
+	inEachMode(t, func(t *testing.T, e *env) {
+		e.track(t, 10)
+		e.claimIn(t, 100)
+		e.clock.advance(lease) // all due again
+		asked := store.Outstanding{Tweets: -1}
+		request := store.ClaimRequest{
+			Tweets: 8, BatchTweets: 100, BatchRows: 100, Lease: lease,
+			Allowance: func(o store.Outstanding) int { asked = o; return 3 - o.Tweets },
+		}
+		for i, want := range []int{3, 0} {
+			claimed, err := e.Claim(t.Context(), request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if claimed.Tweets != want || !claimed.Limited || asked.Tweets != 3*i {
+				t.Errorf("claim %d: %+v with %+v outstanding, want %d tweets", i+1, claimed, asked, want)
+			}
+		}
+	})
+}
+
+func TestClaimBusy(t *testing.T) {
+	t.Parallel()
+	inEachMode(t, func(t *testing.T, e *env) {
+		e.track(t, 1)
+		request := store.ClaimRequest{Tweets: 1, BatchTweets: 1, BatchRows: 1, Lease: lease}
+		inner := store.Claimed{}
+		outer := request
+		outer.Allowance = func(store.Outstanding) int { // called under the lock
+			var err error
+			inner, err = e.Claim(t.Context(), request)
+			if err != nil {
+				t.Error(err)
+			}
+			return 1
+		}
+		claimed, err := e.Claim(t.Context(), outer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !inner.Busy || inner.Tweets != 0 {
+			t.Errorf("second claim at once: %+v, want busy", inner)
+		}
+		if claimed.Busy || claimed.Tweets != 1 {
+			t.Errorf("first claim: %+v", claimed)
+		}
+	})
+}
+
+func TestClaimBadRequest(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t, store.ExecPrepared)
+	if _, err := e.Claim(t.Context(), store.ClaimRequest{Tweets: 1, BatchTweets: 1, BatchRows: 1}); err == nil {
+		t.Error("a claim without a lease was taken")
+	}
+}
+
+func TestRelease(t *testing.T) {
+	t.Parallel()
+	inEachMode(t, func(t *testing.T, e *env) {
+		e.track(t, 4)
+		batch := e.claim(t)
+		if err := e.Release(t.Context(), uuid.New(), batch.Rows()); err != nil {
+			t.Fatal(err)
+		}
+		if claimed := e.claimIn(t, 10); claimed.Tweets != 0 {
+			t.Error("a stranger released rows")
+		}
+		e.exec(t, `delete from twitter_tweets where id = $1`, batch.Tweets[0].Rows[0])
+		if err := e.Release(t.Context(), batch.ClaimID, batch.Rows()); err != nil {
+			t.Fatal(err)
+		}
+		if o := e.outstanding(t); o.Batches != 0 || o.DonePerSecond != 0 {
+			t.Errorf("outstanding %+v after a release", o)
+		}
+		again := e.claim(t)
+		if len(again.Tweets) != 3 {
+			t.Errorf("%d tweets can be claimed after a release, want 3", len(again.Tweets))
+		}
+		if err := e.Release(t.Context(), batch.ClaimID, again.Rows()); err != nil {
+			t.Fatal(err)
+		}
+		if held, err := e.Held(t.Context(), again.ClaimID, again.Rows()); err != nil || len(held) != 3 {
+			t.Errorf("an old claim released %d rows of a new one (%v)", 3-len(held), err)
+		}
+	})
+}
+
+// TestClaimersAtOnce lets eight claimers take everything: no row is in two
+// batches, and none is left.
+func TestClaimersAtOnce(t *testing.T) {
+	t.Parallel()
+	inEachMode(t, func(t *testing.T, e *env) {
+		const tweets = 400
+		list := newTweets(epoch, tweets)
+		e.trackIn(t, e.zone, list)
+		e.trackIn(t, e.newZone(t), list[:100])
+		var (
+			wg    conc.WaitGroup
+			total atomic.Int64
+		)
+		for range 8 {
+			wg.Go(func() {
+				for total.Load() < tweets {
+					claimed, err := e.Claim(t.Context(), store.ClaimRequest{Tweets: 25, BatchTweets: 10, BatchRows: 15, Lease: lease})
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					total.Add(int64(claimed.Tweets))
+				}
+			})
+		}
+		wg.Wait()
+		const live = `select count(distinct claim_id) from twitter_engagement_tracking where claimed_until > $1`
+		batches := e.count(t, live, epoch)
+		recorded := e.count(t, `select count(*) from gorgone.batches`)
+		if batches != recorded {
+			t.Errorf("%d batches hold rows, %d were handed out", batches, recorded)
+		}
+		held := e.count(t, `select count(*) from twitter_engagement_tracking where claim_id is not null`)
+		handed := e.count(t, `select sum(rows) from gorgone.batches`)
+		if held != tweets+100 || handed != held {
+			t.Errorf("%d rows are held and %d were handed out, want %d", held, handed, tweets+100)
+		}
+	})
+}
+
+// TestApplyAgainstForceAndRefresh has eight appliers work through batches while
+// everything is forced due and refreshed again and again: nothing deadlocks for
+// good, every claimed row gets exactly one outcome, and no snapshot is doubled.
+func TestApplyAgainstForceAndRefresh(t *testing.T) {
+	t.Parallel()
+	inEachMode(t, func(t *testing.T, e *env) {
+		list := newTweets(epoch, 160)
+		tracked := e.trackIn(t, e.zone, list)
+		e.trackIn(t, e.newZone(t), list[:40])
+		var ids []string
+		for _, w := range list[:30] {
+			ids = append(ids, w.TweetID)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		var (
+			background, appliers conc.WaitGroup
+			written              atomic.Int64
+		)
+		background.Go(func() {
+			for ctx.Err() == nil {
+				if _, err := e.ForceDue(ctx, store.DueFilter{IncludeCold: true}); err != nil && ctx.Err() == nil {
+					t.Error(err)
+				}
+			}
+		})
+		background.Go(func() {
+			for n := int64(0); ctx.Err() == nil; n++ {
+				applied, err := e.ApplyRefresh(ctx, refreshes(ids, e.clock.Now(), n))
+				if err != nil && ctx.Err() == nil {
+					t.Error(err)
+				}
+				written.Add(snapshotsIn(applied))
+			}
+		})
+		for round := range 6 {
+			e.clock.advance(2 * time.Minute)
+			if _, err := e.ForceDue(t.Context(), store.DueFilter{}); err != nil {
+				t.Fatal(err)
+			}
+			batches := e.claimIn(t, 20).Batches
+			for _, b := range batches {
+				appliers.Go(func() {
+					work := e.found(b, int64(round))
+					applied, err := e.Apply(t.Context(), work)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					if len(applied.Rows) != len(b.Rows()) {
+						t.Errorf("%d outcomes for %d rows", len(applied.Rows), len(b.Rows()))
+					}
+					written.Add(snapshotsIn(applied))
+				})
+			}
+			appliers.Wait()
+		}
+		cancel()
+		background.Wait()
+		if n := e.count(t, `select count(*) from twitter_engagement_tracking where claim_id is not null`); n != 0 {
+			t.Errorf("%d rows are still claimed", n)
+		}
+		if n := e.count(t, `select count(*) from (select from twitter_engagement_history group by tweet_id, snapshot_at having count(*) > 1) d`); n != 0 {
+			t.Errorf("%d snapshots are doubled", n)
+		}
+		// A transaction that was told to stop may have been committed or not.
+		if n := int64(e.count(t, `select count(*) from twitter_engagement_history`)); n < written.Load() || n > written.Load()+40 {
+			t.Errorf("%d snapshots are stored, %d were reported", n, written.Load())
+		}
+		for _, w := range tracked {
+			telescopes(t, e.snapshots(t, w.Row))
+		}
+	})
+}
+
+func refreshes(ids []string, at time.Time, n int64) []store.RefreshResult {
+	results := make([]store.RefreshResult, len(ids))
+	for i, id := range ids {
+		results[i] = store.RefreshResult{
+			TweetID: id, RequestedAt: at, Kind: store.Found,
+			Observation: engagement.Observation{At: at.Add(time.Second), Metrics: likes(n)},
+		}
+	}
+	return results
+}
+
+func snapshotsIn(applied store.Applied) (n int64) {
+	for _, r := range applied.Rows {
+		if r.Snapshot != nil {
+			n++
+		}
+	}
+	return n
+}
+
+// telescopes checks that the deltas of a history add up: their sum is the last
+// snapshot less the first, and time goes forward.
+func telescopes(tb interface{ Errorf(string, ...any) }, points []engagement.Snapshot) {
+	if len(points) == 0 {
+		return
+	}
+	var sum int64
+	for i, p := range points {
+		if i == 0 {
+			continue
+		}
+		sum += p.Deltas.Likes.Value()
+		if !p.At.After(points[i-1].At) {
+			tb.Errorf("snapshot at %v follows one at %v", p.At, points[i-1].At)
+		}
+	}
+	if want := points[len(points)-1].Metrics.Likes.Value() - points[0].Metrics.Likes.Value(); sum != want {
+		tb.Errorf("the deltas add up to %d, the counts to %d", sum, want)
+	}
+}
+
+// TestApplyAgainstZoneDelete deletes zones while their tweets are applied.
+func TestApplyAgainstZoneDelete(t *testing.T) {
+	t.Parallel()
+	inEachMode(t, func(t *testing.T, e *env) {
+		const zones, each = 6, 30
+		var ids []uuid.UUID
+		for z := range zones {
+			id := e.newZone(t)
+			ids = append(ids, id)
+			e.trackIn(t, id, newTweets(epoch.Add(-time.Duration(z)*time.Hour), each))
+		}
+		kept := e.track(t, each)
+		var wg conc.WaitGroup
+		for _, b := range e.claimIn(t, 25).Batches {
+			wg.Go(func() {
+				applied, err := e.Apply(t.Context(), e.found(b, 5))
+				if err != nil {
+					t.Error(err)
+				}
+				for _, r := range applied.Rows {
+					if r.Outcome != store.OutcomeApplied && r.Outcome != store.OutcomeVanished {
+						t.Errorf("outcome %s", r.Outcome)
+					}
+				}
+			})
+		}
+		for _, id := range ids {
+			wg.Go(func() {
+				if err := deleteZone(t.Context(), e, id); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		for _, w := range kept {
+			if n := len(e.snapshots(t, w.Row)); n != 1 {
+				t.Errorf("%d snapshots of a tweet that was not deleted, want 1", n)
+			}
+		}
+		if n := e.count(t, `select count(*) from twitter_engagement_history`); n != each {
+			t.Errorf("%d snapshots, want %d", n, each)
+		}
+	})
+}
+
+// deleteZone deletes a zone as the product does: by itself, and again when
+// Postgres chose it to break a deadlock.
+func deleteZone(ctx context.Context, e *env, id uuid.UUID) error {
+	for range 20 {
+		_, err := e.raw.Exec(ctx, `delete from zones where id = $1`, id)
+		var refused interface{ SQLState() string }
+		if err == nil || !errors.As(err, &refused) || refused.SQLState() != "40P01" {
+			return err
+		}
+	}
+	return fmt.Errorf("zone %s: %w", id, pgx.ErrTxCommitRollback)
+}
