@@ -1,9 +1,11 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -76,12 +78,6 @@ type counts struct {
 	applied, missing, unresolved, lost, released, calls int
 }
 
-// group is a number of tweets asked for together, and how often they were.
-type group struct {
-	ids   []string
-	tries int
-}
-
 // run answers every row of the batch, or gives it back. A nil error means that
 // nothing of the batch is left to do.
 func (j *job) run(ctx context.Context) error {
@@ -89,13 +85,17 @@ func (j *job) run(ctx context.Context) error {
 	if err != nil || len(ids) == 0 {
 		return err
 	}
-	g := gate{pace: j.BatchPace, stop: j.stop, left: func() time.Duration {
-		return j.leaseLeft() - j.cfg.CallTimeout - leaseMargin
-	}}
-	for todo := []group{{ids: ids}}; len(todo) > 0; {
-		next := todo[0]
-		todo = todo[1:]
-		next.tries++
+	g := gate{
+		pace: j.BatchPace, stop: j.stop,
+		hold: func() error { return j.pausedBeyond(holdPause) },
+		left: func() time.Duration { return j.leaseLeft() - j.cfg.CallTimeout - leaseMargin },
+	}
+	todo := newAgenda(ids)
+	for {
+		next, ok := todo.next()
+		if !ok {
+			return nil
+		}
 		answer, lookupErr := j.Lookup(ctx, g, next.ids)
 		j.count.calls += answer.Calls
 		j.heed(ctx, lookupErr)
@@ -103,40 +103,40 @@ func (j *job) run(ctx context.Context) error {
 		if err := j.apply(ctx, results); err != nil {
 			return err
 		}
-		if len(unasked) > 0 {
-			todo = append(todo, group{ids: unasked, tries: next.tries - 1})
-		}
 		switch judge(lookupErr, next.tries, len(failed)) {
 		case done:
+			failed = todo.answered(next)
 		case wait:
-			todo = append(todo, group{ids: failed, tries: next.tries - 1})
+			next.tries--
+			todo.again(next, failed, unasked)
+			continue
 		case park:
-			for _, g := range todo {
-				failed = append(failed, g.ids...)
-			}
-			return j.giveBack(ctx, lookupErr, failed)
+			return j.giveBack(ctx, lookupErr, slices.Concat(failed, unasked, todo.drop(next)))
 		case retry:
 			j.log.Warn().Err(lookupErr).Int("tries", next.tries).Int("tweets", len(failed)).Msg("look-up failed, trying again")
 			if err := j.sleep(ctx, engagement.Backoff(next.tries, retryBase, retryCeiling, j.Random())); err != nil {
 				return err
 			}
-			todo = append(todo, group{ids: failed, tries: next.tries})
+			todo.again(next, failed, unasked)
+			continue
 		case split:
-			todo = append(todo, halves(failed)...)
+			failed = todo.split(next, failed, unasked, lookupErr)
 		case fail:
-			j.log.Error().Err(lookupErr).Int("tweets", len(failed)).Msg("look-up failed")
-			if err := j.apply(ctx, j.unresolved(failed, lookupErr)); err != nil {
-				return err
-			}
+			todo.failed(next, unasked)
+		}
+		if err := j.fail(ctx, failed, cmp.Or(lookupErr, next.because)); err != nil {
+			return err
 		}
 	}
-	return nil
 }
 
-// halves makes two groups of one that is refused because of something in it.
-func halves(ids []string) []group {
-	half := len(ids) / 2
-	return []group{{ids: ids[:half]}, {ids: ids[half:]}}
+// fail makes tweets that no call will answer back off.
+func (j *job) fail(ctx context.Context, ids []string, cause error) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	j.log.Error().Err(cause).Int("tweets", len(ids)).Msg("look-up failed")
+	return j.apply(ctx, j.unresolved(ids, cause))
 }
 
 // open finds the rows that the batch still holds and returns their tweets. The

@@ -1,9 +1,11 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"gorgone/engagement"
@@ -57,16 +59,14 @@ func (r *refresher) run(ctx context.Context) {
 		}
 		ids = append(ids, id)
 	}
-	g := gate{pace: r.RefreshPace, stop: r.stop, left: func() time.Duration {
-		return r.Clock.Real(r.deadline.Sub(r.Clock.Now()))
-	}}
-	for todo := []group{{ids: ids}}; len(todo) > 0; {
-		next := todo[0]
-		todo = todo[1:]
-		if len(next.ids) == 0 {
-			continue
+	left := func() time.Duration { return r.Clock.Real(r.deadline.Sub(r.Clock.Now())) }
+	g := gate{pace: r.RefreshPace, stop: r.stop, left: left, hold: func() error { return r.pausedBeyond(left()) }}
+	todo := newAgenda(ids)
+	for {
+		next, ok := todo.next()
+		if !ok {
+			return
 		}
-		next.tries++
 		answer, err := r.Lookup(ctx, g, next.ids)
 		r.heed(ctx, err)
 		results, failed, unasked := r.results(answer, err)
@@ -74,27 +74,26 @@ func (r *refresher) run(ctx context.Context) {
 			r.Log.Warn().Err(err).Msg("refreshes not written")
 			return
 		}
-		v := judge(err, next.tries, len(failed))
-		if v == split || v == retry {
-			todo = append(todo, group{ids: unasked})
-		} else {
-			failed = append(failed, unasked...)
-		}
-		switch v {
+		switch judge(err, next.tries, len(failed)) {
 		case done:
+			failed = todo.answered(next)
 		case retry:
-			todo = append(todo, group{ids: failed, tries: next.tries})
+			todo.again(next, failed, unasked)
+			continue
 		case split:
-			todo = append(todo, halves(failed)...)
-		case wait, park, fail:
+			failed = todo.split(next, failed, unasked, err)
+		case wait, park:
 			if errors.Is(err, errStopping) || ctx.Err() != nil {
 				return
 			}
 			// Somebody is waiting: a true reason now is worth more than
 			// numbers after the pause.
-			for _, id := range failed {
-				r.finish(ctx, queue.Done{TweetID: id, Outcome: queue.Failed, Reason: reason(err)})
-			}
+			failed = slices.Concat(failed, unasked, todo.drop(next))
+		case fail:
+			todo.failed(next, unasked)
+		}
+		for _, id := range failed {
+			r.finish(ctx, queue.Done{TweetID: id, Outcome: queue.Failed, Reason: reason(cmp.Or(err, next.because))})
 		}
 	}
 }

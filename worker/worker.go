@@ -59,6 +59,8 @@ type Announcer interface {
 // Pauser stops the calls of all replicas for a while.
 type Pauser interface {
 	Pause(ctx context.Context, until time.Time, reason string) error
+	// Paused tells whether they are stopped, until what database time, and why.
+	Paused() (until time.Time, reason string, paused bool)
 }
 
 // Clock tells engine time and database time.
@@ -165,10 +167,26 @@ func guard(f func()) error {
 	return panics.Try(f).AsError()
 }
 
+// holdPause is the longest pause that a batch is held through. For a longer one
+// its claim is given back, so that the backlog stands in Postgres, where it is
+// visible and ordered.
+const holdPause = 10 * time.Second
+
+// pausedBeyond returns a [queue.PausedError] when calls are paused for longer
+// than the given time.
+func (w *Worker) pausedBeyond(hold time.Duration) error {
+	until, reason, paused := w.Pauser.Paused()
+	if paused && until.Sub(w.Clock.Database()) > hold {
+		return &queue.PausedError{Until: until, Reason: reason}
+	}
+	return nil
+}
+
 // gate lets a call of one message begin only while it makes sense: not after a
 // stop, and not when the call might outlast what the message has left.
 type gate struct {
 	pace twitter.Gate
+	hold func() error    // fails when calls are paused for too long to wait
 	stop context.Context //nolint:containedctx // the gate lives as long as the call it guards
 	left func() time.Duration
 }
@@ -182,15 +200,15 @@ func (g gate) Wait(ctx context.Context) error {
 	if left <= 0 {
 		return errLeaseEnds
 	}
+	if err := g.hold(); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeoutCause(ctx, left, errLeaseEnds)
 	defer cancel()
 	ctx, stopped := context.WithCancelCause(ctx)
 	defer stopped(nil)
 	defer context.AfterFunc(g.stop, func() { stopped(errStopping) })()
-	if err := g.pace.Wait(ctx); err != nil {
-		return err
-	}
-	return nil
+	return g.pace.Wait(ctx)
 }
 
 // heed makes all replicas stop calling when the provider says that no call will

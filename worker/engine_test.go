@@ -1,0 +1,264 @@
+package worker_test
+
+import (
+	"context"
+	"math/rand/v2"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/rs/zerolog"
+	"github.com/sourcegraph/conc"
+
+	"gorgone/dispatcher"
+	"gorgone/engagement"
+	"gorgone/internal/clock"
+	"gorgone/internal/natsserver/natstest"
+	"gorgone/internal/postgres/pgtest"
+	"gorgone/queue"
+	"gorgone/store"
+	"gorgone/twitter"
+	"gorgone/twitter/twittertest"
+	"gorgone/worker"
+)
+
+func TestMain(m *testing.M) { os.Exit(pgtest.Run(m)) }
+
+const doubleKey = "key-of-the-double"
+
+// engine is a whole engine for a test: its own database, streams and provider
+// double, and as many dispatchers and workers as the test starts.
+type engine struct {
+	t      *testing.T
+	db     *store.DB
+	store  *store.Store
+	clock  *clock.Clock
+	conn   *queue.Conn
+	queue  *queue.Queue
+	double *twittertest.Server
+	url    string
+	zone   uuid.UUID
+	sql    *pgx.Conn
+}
+
+type engineOptions struct {
+	tweets int
+	rate   float64 // of the double, calls a second; 0: no limit
+	burst  int
+	lease  time.Duration
+}
+
+func newEngine(t *testing.T, o engineOptions) *engine {
+	t.Helper()
+	ctx := t.Context()
+	url := pgtest.NewDatabase(t)
+	db, err := store.Connect(ctx, store.Config{URL: url, MaxConns: 16})
+	must(t, err)
+	t.Cleanup(db.Close)
+	clk, err := clock.New(ctx, db, clock.Setting{})
+	must(t, err)
+	e := &engine{t: t, db: db, clock: clk, store: store.New(db, clk, engagement.DefaultTierPolicy(), rand.Float64)}
+
+	server := natstest.Start(t)
+	e.conn, err = queue.Connect(ctx, queue.Options{URL: server.ClientURL(), Log: zerolog.Nop()})
+	must(t, err)
+	t.Cleanup(e.conn.Close)
+	e.queue, err = queue.Open(ctx, e.conn, queue.Config{Prefix: "T", Memory: true, Lease: o.lease})
+	must(t, err)
+
+	population, err := twittertest.NewSynthetic(twittertest.Options{
+		N: o.tweets, Seed: 7, Start: clk.Now().Add(-50 * time.Minute), Spread: 40 * time.Minute,
+	})
+	must(t, err)
+	e.double, err = twittertest.NewServer(twittertest.Config{
+		Population: population, Now: clk.Now, Key: doubleKey, Rate: o.rate, Burst: o.burst, LogSize: 10_000,
+	})
+	must(t, err)
+	t.Cleanup(e.double.Close)
+	e.url, err = e.double.Listen(ctx, "")
+	must(t, err)
+
+	zone, err := e.store.CreateZone(ctx, store.Zone{Name: "test"})
+	must(t, err)
+	e.zone = zone.ID
+	e.sql, err = pgx.Connect(ctx, url)
+	must(t, err)
+	t.Cleanup(func() { _ = e.sql.Close(context.WithoutCancel(ctx)) })
+	return e
+}
+
+// track tracks the whole population without known counts, so that all is due.
+func (e *engine) track() (ids []string) {
+	e.t.Helper()
+	var tweets []store.NewTweet
+	for tw := range e.double.Population().All() {
+		ids = append(ids, tw.ID)
+		tweets = append(tweets, store.NewTweet{TweetID: tw.ID, CreatedAt: tw.CreatedAt})
+	}
+	_, err := e.store.Track(e.t.Context(), e.zone, tweets)
+	must(e.t, err)
+	return ids
+}
+
+// pace joins the pace that the workers share, as a replica of its own.
+func (e *engine) pace(rate float64) *queue.Pace {
+	e.t.Helper()
+	p, err := queue.NewPace(e.t.Context(), e.queue, queue.PaceConfig{Key: "test", Rate: rate}, e.clock)
+	must(e.t, err)
+	e.t.Cleanup(p.Close)
+	return p
+}
+
+type openGate struct{}
+
+func (openGate) Closed() string { return "" }
+
+func (e *engine) dispatcher(gate dispatcher.Gate) *dispatcher.Dispatcher {
+	return dispatcher.New(dispatcher.Config{
+		Every: time.Second, BatchTweets: 100, Window: dispatcher.Window{Lease: e.queue.Lease(), First: 1000},
+	}, e.store, e.queue, gate, e.clock, zerolog.Nop())
+}
+
+// dispatch dispatches once what is due.
+func (e *engine) dispatch() dispatcher.Result {
+	e.t.Helper()
+	r, err := e.dispatcher(openGate{}).DispatchOnce(e.t.Context(), 0)
+	must(e.t, err)
+	return r
+}
+
+type workerOptions struct {
+	rate   float64
+	lookup func(worker.Lookup) worker.Lookup // wraps the real one; may be nil
+	sink   worker.Sink                       // nil: the store
+	grace  time.Duration
+
+	ratePause time.Duration // 0: 200 ms
+}
+
+// worker makes a worker with connections of its own, as another process has.
+func (e *engine) worker(o workerOptions) *worker.Worker {
+	e.t.Helper()
+	ctx := e.t.Context()
+	client, err := twitter.NewTwitterAPI(twitter.Config{Key: doubleKey, BaseURL: e.url, Now: e.clock.Now})
+	must(e.t, err)
+	lookup := worker.Lookup(func(ctx context.Context, gate twitter.Gate, ids []string) (twitter.Answer, error) {
+		return client.Through(gate).Lookup(ctx, ids)
+	})
+	if o.lookup != nil {
+		lookup = o.lookup(lookup)
+	}
+	if o.sink == nil {
+		o.sink = e.store
+	}
+	if o.grace == 0 {
+		o.grace = 10 * time.Second
+	}
+	if o.ratePause == 0 {
+		o.ratePause = 200 * time.Millisecond
+	}
+	batches, err := e.queue.Batches(ctx)
+	must(e.t, err)
+	refreshes, err := e.queue.Refreshes(ctx)
+	must(e.t, err)
+	pace := e.pace(o.rate)
+	return worker.New(worker.Config{
+		BatchSlots: 4, RefreshSlots: 2, CallTimeout: 2 * time.Second, Grace: o.grace,
+		Group: client.MaxIDs, RatePause: o.ratePause,
+	}, worker.Parts{
+		Batches: batches, Refreshes: refreshes, Lookup: lookup,
+		BatchPace: pace.Lane(queue.LaneBatch), RefreshPace: pace.Lane(queue.LaneRefresh), Pauser: pace,
+		Sink: o.sink, Announcer: e.queue, Clock: e.clock, Random: rand.Float64, Log: zerolog.Nop(),
+	})
+}
+
+// run runs workers until stop is called, which waits for them. The test's end
+// stops them too.
+func (e *engine) run(workers ...*worker.Worker) (stop func()) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(e.t.Context()))
+	var running conc.WaitGroup
+	for _, w := range workers {
+		running.Go(func() { w.Run(ctx) })
+	}
+	stop = func() {
+		cancel()
+		running.Wait()
+	}
+	e.t.Cleanup(stop)
+	return stop
+}
+
+// eventually waits until the database says so. Postgres has no event for "all
+// rows are written", so it is asked again and again.
+func (e *engine) eventually(what, query string, want int, args ...any) {
+	e.t.Helper()
+	ctx, cancel := context.WithTimeout(e.t.Context(), time.Minute)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for got := -1; got != want; {
+		if err := e.sql.QueryRow(ctx, query, args...).Scan(&got); err != nil {
+			e.t.Fatalf("%s: %d, want %d: %v", what, got, want, err)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			e.t.Fatalf("%s: %d, want %d", what, got, want)
+		}
+	}
+}
+
+// called waits until the double has had the number of calls.
+func (e *engine) called(calls int64) {
+	e.t.Helper()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for e.double.Stats().Calls < calls {
+		select {
+		case <-tick.C:
+		case <-e.t.Context().Done():
+			e.t.Fatalf("the double had %d calls, want %d", e.double.Stats().Calls, calls)
+		}
+	}
+}
+
+// count asks for one number.
+func (e *engine) count(query string, args ...any) (n int) {
+	e.t.Helper()
+	must(e.t, e.sql.QueryRow(e.t.Context(), query, args...).Scan(&n))
+	return n
+}
+
+// refresh asks for a tweet and waits for the answer.
+func (e *engine) refresh(id string) queue.Done {
+	e.t.Helper()
+	ctx, cancel := context.WithTimeout(e.t.Context(), 20*time.Second)
+	defer cancel()
+	results, stop, err := e.queue.WatchDone(ctx, id)
+	must(e.t, err)
+	defer stop()
+	now := e.clock.Now()
+	_, err = e.queue.PublishRefresh(ctx, queue.Refresh{RequestID: uuid.New(), TweetID: id, RequestedAt: now, Deadline: now.Add(10 * time.Second)})
+	must(e.t, err)
+	select {
+	case done := <-results:
+		return done
+	case <-ctx.Done():
+		e.t.Fatalf("no answer to the refresh of %s", id)
+		return queue.Done{}
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+const (
+	updatedOnce = `select count(*) from twitter_engagement_tracking where update_count = 1 and claim_id is null`
+	snapshots   = `select count(*) from twitter_engagement_history`
+)
