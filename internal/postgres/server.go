@@ -144,8 +144,9 @@ func settings(home home, port int, unsafe bool) []string {
 			{"fsync", "off"},
 			{"full_page_writes", "off"},
 			{"synchronous_commit", "off"},
-			{"shared_buffers", "64MB"},
+			{"shared_buffers", "16MB"},
 			{"autovacuum", "off"},
+			{"deadlock_timeout", "50ms"},
 		}...)
 	}
 	args := []string{"-D", home.cluster()}
