@@ -74,7 +74,7 @@ func (s *Store) missingPartitions(ctx context.Context, first, last time.Time) ([
 		select u.n::int4
 		from unnest($1::text[]) with ordinality u (name, n)
 		where to_regclass(u.name) is null
-		and exists (select from pg_partitioned_table where partrelid = to_regclass('twitter_engagement_history'))
+		and exists (select from pg_partitioned_table where partrelid = to_regclass('public.twitter_engagement_history'))
 		order by u.n`
 	ctx, cancel := s.db.bounded(ctx)
 	defer cancel()
@@ -110,16 +110,22 @@ func makePartition(ctx context.Context, t *tx, d time.Time) (bool, error) {
 	b = t.group()
 	// Tweets first: its lock is needed for the foreign key, and writers of ours
 	// take theirs in this order too.
-	b.Queue(`lock table twitter_tweets in share row exclusive mode`)
-	b.Queue(`create table ` + name + ` (like twitter_engagement_history including defaults including generated)`)
+	b.Queue(`lock table public.twitter_tweets in share row exclusive mode`)
+	b.Queue(`create table ` + name + ` (like public.twitter_engagement_history including defaults including generated)`)
 	b.Queue(`lock table gorgone.history_default in access exclusive mode`)
+	if err := t.send(ctx, b); err != nil {
+		return false, err
+	}
+	// A group of its own: its statements are parsed before any of them runs, and
+	// they name the table made above.
+	b = t.group()
 	b.Queue(`
 		with moved as (
 			delete from gorgone.history_default
 			where snapshot_at >= ` + from + ` and snapshot_at < ` + to + ` returning *
 		)
 		insert into ` + name + ` (` + historyColumns + `) select ` + historyColumns + ` from moved`)
-	b.Queue(`alter table twitter_engagement_history attach partition ` + name + ` for values from (` + from + `) to (` + to + `)`)
+	b.Queue(`alter table public.twitter_engagement_history attach partition ` + name + ` for values from (` + from + `) to (` + to + `)`)
 	if err := t.send(ctx, b); err != nil {
 		return false, err
 	}

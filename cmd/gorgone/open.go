@@ -51,6 +51,9 @@ func (a *app) locate() error {
 	if a.cfg.Provider.Key == "" {
 		a.cfg.Provider.Key, a.cfg.Provider.URL = secret(r.ProviderKey), r.ProviderURL
 	}
+	if a.cfg.Provider.Rate == 0 {
+		a.cfg.Provider.Rate = r.Rate
+	}
 	return nil
 }
 

@@ -181,6 +181,7 @@ func (a *app) openHouse(ctx context.Context, o upOptions, fail context.CancelCau
 	if h.pace, err = a.openPace(ctx, h.messaging, h.clock, h.provider, open); err != nil {
 		return h, err
 	}
+	h.running.Rate = h.provider.rate
 	h.running.DatabaseURL, h.running.NATSURL = string(a.cfg.Database.URL), string(a.cfg.Queue.URL)
 	return h, nil
 }
