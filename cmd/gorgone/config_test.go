@@ -1,0 +1,125 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"gorgone/engagement"
+)
+
+var update = flag.Bool("update", false, "write the table of variables into docs/configuration.md")
+
+const configurationPage = "../../docs/configuration.md"
+
+// TestConfigurationPage keeps the documented table equal to what is read.
+func TestConfigurationPage(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile(configurationPage)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const begin, end = "<!-- variables -->\n", "<!-- end -->"
+	before, rest, found := strings.Cut(string(page), begin)
+	_, after, ended := strings.Cut(rest, end)
+	if !found || !ended {
+		t.Fatalf("%s lacks the marks of the table", configurationPage)
+	}
+	var table strings.Builder
+	table.WriteString("| variable | default | meaning |\n|---|---|---|\n")
+	for _, v := range variables() {
+		value := ""
+		if v.Default != "" {
+			value = "`" + v.Default + "`"
+		}
+		fmt.Fprintf(&table, "| `%s` | %s | %s |\n", v.Name, value, v.Description)
+	}
+	want := before + begin + table.String() + end + after
+	if string(page) == want {
+		return
+	}
+	if !*update {
+		t.Fatalf("%s is out of date: run go test ./cmd/gorgone -run TestConfigurationPage -update", configurationPage)
+	}
+	if err := os.WriteFile(configurationPage, []byte(want), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestEveryVariableIsDescribed(t *testing.T) {
+	t.Parallel()
+	seen := make(map[string]bool)
+	for _, v := range variables() {
+		if v.Description == "" || seen[v.Name] {
+			t.Errorf("%s is described as %q, or named twice", v.Name, v.Description)
+		}
+		seen[v.Name] = true
+	}
+}
+
+func TestDefaultConfiguration(t *testing.T) {
+	// Not parallel: it reads the environment, which must hold none of ours.
+	for _, v := range variables() {
+		t.Setenv(v.Name, "")
+		if err := os.Unsetenv(v.Name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := loadConfig()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := engagement.NewTierPolicy(c.Schedule.Tiers); err != nil {
+		t.Errorf("default tiers: %v", err)
+	}
+	if c.Dispatcher.Every != 5*time.Second || c.Queue.Prefix != "ENG" || c.Worker.BatchSlots != 16 {
+		t.Errorf("defaults: %+v", c)
+	}
+}
+
+func TestConfigurationListsAllFaultsAndNoValues(t *testing.T) {
+	const leaked = "postgres://user:hunter2@host/db"
+	t.Setenv("GORGONE_LEASE", leaked)
+	t.Setenv("GORGONE_BATCH_SLOTS", "0")
+	t.Setenv("TWITTER_RATE", "fast")
+	t.Setenv("TWITTER_PROVIDER", "mastodon")
+	t.Setenv("GORGONE_TIERS", "hot 1h")
+	_, err := loadConfig()
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, want := range []string{"GORGONE_LEASE", "GORGONE_BATCH_SLOTS", "TWITTER_RATE", "TWITTER_PROVIDER", "GORGONE_TIERS"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("the error lacks %s:\n%v", want, err)
+		}
+	}
+	for _, value := range []string{"hunter2", "mastodon", "fast\""} {
+		if strings.Contains(err.Error(), value) {
+			t.Errorf("the error shows the value %q:\n%v", value, err)
+		}
+	}
+	if exitCode(err) != exitUsage {
+		t.Errorf("exit code %d, want %d", exitCode(err), exitUsage)
+	}
+}
+
+func TestSecretsAreNotPrinted(t *testing.T) {
+	t.Parallel()
+	c := config{Database: databaseConfig{URL: "postgres://u:hunter2@h/d"}, Provider: providerConfig{Key: "hunter2"}}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
+		if out := fmt.Sprintf(verb, c); strings.Contains(out, "hunter2") {
+			t.Errorf("%s prints %s", verb, out)
+		}
+	}
+}
+
+func TestUnknownVariablesAreNamed(t *testing.T) {
+	t.Parallel()
+	got := unknownVariables([]string{"GORGONE_BATCH_SLOT=3", "GORGONE_BATCH_SLOTS=3", "PATH=/bin", "NATS_URL=x"})
+	if len(got) != 1 || got[0] != "GORGONE_BATCH_SLOT" {
+		t.Errorf("unknown: %v", got)
+	}
+}
