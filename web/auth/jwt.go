@@ -1,0 +1,57 @@
+package auth
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// errHeader is returned by a key function for a header that asks for something
+// that is not done here.
+var errHeader = errors.New("header has critical extensions")
+
+// checkHeader refuses critical extensions, none of which are understood here
+// (RFC 7515, 4.1.11).
+func checkHeader(token *jwt.Token) error {
+	if _, critical := token.Header["crit"]; critical {
+		return errHeader
+	}
+	return nil
+}
+
+// tokenRefusal turns an error of the parser's into a refusal. The parser's own
+// words are not kept: some quote the token.
+func tokenRefusal(token *jwt.Token, err error, methods ...string) error {
+	var refused *RefusedError
+	if errors.As(err, &refused) {
+		return refused // by a key function
+	}
+	if errors.Is(err, ErrUnavailable) {
+		return err
+	}
+	// A header that was read names an algorithm, maybe one that does not exist.
+	if token != nil && token.Header != nil {
+		if alg, ok := token.Header["alg"].(string); ok && !slices.Contains(methods, alg) {
+			return refuse(ReasonAlgorithm)
+		}
+	}
+	for _, c := range []struct {
+		err    error
+		reason Reason
+	}{
+		{jwt.ErrTokenMalformed, ReasonMalformed},
+		{jwt.ErrTokenUnverifiable, ReasonMalformed},
+		{jwt.ErrTokenSignatureInvalid, ReasonSignature},
+		{jwt.ErrTokenRequiredClaimMissing, ReasonClaim},
+		{jwt.ErrTokenExpired, ReasonExpired},
+		{jwt.ErrTokenNotValidYet, ReasonNotYet},
+		{jwt.ErrTokenInvalidIssuer, ReasonIssuer},
+		{jwt.ErrTokenInvalidAudience, ReasonAudience},
+	} {
+		if errors.Is(err, c.err) {
+			return refuse(c.reason)
+		}
+	}
+	return refuse(ReasonMalformed)
+}

@@ -1,0 +1,170 @@
+package auth
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+)
+
+const (
+	defaultKeysRefresh  = 5 * time.Minute
+	maxKeysRefresh      = 10 * time.Minute // as Supabase asks
+	defaultKeysCooldown = 30 * time.Second
+	keysTimeout         = 5 * time.Second
+	keysRetry           = 5 * time.Second
+	maxKeysBody         = 256 << 10
+)
+
+// KeysConfig says where an issuer publishes its keys.
+type KeysConfig struct {
+	// URL is where the key set is: <issuer>/.well-known/jwks.json.
+	URL string
+	// Refresh is how often it is fetched. Defaults to 5 min; at most 10 min, so that
+	// a key is known before it first signs and forgotten soon after it is revoked.
+	Refresh time.Duration
+	// Cooldown is the least time between fetches that unknown keys ask for. Defaults
+	// to 30 s.
+	Cooldown time.Duration
+	// Client fetches. Defaults to one of its own.
+	Client *http.Client
+	// OnError, if set, is told of every fetch that failed.
+	OnError func(error)
+}
+
+// Keys are the public keys of an issuer (a JSON Web Key Set), fetched in the
+// background. Keys that were fetched serve until a later fetch succeeds, however
+// long that takes; one that succeeds replaces them all.
+type Keys struct {
+	config KeysConfig
+	wanted chan struct{} // holds one value when an unknown key was named
+
+	mu      sync.Mutex
+	keys    map[string]any // by key id; nil before the first fetch
+	fetched time.Time
+}
+
+// NewKeys returns a Keys that holds none before [Keys.Run] fetched them, or all
+// faults of the configuration.
+func NewKeys(config KeysConfig) (*Keys, error) {
+	config.Refresh = cmp.Or(config.Refresh, defaultKeysRefresh)
+	config.Cooldown = cmp.Or(config.Cooldown, defaultKeysCooldown)
+	if config.Client == nil {
+		config.Client = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	}
+	if config.OnError == nil {
+		config.OnError = func(error) {}
+	}
+	var faults []error
+	u, err := url.Parse(config.URL)
+	if err != nil || u.Host == "" || u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())) {
+		faults = append(faults, errors.New("users: the address of the issuer's keys must be an https URL"))
+	}
+	if config.Refresh < time.Second || config.Refresh > maxKeysRefresh {
+		faults = append(faults, fmt.Errorf("users: the issuer's keys are fetched every %s: it must be 1s to %s", config.Refresh, maxKeysRefresh))
+	}
+	if config.Cooldown < time.Second || config.Cooldown > config.Refresh {
+		faults = append(faults, fmt.Errorf("users: the cooldown of the issuer's keys is %s: it must be 1s to %s", config.Cooldown, config.Refresh))
+	}
+	return &Keys{config: config, wanted: make(chan struct{}, 1)}, errors.Join(faults...)
+}
+
+// Fetched returns when the keys were fetched last; zero: never.
+func (k *Keys) Fetched() time.Time {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.fetched
+}
+
+// find returns a key at once. A key that is not known is asked for in the
+// background.
+func (k *Keys) find(id string) (any, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if key, known := k.keys[id]; known {
+		return key, nil
+	}
+	select {
+	case k.wanted <- struct{}{}:
+	default:
+	}
+	if k.keys == nil {
+		return nil, fmt.Errorf("the issuer's keys were not fetched yet: %w", ErrUnavailable)
+	}
+	return nil, refuse(ReasonUnknownKey)
+}
+
+// Run fetches the keys now, then regularly, and sooner for an unknown key, until
+// ctx ends. After a failure it tries again every 5 s.
+func (k *Keys) Run(ctx context.Context) {
+	for {
+		wait := k.config.Refresh
+		if err := k.fetch(ctx); err != nil {
+			if ctx.Err() != nil {
+				return
+			}
+			k.config.OnError(err)
+			wait = keysRetry
+		}
+		if !k.sleep(ctx, wait) {
+			return
+		}
+	}
+}
+
+// sleep waits for d or, after the cooldown, for an unknown key. It returns false
+// when ctx ended.
+func (k *Keys) sleep(ctx context.Context, d time.Duration) bool {
+	whole := time.NewTimer(d)
+	defer whole.Stop()
+	cooldown := time.NewTimer(k.config.Cooldown)
+	defer cooldown.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-whole.C:
+		return true
+	case <-cooldown.C:
+	}
+	select {
+	case <-ctx.Done():
+		return false
+	case <-whole.C:
+	case <-k.wanted:
+	}
+	return true
+}
+
+func (k *Keys) fetch(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, keysTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, k.config.URL, nil)
+	if err != nil {
+		return fmt.Errorf("fetch the issuer's keys: %w", err)
+	}
+	resp, err := k.config.Client.Do(req)
+	if err != nil {
+		return fmt.Errorf("fetch the issuer's keys: %w", err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("fetch the issuer's keys: it answered %s", resp.Status)
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxKeysBody))
+	if err != nil {
+		return fmt.Errorf("fetch the issuer's keys: %w", err)
+	}
+	keys, err := parseKeySet(body)
+	if err != nil {
+		return fmt.Errorf("fetch the issuer's keys: %w", err)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.keys, k.fetched = keys, time.Now()
+	return nil
+}

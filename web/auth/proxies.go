@@ -1,0 +1,97 @@
+package auth
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"strings"
+)
+
+// maxHops bounds how many addresses of X-Forwarded-For are looked at.
+const maxHops = 32
+
+// Proxies are the networks of the proxies in front of this server. Nobody else is
+// believed about whom a request comes from. The zero value trusts nobody.
+type Proxies []netip.Prefix
+
+// ParseProxies reads networks (10.0.0.0/8) and addresses (10.0.0.1), and returns
+// all faults at once.
+func ParseProxies(list []string) (Proxies, error) {
+	var proxies Proxies
+	var faults []error
+	for _, s := range list {
+		s = strings.TrimSpace(s)
+		network, err := netip.ParsePrefix(s)
+		if addr, addrErr := netip.ParseAddr(s); err != nil && addrErr == nil && addr.Zone() == "" {
+			addr = addr.Unmap()
+			network, err = netip.PrefixFrom(addr, addr.BitLen()), nil
+		}
+		switch {
+		case err != nil || network.Addr().Is4In6():
+			faults = append(faults, fmt.Errorf("trusted proxy %q is neither a network such as 10.0.0.0/8 nor an address", s))
+		case network.Bits() == 0:
+			faults = append(faults, fmt.Errorf("trusted proxy %q is the whole Internet: anybody could claim any address", s))
+		default:
+			proxies = append(proxies, network.Masked())
+		}
+	}
+	return proxies, errors.Join(faults...)
+}
+
+// ClientAddr returns the address that a request comes from: that of the
+// connection or, while that is a trusted proxy's, the one the proxy tells in
+// X-Forwarded-For. That is read from its end, where the nearest proxy writes; what
+// lies before the first address that is not a proxy's may be made up. It is the
+// zero Addr when the connection has no address.
+func (p Proxies) ClientAddr(r *http.Request) netip.Addr {
+	client := parseHop(r.RemoteAddr)
+	if !p.trusts(client) {
+		return client
+	}
+	lines := r.Header.Values("X-Forwarded-For")
+	hops := 0
+	for i := len(lines) - 1; i >= 0; i-- {
+		for rest := lines[i]; rest != ""; {
+			var hop string
+			if comma := strings.LastIndexByte(rest, ','); comma >= 0 {
+				rest, hop = rest[:comma], rest[comma+1:]
+			} else {
+				rest, hop = "", rest
+			}
+			addr := parseHop(strings.TrimSpace(hop))
+			if hops++; !addr.IsValid() || hops > maxHops {
+				return client // the last one that is known
+			}
+			if client = addr; !p.trusts(client) {
+				return client
+			}
+		}
+	}
+	return client
+}
+
+func (p Proxies) trusts(addr netip.Addr) bool {
+	if !addr.IsValid() {
+		return false
+	}
+	for _, network := range p {
+		if network.Contains(addr) {
+			return true
+		}
+	}
+	return false
+}
+
+// parseHop reads an address with or without a port.
+func parseHop(s string) netip.Addr {
+	if withPort, err := netip.ParseAddrPort(s); err == nil {
+		return withPort.Addr().Unmap().WithZone("")
+	}
+	s = strings.TrimSuffix(strings.TrimPrefix(s, "["), "]")
+	addr, err := netip.ParseAddr(s)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return addr.Unmap().WithZone("")
+}

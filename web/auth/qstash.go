@@ -1,0 +1,144 @@
+package auth
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// Headers of a delivery by QStash.
+const (
+	HeaderSignature  = "Upstash-Signature"
+	HeaderMessageID  = "Upstash-Message-Id"
+	HeaderScheduleID = "Upstash-Schedule-Id"
+)
+
+const (
+	qstashIssuer = "Upstash"
+	qstashLeeway = 5 * time.Second // for clocks that differ
+
+	// A genuine signature has some 600 bytes, and is good for 5 min.
+	maxSignature    = 4 << 10
+	maxQStashLife   = 24 * time.Hour
+	maxDeliveryID   = 256 // length of an id that is remembered
+	defaultQStashIn = 64 << 10
+)
+
+// QStashConfig says whose signatures count.
+type QStashConfig struct {
+	// Keys are the signing keys, a pair for each region that delivers: 1 to 4.
+	Keys []KeyPair
+	// PublicURL is the address under which QStash reaches this server: https,
+	// host, and the path before our routes, if a proxy strips one. What a request
+	// says of its host is not believed.
+	PublicURL string
+	// MaxBody is the longest body of a delivery, in bytes. Defaults to 64 KiB.
+	MaxBody int
+	// Development accepts the published keys of QStash's development server, and
+	// a PublicURL with plain http.
+	Development bool
+	// Now tells real time. Defaults to time.Now.
+	Now func() time.Time
+}
+
+// QStash checks that a request was delivered by Upstash QStash.
+type QStash struct {
+	keys      jwt.VerificationKeySet
+	parser    *jwt.Parser
+	publicURL string
+	maxBody   int
+	now       func() time.Time
+}
+
+// Message is a delivery whose signature was good. The ids other than TokenID are
+// not signed: see [Once] for what stops a token from being used for another
+// message.
+type Message struct {
+	ID         string    // of the message; the same when it is delivered again
+	TokenID    string    // of the token ("jti"); another at each delivery
+	ScheduleID string    // of the schedule that sent it, else empty
+	BodyHash   [32]byte  // SHA-256 of the body
+	Expires    time.Time // of the token
+}
+
+// NewQStash returns a verifier, or all faults of the configuration.
+func NewQStash(config QStashConfig) (*QStash, error) {
+	config, err := config.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	q := &QStash{publicURL: config.PublicURL, maxBody: config.MaxBody, now: config.Now}
+	// Current keys first: they sign all but the deliveries around a roll.
+	for _, pair := range config.Keys {
+		q.keys.Keys = append(q.keys.Keys, []byte(pair.Current))
+	}
+	for _, pair := range config.Keys {
+		q.keys.Keys = append(q.keys.Keys, []byte(pair.Next))
+	}
+	q.parser = jwt.NewParser(
+		jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}),
+		jwt.WithIssuer(qstashIssuer),
+		jwt.WithExpirationRequired(),
+		jwt.WithNotBeforeRequired(),
+		jwt.WithLeeway(qstashLeeway),
+		jwt.WithTimeFunc(config.Now),
+		jwt.WithStrictDecoding(),
+	)
+	return q, nil
+}
+
+type qstashClaims struct {
+	jwt.RegisteredClaims
+	Body string `json:"body"`
+}
+
+// Verify checks a delivery: the request's header, its target as sent (path and
+// query, [net/url.URL.RequestURI]), and its body, every byte as it came. An error
+// is a [RefusedError].
+func (q *QStash) Verify(header http.Header, target string, body []byte) (Message, error) {
+	signatures := header.Values(HeaderSignature)
+	switch {
+	case len(signatures) == 0 || signatures[0] == "":
+		return Message{}, refuse(ReasonNone)
+	case len(signatures) > 1:
+		return Message{}, refuse(ReasonMalformed)
+	case len(signatures[0]) > maxSignature, len(body) > q.maxBody:
+		return Message{}, refuse(ReasonTooLarge)
+	}
+	var claims qstashClaims
+	token, err := q.parser.ParseWithClaims(signatures[0], &claims, func(token *jwt.Token) (any, error) {
+		return q.keys, checkHeader(token)
+	})
+	if err != nil {
+		return Message{}, tokenRefusal(token, err, jwt.SigningMethodHS256.Alg())
+	}
+	m := Message{
+		ID:         header.Get(HeaderMessageID),
+		TokenID:    claims.ID,
+		ScheduleID: header.Get(HeaderScheduleID),
+		BodyHash:   sha256.Sum256(body),
+		Expires:    claims.ExpiresAt.Time,
+	}
+	if want := q.publicURL + target; claims.Subject != want {
+		return Message{}, &RefusedError{ReasonSubject, "the signature is not for " + want + ": is that the URL that QStash calls?"}
+	}
+	sum := base64.RawURLEncoding.EncodeToString(m.BodyHash[:])
+	if subtle.ConstantTimeCompare([]byte(strings.TrimRight(claims.Body, "=")), []byte(sum)) != 1 {
+		return Message{}, refuse(ReasonBody)
+	}
+	// What is remembered of a delivery must be there, and of a size to keep.
+	switch {
+	case m.ID == "" || len(m.ID) > maxDeliveryID:
+		return Message{}, &RefusedError{ReasonClaim, HeaderMessageID}
+	case m.TokenID == "" || len(m.TokenID) > maxDeliveryID:
+		return Message{}, &RefusedError{ReasonClaim, "jti"}
+	case m.Expires.Sub(q.now()) > maxQStashLife:
+		return Message{}, &RefusedError{ReasonClaim, "exp is too far off"}
+	}
+	return m, nil
+}

@@ -1,0 +1,104 @@
+package auth
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	// minQStashKey is the least length of a signing key. QStash's have 32. An empty
+	// one would let anybody sign.
+	minQStashKey = 24
+
+	maxQStashPairs = 4
+)
+
+// KeyPair are the signing keys of one region. Rolling the keys at QStash makes
+// the next one the current one; both are accepted at any time.
+type KeyPair struct {
+	Current string
+	Next    string
+}
+
+// String keeps the keys out of logs.
+func (KeyPair) String() string { return "(signing keys)" }
+
+// GoString keeps the keys out of logs.
+func (KeyPair) GoString() string { return "(signing keys)" }
+
+// developmentKeys are published for QStash's development server, so that anybody
+// can sign with them.
+// Source: Upstash's documentation, "Local Development", test users.
+func developmentKeys() []string {
+	return []string{
+		"sig_7kYjw48mhY7kAjqNGcy6cr29RJ6r", "sig_5ZB6DVzB1wjE8S6rZ7eenA8Pdnhs",
+		"sig_7GVPjvuwsfqF65iC8fSrs1dfYruM", "sig_5NoELc3EFnZn4DVS5bDs2Nk4b7Ua",
+		"sig_6jWGaWRxHsw4vMSPJprXadyvrybF", "sig_7qHbvhmahe5GwfePDiS5Lg3pi6Qx",
+		"sig_5T8FcSsynBjn9mMLBsXhpacRovJf", "sig_7GFR4YaDshFcqsxWRZpRB161jguD",
+	}
+}
+
+func (c QStashConfig) withDefaults() (QStashConfig, error) {
+	c.MaxBody = cmp.Or(c.MaxBody, defaultQStashIn)
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	var faults []error
+	if n := len(c.Keys); n < 1 || n > maxQStashPairs {
+		faults = append(faults, fmt.Errorf("qstash: %d pairs of signing keys: there must be 1 to %d, one a region", n, maxQStashPairs))
+	}
+	for i, pair := range c.Keys {
+		for name, key := range map[string]string{"current": pair.Current, "next": pair.Next} {
+			if err := c.checkKey(key); err != nil {
+				faults = append(faults, fmt.Errorf("qstash: the %s signing key of pair %d %w", name, i+1, err))
+			}
+		}
+	}
+	base, err := c.checkPublicURL()
+	if err != nil {
+		faults = append(faults, err)
+	}
+	c.PublicURL = base
+	if c.MaxBody < 0 {
+		faults = append(faults, errors.New("qstash: the longest body must be more than 0 bytes"))
+	}
+	return c, errors.Join(faults...)
+}
+
+func (c QStashConfig) checkKey(key string) error {
+	switch {
+	case key == "":
+		return errors.New("is empty: copy both keys from QStash's console")
+	case strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }):
+		return errors.New("has characters that no key has (a space or line end copied with it?)")
+	case len(key) < minQStashKey:
+		return fmt.Errorf("is too short: it has %d characters, at least %d are needed", len(key), minQStashKey)
+	case !c.Development && slices.Contains(developmentKeys(), key):
+		return errors.New("is one that Upstash publishes for its development server: anybody can sign with it")
+	}
+	return nil
+}
+
+// checkPublicURL returns the public URL without the slash at its end.
+func (c QStashConfig) checkPublicURL() (string, error) {
+	u, err := url.Parse(c.PublicURL)
+	switch {
+	case c.PublicURL == "":
+		return "", errors.New("qstash: the public URL is empty: give the address under which QStash reaches this server")
+	case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.ContainsAny(c.PublicURL, "?#"):
+		return "", errors.New("qstash: the public URL must be a scheme, a host and at most a path, such as https://example.org")
+	case u.Scheme != "https" && (u.Scheme != "http" || !c.Development && !isLoopback(u.Hostname())):
+		return "", errors.New("qstash: the public URL must begin with https://")
+	}
+	return strings.TrimRight(c.PublicURL, "/"), nil
+}
+
+func isLoopback(host string) bool {
+	return host == "localhost" || net.ParseIP(host).IsLoopback()
+}

@@ -1,0 +1,155 @@
+package auth
+
+import (
+	"cmp"
+	"context"
+	"crypto/ecdsa"
+	"crypto/rsa"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/google/uuid"
+)
+
+const (
+	userAudience = "authenticated"
+	userRole     = "authenticated"
+	userLeeway   = 5 * time.Second
+
+	// minUserSecret is the least length of a shared secret (RFC 7518, 3.2).
+	minUserSecret = 32
+)
+
+// UserConfig says whose sessions count.
+type UserConfig struct {
+	// Issuer is the "iss" of a token: https://<ref>.supabase.co/auth/v1.
+	Issuer string
+	// Audience is the "aud". Defaults to "authenticated".
+	Audience string
+	// Keys has the issuer's public keys, for ES256 and RS256. May be nil when there
+	// is a Secret.
+	Keys *Keys
+	// Secret is the project's shared secret, for HS256, as long as it still signs
+	// with that. Empty: such tokens are refused.
+	Secret []byte
+	// Now tells real time. Defaults to time.Now.
+	Now func() time.Time
+}
+
+// Users knows people by the access tokens of Supabase Auth. What such a token says
+// about roles is not used, as users can change a part of it; see [ZoneAccess].
+//
+// A token is good until it expires, about an hour: signing out does not revoke it.
+type Users struct {
+	keys    *Keys
+	secret  []byte
+	methods []string
+	parser  *jwt.Parser
+}
+
+// NewUsers returns a Users, or all faults of the configuration.
+func NewUsers(config UserConfig) (*Users, error) {
+	config.Audience = cmp.Or(config.Audience, userAudience)
+	if config.Now == nil {
+		config.Now = time.Now
+	}
+	u := &Users{keys: config.Keys, secret: config.Secret}
+	var faults []error
+	if issuer, err := url.Parse(config.Issuer); err != nil || issuer.Scheme == "" || issuer.Host == "" {
+		faults = append(faults, errors.New("users: the issuer must be the URL of Supabase Auth, such as https://<ref>.supabase.co/auth/v1"))
+	}
+	if u.keys != nil {
+		u.methods = append(u.methods, jwt.SigningMethodES256.Alg(), jwt.SigningMethodRS256.Alg())
+	}
+	if len(u.secret) > 0 {
+		u.methods = append(u.methods, jwt.SigningMethodHS256.Alg())
+		if len(u.secret) < minUserSecret {
+			faults = append(faults, fmt.Errorf("users: the shared secret is too short: it has %d bytes, at least %d are needed", len(u.secret), minUserSecret))
+		}
+	}
+	if len(u.methods) == 0 {
+		faults = append(faults, errors.New("users: neither the issuer's keys nor its shared secret are configured"))
+	}
+	u.parser = jwt.NewParser(
+		jwt.WithValidMethods(u.methods),
+		jwt.WithIssuer(strings.TrimRight(config.Issuer, "/")),
+		jwt.WithAudience(config.Audience),
+		jwt.WithExpirationRequired(),
+		jwt.WithLeeway(userLeeway),
+		jwt.WithTimeFunc(config.Now),
+		jwt.WithStrictDecoding(),
+	)
+	return u, errors.Join(faults...)
+}
+
+// Run keeps the issuer's keys fresh until ctx ends.
+func (u *Users) Run(ctx context.Context) {
+	if u.keys != nil {
+		u.keys.Run(ctx)
+	}
+}
+
+type userClaims struct {
+	jwt.RegisteredClaims
+	Role      string `json:"role"`
+	Anonymous bool   `json:"is_anonymous"`
+}
+
+// Verify returns the user that a token is of. It never waits: an unknown key is
+// refused at once, and asked for in the background. An error is a [RefusedError],
+// or [ErrUnavailable] while no keys could be fetched yet.
+func (u *Users) Verify(token string) (Principal, error) {
+	if len(token) > maxBearer {
+		return Principal{}, refuse(ReasonTooLarge)
+	}
+	var claims userClaims
+	parsed, err := u.parser.ParseWithClaims(token, &claims, u.key)
+	if err != nil {
+		return Principal{}, tokenRefusal(parsed, err, u.methods...)
+	}
+	id, err := uuid.Parse(claims.Subject)
+	switch {
+	case err != nil || len(claims.Subject) != len(uuid.UUID{}.String()) || id == uuid.Nil:
+		return Principal{}, refuse(ReasonSubject)
+	case claims.Role != userRole:
+		return Principal{}, refuse(ReasonRole)
+	case claims.Anonymous:
+		return Principal{}, refuse(ReasonAnonymous)
+	}
+	return Principal{Kind: KindUser, Name: id.String(), UserID: id}, nil
+}
+
+// key returns the one key that may have signed a token, of the type that its
+// algorithm needs and of no other: else a public key could pass as a secret.
+func (u *Users) key(token *jwt.Token) (any, error) {
+	if err := checkHeader(token); err != nil {
+		return nil, err
+	}
+	alg := token.Method.Alg()
+	if alg == jwt.SigningMethodHS256.Alg() {
+		return u.secret, nil
+	}
+	id, _ := token.Header["kid"].(string)
+	if id == "" {
+		return nil, refuse(ReasonUnknownKey)
+	}
+	key, err := u.keys.find(id)
+	if err != nil {
+		return nil, err
+	}
+	switch key := key.(type) {
+	case *ecdsa.PublicKey:
+		if alg == jwt.SigningMethodES256.Alg() {
+			return key, nil
+		}
+	case *rsa.PublicKey:
+		if alg == jwt.SigningMethodRS256.Alg() {
+			return key, nil
+		}
+	}
+	return nil, refuse(ReasonAlgorithm)
+}
