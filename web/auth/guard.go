@@ -74,7 +74,7 @@ func (g *Guard) qstash(r *http.Request, body []byte) (Principal, error) {
 	if r.URL.RawQuery != "" || r.URL.ForceQuery {
 		target += "?" + r.URL.RawQuery
 	}
-	message, err := g.config.QStash.Verify(r.Header, target, body)
+	message, err := g.config.QStash.Admit(r.Context(), r.Header, target, body)
 	if err != nil {
 		return Principal{}, err
 	}

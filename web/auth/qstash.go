@@ -1,14 +1,18 @@
 package auth
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"gorgone/store"
 )
 
 // Headers of a delivery by QStash.
@@ -27,6 +31,9 @@ const (
 	maxQStashLife   = 24 * time.Hour
 	maxDeliveryID   = 256 // length of an id that is remembered
 	defaultQStashIn = 64 << 10
+
+	// keepUses is how much longer than a token is good its use is remembered.
+	keepUses = time.Hour
 )
 
 // QStashConfig says whose signatures count.
@@ -42,8 +49,16 @@ type QStashConfig struct {
 	// Development accepts the published keys of QStash's development server, and
 	// a PublicURL with plain http.
 	Development bool
+	// Uses remembers which message a token was used for. Required.
+	Uses TokenUses
 	// Now tells real time. Defaults to time.Now.
 	Now func() time.Time
+}
+
+// TokenUses remembers which message a token was used for, for all replicas.
+// [store.Store] does.
+type TokenUses interface {
+	UseToken(ctx context.Context, use store.QStashToken) (same bool, err error)
 }
 
 // QStash checks that a request was delivered by Upstash QStash.
@@ -52,12 +67,12 @@ type QStash struct {
 	parser    *jwt.Parser
 	publicURL string
 	maxBody   int
+	uses      TokenUses
 	now       func() time.Time
 }
 
-// Message is a delivery whose signature was good. The ids other than TokenID are
-// not signed: see [Once] for what stops a token from being used for another
-// message.
+// Message is a delivery whose signature was good. ID and ScheduleID are not part of
+// what is signed: see [QStash.Admit] for what keeps a token to its message.
 type Message struct {
 	ID         string    // of the message; the same when it is delivered again
 	TokenID    string    // of the token ("jti"); another at each delivery
@@ -72,7 +87,7 @@ func NewQStash(config QStashConfig) (*QStash, error) {
 	if err != nil {
 		return nil, err
 	}
-	q := &QStash{publicURL: config.PublicURL, maxBody: config.MaxBody, now: config.Now}
+	q := &QStash{publicURL: config.PublicURL, maxBody: config.MaxBody, uses: config.Uses, now: config.Now}
 	// Current keys first: they sign all but the deliveries around a roll.
 	for _, pair := range config.Keys {
 		q.keys.Keys = append(q.keys.Keys, []byte(pair.Current))
@@ -97,7 +112,29 @@ type qstashClaims struct {
 	Body string `json:"body"`
 }
 
-// Verify checks a delivery: the request's header, its target as sent (path and
+// Admit checks a delivery as [QStash.Verify] does, and that its token was not used
+// for another message. The same delivery over again is admitted: by its message's
+// id a route tells that it has answered it. An error is a [RefusedError], or says
+// that the uses could not be read.
+func (q *QStash) Admit(ctx context.Context, header http.Header, target string, body []byte) (Message, error) {
+	m, err := q.Verify(header, target, body)
+	if err != nil {
+		return Message{}, err
+	}
+	same, err := q.uses.UseToken(ctx, store.QStashToken{
+		TokenID: m.TokenID, MessageID: m.ID, BodyHash: m.BodyHash[:],
+		At: q.now(), KeepUntil: m.Expires.Add(keepUses),
+	})
+	if err != nil {
+		return Message{}, fmt.Errorf("look up what the delivery's token was used for: %w", err)
+	}
+	if !same {
+		return Message{}, refuse(ReasonReplayed)
+	}
+	return m, nil
+}
+
+// Verify checks a delivery by itself: the request's header, its target as sent (path and
 // query, [net/url.URL.RequestURI]), and its body, every byte as it came. An error
 // is a [RefusedError].
 func (q *QStash) Verify(header http.Header, target string, body []byte) (Message, error) {

@@ -65,6 +65,9 @@ func (c QStashConfig) withDefaults() (QStashConfig, error) {
 		faults = append(faults, err)
 	}
 	c.PublicURL = base
+	if c.Uses == nil {
+		faults = append(faults, errors.New("qstash: nothing remembers which tokens were used"))
+	}
 	if c.MaxBody < 0 {
 		faults = append(faults, errors.New("qstash: the longest body must be more than 0 bytes"))
 	}
