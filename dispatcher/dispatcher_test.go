@@ -1,0 +1,246 @@
+package dispatcher_test
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/rs/zerolog"
+	"github.com/sourcegraph/conc"
+
+	"gorgone/dispatcher"
+	"gorgone/engagement"
+	"gorgone/internal/clock"
+	"gorgone/internal/natsserver/natstest"
+	"gorgone/internal/postgres/pgtest"
+	"gorgone/queue"
+	"gorgone/store"
+)
+
+func TestMain(m *testing.M) { os.Exit(pgtest.Run(m)) }
+
+// house is a database with due tweets, and a queue to publish them to.
+type house struct {
+	t     *testing.T
+	nats  *natstest.Server
+	store *store.Store
+	queue *queue.Queue
+	conn  *queue.Conn
+	clock *clock.Clock
+	sql   *pgx.Conn
+	gate  gate
+}
+
+type gate struct{ reason string }
+
+func (g gate) Closed() string { return g.reason }
+
+func newHouse(t *testing.T, due int, q queue.Config) *house {
+	t.Helper()
+	ctx := t.Context()
+	url := pgtest.NewDatabase(t)
+	db, err := store.Connect(ctx, store.Config{URL: url, MaxConns: 8})
+	must(t, err)
+	t.Cleanup(db.Close)
+	clk, err := clock.New(ctx, db, clock.Setting{})
+	must(t, err)
+	h := &house{t: t, nats: natstest.Start(t), clock: clk, store: store.New(db, clk, engagement.DefaultTierPolicy(), rand.Float64)}
+	h.conn, err = queue.Connect(ctx, queue.Options{URL: h.nats.ClientURL(), Log: zerolog.Nop()})
+	must(t, err)
+	t.Cleanup(h.conn.Close)
+	q.Prefix, q.Memory = "D", true
+	h.queue, err = queue.Open(ctx, h.conn, q)
+	must(t, err)
+	h.sql, err = pgx.Connect(ctx, url)
+	must(t, err)
+	t.Cleanup(func() { _ = h.sql.Close(context.WithoutCancel(ctx)) })
+
+	zone, err := h.store.CreateZone(ctx, store.Zone{Name: "test"})
+	must(t, err)
+	var tweets []store.NewTweet
+	for i := range due {
+		tweets = append(tweets, store.NewTweet{TweetID: strconv.Itoa(1000 + i), CreatedAt: clk.Now()})
+	}
+	_, err = h.store.Track(ctx, zone.ID, tweets)
+	must(t, err)
+	return h
+}
+
+func (h *house) dispatcher() *dispatcher.Dispatcher {
+	return dispatcher.New(dispatcher.Config{
+		Every: time.Second, BatchTweets: 100, Window: dispatcher.Window{Lease: h.queue.Lease(), First: 1000},
+	}, h.store, h.queue, h.gate, h.clock, zerolog.Nop())
+}
+
+func (h *house) claimed() (n int) {
+	h.t.Helper()
+	must(h.t, h.sql.QueryRow(h.t.Context(), `select count(*) from twitter_engagement_tracking where claim_id is not null`).Scan(&n))
+	return n
+}
+
+func (h *house) depth() int {
+	h.t.Helper()
+	d, err := h.queue.Depth(h.t.Context())
+	must(h.t, err)
+	return d.Batch.Pending
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestDispatchOnce(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, 450, queue.Config{})
+	r, err := h.dispatcher().DispatchOnce(t.Context(), 0)
+	must(t, err)
+	if r.Tweets != 450 || r.Rows != 450 || r.Batches != 5 || r.MoreDue {
+		t.Errorf("%+v", r)
+	}
+	if h.claimed() != 450 || h.depth() != 5 {
+		t.Errorf("%d rows claimed, %d batches in the queue", h.claimed(), h.depth())
+	}
+	r, err = h.dispatcher().DispatchOnce(t.Context(), 0)
+	must(t, err)
+	if r.Tweets != 0 {
+		t.Errorf("dispatched again: %+v", r)
+	}
+}
+
+func TestDispatchKeepsToTheLimit(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, 450, queue.Config{})
+	r, err := h.dispatcher().DispatchOnce(t.Context(), 120)
+	must(t, err)
+	if r.Tweets != 120 || !r.MoreDue || h.claimed() != 120 {
+		t.Errorf("%+v, %d rows claimed", r, h.claimed())
+	}
+}
+
+func TestDispatchKeepsToTheWindow(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, 1500, queue.Config{})
+	for range 3 {
+		_, err := h.dispatcher().DispatchOnce(t.Context(), 0)
+		must(t, err)
+	}
+	if n := h.claimed(); n != 1000 {
+		t.Errorf("%d rows claimed while nobody works, want the first helping of 1000", n)
+	}
+}
+
+// TestRefusedBatchesAreGivenBack fills the queue to its limit.
+func TestRefusedBatchesAreGivenBack(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, 500, queue.Config{MaxBatches: 2})
+	r, err := h.dispatcher().DispatchOnce(t.Context(), 0)
+	if !errors.Is(err, queue.ErrFull) {
+		t.Errorf("error %v, want that the queue is full", err)
+	}
+	if r.Batches != 2 || r.Tweets != 200 || r.Refused != 300 {
+		t.Errorf("%+v", r)
+	}
+	if n := h.claimed(); n != 200 {
+		t.Errorf("%d rows claimed, want those of the two batches", n)
+	}
+	s, err := h.store.Stats(t.Context())
+	must(t, err)
+	if s.Outstanding.Tweets != 200 || s.DueUnclaimed != 300 {
+		t.Errorf("%d tweets outstanding, %d due", s.Outstanding.Tweets, s.DueUnclaimed)
+	}
+}
+
+func TestQueueThatIsAwayGetsNoClaims(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, 300, queue.Config{})
+	h.nats.Stop()
+	_, err := h.dispatcher().DispatchOnce(t.Context(), 0)
+	if err == nil {
+		t.Error("no error although the queue is away")
+	}
+	if n := h.claimed(); n != 0 {
+		t.Errorf("%d rows are left claimed", n)
+	}
+}
+
+func TestClosedGate(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, 300, queue.Config{})
+	h.gate.reason = "paused"
+	r, err := h.dispatcher().DispatchOnce(t.Context(), 0)
+	must(t, err)
+	if r.Closed != "paused" || r.Tweets != 0 || h.claimed() != 0 {
+		t.Errorf("%+v, %d rows claimed", r, h.claimed())
+	}
+}
+
+// TestStopBetweenClaimAndPublishLeavesNoClaimBehind cancels the context while
+// the claim is made.
+func TestStopBetweenClaimAndPublishLeavesNoClaimBehind(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, 300, queue.Config{})
+	ctx, cancel := context.WithCancel(t.Context())
+	d := dispatcher.New(dispatcher.Config{BatchTweets: 100, Window: dispatcher.Window{Lease: h.queue.Lease(), First: 1000}},
+		stoppingSource{h.store, cancel}, h.queue, h.gate, h.clock, zerolog.Nop())
+	r, err := d.DispatchOnce(ctx, 0)
+	must(t, err)
+	if r.Batches != 3 || h.depth() != 3 {
+		t.Errorf("%+v, %d batches in the queue, want that what was claimed is published", r, h.depth())
+	}
+}
+
+type stoppingSource struct {
+	*store.Store
+	stop func()
+}
+
+func (s stoppingSource) Claim(ctx context.Context, req store.ClaimRequest) (store.Claimed, error) {
+	c, err := s.Store.Claim(ctx, req)
+	s.stop()
+	return c, err
+}
+
+func TestMaintain(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, 100, queue.Config{})
+	_, err := h.dispatcher().DispatchOnce(t.Context(), 0)
+	must(t, err)
+	_, err = h.sql.Exec(t.Context(), `update gorgone.batches set claimed_until = $1`, h.clock.Now().Add(-time.Hour))
+	must(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	keeper := &keeper{Store: h.store, pruned: make(chan int, 1)}
+	var running conc.WaitGroup
+	running.Go(func() { dispatcher.Maintain(ctx, keeper, h.clock, time.Minute, zerolog.Nop()) })
+	if n := <-keeper.pruned; n != 1 {
+		t.Errorf("%d batches pruned, want the one that ended an hour ago", n)
+	}
+	cancel()
+	running.Wait()
+	var partitions int
+	must(t, h.sql.QueryRow(t.Context(), `select count(*) from pg_inherits where inhparent = 'twitter_engagement_history'::regclass`).Scan(&partitions))
+	if partitions != 5 { // today, three days ahead, and the default
+		t.Errorf("%d partitions, want 5", partitions)
+	}
+}
+
+type keeper struct {
+	*store.Store
+	pruned chan int
+}
+
+func (k *keeper) PruneBatches(ctx context.Context, before time.Time) (int, error) {
+	n, err := k.Store.PruneBatches(ctx, before)
+	select {
+	case k.pruned <- n:
+	default:
+	}
+	return n, err
+}
