@@ -71,12 +71,12 @@ func (s *Store) Apply(ctx context.Context, work Work) (Applied, error) {
 const (
 	// lockClaimed selects the rows among $1 that are the claim's: the fence.
 	lockClaimed = `
-		select ` + trackingColumns + ` from twitter_engagement_tracking k
+		select ` + trackingColumns + ` from public.twitter_engagement_tracking k
 		where k.tweet_db_id = any($1::uuid[]) and k.claim_id = $2::uuid
 		order by k.tweet_db_id for update`
 
 	lockNamed = `
-		select ` + tweetColumns + ` from twitter_tweets w
+		select ` + tweetColumns + ` from public.twitter_tweets w
 		where w.id = any($1::uuid[])
 		order by w.id for no key update`
 )

@@ -40,12 +40,12 @@ func (s *Store) Check(ctx context.Context) ([]Finding, error) {
 // usedTables returns the tables that the engine works on and the rights it needs.
 func usedTables() map[string][]string {
 	return map[string][]string{
-		"zones":                       {"SELECT"},
-		"twitter_tweets":              {"SELECT", "INSERT", "UPDATE"},
-		"twitter_engagement_history":  {"SELECT", "INSERT"},
-		"twitter_engagement_tracking": {"SELECT", "INSERT", "UPDATE"},
-		"gorgone.clock":               {"SELECT"},
-		"gorgone.batches":             {"SELECT", "INSERT", "UPDATE", "DELETE"},
+		"public.zones":                       {"SELECT"},
+		"public.twitter_tweets":              {"SELECT", "INSERT", "UPDATE"},
+		"public.twitter_engagement_history":  {"SELECT", "INSERT"},
+		"public.twitter_engagement_tracking": {"SELECT", "INSERT", "UPDATE"},
+		"gorgone.clock":                      {"SELECT"},
+		"gorgone.batches":                    {"SELECT", "INSERT", "UPDATE", "DELETE"},
 	}
 }
 
@@ -93,7 +93,7 @@ func (s *Store) checkColumns(ctx context.Context) (Finding, error) {
 		select u.name from unnest($1::text[]) u (name)
 		where not exists (
 			select from pg_attribute a
-			where a.attrelid = to_regclass(split_part(u.name, '.', 1)) and a.attname = split_part(u.name, '.', 2)
+			where a.attrelid = to_regclass('public.' || split_part(u.name, '.', 1)) and a.attname = split_part(u.name, '.', 2)
 			and not a.attisdropped)
 		order by 1`, usedColumns())
 	f.Detail = "all there"

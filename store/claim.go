@@ -143,7 +143,7 @@ func (s *Store) enterClaim(ctx context.Context, t *tx, now time.Time, o *Outstan
 // lease writes the claims of the batches and records them.
 func lease(ctx context.Context, t *tx, claimed *Claimed, now time.Time) error {
 	const sql = `
-		update twitter_engagement_tracking k set claim_id = u.claim, claimed_until = $3::timestamptz
+		update public.twitter_engagement_tracking k set claim_id = u.claim, claimed_until = $3::timestamptz
 		from unnest($1::uuid[], $2::uuid[]) u (id, claim)
 		where k.tweet_db_id = u.id`
 	var (

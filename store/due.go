@@ -43,7 +43,7 @@ type dueTweet struct {
 // already and are passed over.
 const selectDue = `
 	select tweet_db_id, greatest(next_update_at, retry_at)
-	from twitter_engagement_tracking
+	from public.twitter_engagement_tracking
 	where next_update_at is not null
 	and greatest(next_update_at, retry_at) <= $1::timestamptz
 	and (claimed_until is null or claimed_until <= $1::timestamptz)
@@ -99,7 +99,7 @@ func (s *Store) takeDue(ctx context.Context, t *tx, now time.Time, want int, cla
 func splitByZone(ctx context.Context, t *tx, rows []dueRow) (active []dueRow, idle []uuid.UUID, err error) {
 	const sql = `
 		select w.id, w.tweet_id, z.id is not null and coalesce(z.is_active, true)
-		from twitter_tweets w left join zones z on z.id = w.zone_id
+		from public.twitter_tweets w left join public.zones z on z.id = w.zone_id
 		where w.id = any($1::uuid[])`
 	ids := make([]uuid.UUID, len(rows))
 	for i, r := range rows {
@@ -135,7 +135,7 @@ func splitByZone(ctx context.Context, t *tx, rows []dueRow) (active []dueRow, id
 }
 
 func (s *Store) park(ctx context.Context, t *tx, now time.Time, ids []uuid.UUID) error {
-	const sql = `update twitter_engagement_tracking set retry_at = $2::timestamptz where tweet_db_id = any($1::uuid[])`
+	const sql = `update public.twitter_engagement_tracking set retry_at = $2::timestamptz where tweet_db_id = any($1::uuid[])`
 	b := t.group()
 	b.Queue(sql, ids, now.Add(s.clock.Engine(parkFor))).Exec(wrote(len(ids), "tracking rows"))
 	if err := t.send(ctx, b); err != nil {
@@ -149,9 +149,9 @@ func (s *Store) park(ctx context.Context, t *tx, now time.Time, ids []uuid.UUID)
 func takeSiblings(ctx context.Context, t *tx, now time.Time, due []dueRow) ([]*dueTweet, error) {
 	const sql = `
 		select k.tweet_db_id, w.tweet_id, greatest(k.next_update_at, k.retry_at)
-		from twitter_tweets w
-		join twitter_engagement_tracking k on k.tweet_db_id = w.id
-		join zones z on z.id = w.zone_id
+		from public.twitter_tweets w
+		join public.twitter_engagement_tracking k on k.tweet_db_id = w.id
+		join public.zones z on z.id = w.zone_id
 		where w.tweet_id = any($1::text[])
 		and k.next_update_at is not null
 		and (k.claimed_until is null or k.claimed_until <= $2::timestamptz)

@@ -25,18 +25,18 @@ func (s *Store) ForceDue(ctx context.Context, filter DueFilter) (int, error) {
 	const (
 		lock = `
 			select k.tweet_db_id
-			from twitter_engagement_tracking k
+			from public.twitter_engagement_tracking k
 			where k.tweet_db_id > $1::uuid
 			and ($2::bool or k.next_update_at is not null)
 			and (($3::uuid is null and $4::text[] is null) or exists (
-				select from twitter_tweets w
+				select from public.twitter_tweets w
 				where w.id = k.tweet_db_id
 				and ($3::uuid is null or w.zone_id = $3::uuid)
 				and ($4::text[] is null or w.tweet_id = any($4::text[]))))
 			order by k.tweet_db_id limit $5::int4
 			for update of k`
 		force = `
-			update twitter_engagement_tracking set next_update_at = $2::timestamptz, retry_at = null
+			update public.twitter_engagement_tracking set next_update_at = $2::timestamptz, retry_at = null
 			where tweet_db_id = any($1::uuid[])`
 	)
 	var (

@@ -26,7 +26,7 @@ func (s *Store) History(ctx context.Context, row uuid.UUID, r HistoryRange) ([]e
 		select snapshot_at, engagement_velocity::float8,
 			retweet_count, reply_count, like_count, quote_count, view_count, bookmark_count,
 			delta_retweets, delta_replies, delta_likes, delta_quotes, delta_views
-		from twitter_engagement_history
+		from public.twitter_engagement_history
 		where tweet_id = $1::uuid
 		and snapshot_at >= coalesce($2::timestamptz, '-infinity')
 		and snapshot_at < coalesce($3::timestamptz, 'infinity')

@@ -26,18 +26,18 @@ func neededIndexes() []index {
 	return []index{
 		{
 			name:  "gorgone_tracking_due",
-			table: "twitter_engagement_tracking",
+			table: "public.twitter_engagement_tracking",
 			on:    "((GREATEST(next_update_at, retry_at))) WHERE next_update_at IS NOT NULL",
 		},
 		{
 			name:  "gorgone_tweets_tweet_id",
-			table: "twitter_tweets",
+			table: "public.twitter_tweets",
 			on:    "(tweet_id)",
 			leads: "tweet_id",
 		},
 		{
 			name:  "gorgone_history_tweet",
-			table: "twitter_engagement_history",
+			table: "public.twitter_engagement_history",
 			on:    "(tweet_id, snapshot_at)",
 			leads: "tweet_id",
 		},
@@ -56,7 +56,7 @@ func ensureIndexes(ctx context.Context, conn *pgx.Conn) ([]Migration, error) {
 			continue
 		}
 		if state == indexBroken {
-			if _, err := conn.Exec(ctx, `drop index concurrently if exists `+ix.name); err != nil {
+			if _, err := conn.Exec(ctx, `drop index concurrently if exists public.`+ix.name); err != nil {
 				return built, fmt.Errorf("drop the broken index %s: %w", ix.name, err)
 			}
 		}

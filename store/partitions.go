@@ -54,9 +54,11 @@ func (s *Store) EnsurePartitions(ctx context.Context, from, to time.Time) (int, 
 	return made, nil
 }
 
-// partitionName is the name of a day's partition.
+// partitionTable is the name of a day's partition in the schema gorgone.
+func partitionTable(d time.Time) string { return "history_" + d.Format("2006_01_02") }
+
 func partitionName(d time.Time) string {
-	return pgx.Identifier{"gorgone", "history_" + d.Format("2006_01_02")}.Sanitize()
+	return pgx.Identifier{"gorgone", partitionTable(d)}.Sanitize()
 }
 
 // missingPartitions returns the days that have no partition; none when history
@@ -101,7 +103,9 @@ func makePartition(ctx context.Context, t *tx, d time.Time) (bool, error) {
 	b := t.group()
 	b.Queue(`set local lock_timeout = '10s'`)
 	b.Queue(`select pg_advisory_xact_lock($1::int8)`, int64(partitionLock))
-	b.Queue(`select to_regclass($1::text) is not null`, name).QueryRow(func(r pgx.Row) error { return r.Scan(&exists) })
+	// Not to_regclass: it may answer from what this session knew before it waited.
+	b.Queue(`select exists (select from pg_class where relnamespace = 'gorgone'::regnamespace and relname = $1::text)`,
+		partitionTable(d)).QueryRow(func(r pgx.Row) error { return r.Scan(&exists) })
 	if err := t.send(ctx, b); err != nil || exists {
 		return false, err
 	}

@@ -68,14 +68,14 @@ func (s *Store) ApplyRefresh(ctx context.Context, results []RefreshResult) (Appl
 const (
 	lockActive = `
 		select ` + trackingColumns + `
-		from twitter_engagement_tracking k
-		join twitter_tweets w on w.id = k.tweet_db_id
-		join zones z on z.id = w.zone_id
+		from public.twitter_engagement_tracking k
+		join public.twitter_tweets w on w.id = k.tweet_db_id
+		join public.zones z on z.id = w.zone_id
 		where w.tweet_id = any($1::text[]) and coalesce(z.is_active, true)
 		order by k.tweet_db_id for update of k`
 
 	lockTweetIDs = `
-		select ` + tweetColumns + ` from twitter_tweets w
+		select ` + tweetColumns + ` from public.twitter_tweets w
 		where w.tweet_id = any($1::text[])
 		order by w.id for no key update`
 )

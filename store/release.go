@@ -14,7 +14,7 @@ import (
 // again.
 func (s *Store) Held(ctx context.Context, claimID uuid.UUID, rows []uuid.UUID) ([]uuid.UUID, error) {
 	const sql = `
-		select tweet_db_id from twitter_engagement_tracking
+		select tweet_db_id from public.twitter_engagement_tracking
 		where tweet_db_id = any($1::uuid[]) and claim_id = $2::uuid
 		order by tweet_db_id`
 	ctx, cancel := s.db.bounded(ctx)
@@ -35,12 +35,12 @@ func (s *Store) Held(ctx context.Context, claimID uuid.UUID, rows []uuid.UUID) (
 func (s *Store) Release(ctx context.Context, claimID uuid.UUID, rows []uuid.UUID) error {
 	const (
 		lock = `
-			select tweet_db_id from twitter_engagement_tracking
+			select tweet_db_id from public.twitter_engagement_tracking
 			where tweet_db_id = any($1::uuid[]) and claim_id = $2::uuid
 			order by tweet_db_id for update`
-		exist   = `select count(*)::int4 from twitter_tweets where id = any($1::uuid[])`
+		exist   = `select count(*)::int4 from public.twitter_tweets where id = any($1::uuid[])`
 		unclaim = `
-			update twitter_engagement_tracking set claim_id = null, claimed_until = null
+			update public.twitter_engagement_tracking set claim_id = null, claimed_until = null
 			where tweet_db_id = any($1::uuid[])`
 	)
 	if len(rows) == 0 {

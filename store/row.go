@@ -144,7 +144,7 @@ func lastSnapshots(ctx context.Context, t *tx, ids []uuid.UUID) (map[uuid.UUID]p
 		select u.id, h.snapshot_at, h.retweet_count, h.reply_count, h.like_count, h.quote_count, h.view_count, h.bookmark_count
 		from unnest($1::uuid[]) u (id)
 		cross join lateral (
-			select * from twitter_engagement_history h
+			select * from public.twitter_engagement_history h
 			where h.tweet_id = u.id and h.snapshot_at is not null
 			order by h.snapshot_at desc limit 1
 		) h`

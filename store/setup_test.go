@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"os"
 	"sync"
 	"testing"
@@ -252,4 +253,26 @@ func (e *env) snapshots(tb testing.TB, row uuid.UUID) []engagement.Snapshot {
 		tb.Fatal(err)
 	}
 	return points
+}
+
+// asRole returns the url with another role.
+func asRole(tb testing.TB, dsn, role, password string) string {
+	tb.Helper()
+	u, err := url.Parse(dsn)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	u.User = url.UserPassword(role, password)
+	return u.String()
+}
+
+// must returns a value, or fails the test on an error: must(f())(t).
+func must[T any](v T, err error) func(testing.TB) T {
+	return func(tb testing.TB) T {
+		tb.Helper()
+		if err != nil {
+			tb.Fatal(err)
+		}
+		return v
+	}
 }

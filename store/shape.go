@@ -23,7 +23,7 @@ func (db *DB) required(ctx context.Context, s *shape) (map[string]bool, error) {
 	const sql = `
 		select c.relname || '.' || a.attname
 		from pg_attribute a join pg_class c on c.oid = a.attrelid
-		where a.attrelid in (to_regclass('twitter_tweets'), to_regclass('twitter_engagement_history'))
+		where a.attrelid in (to_regclass('public.twitter_tweets'), to_regclass('public.twitter_engagement_history'))
 		and a.attnotnull and a.attnum > 0`
 	ctx, cancel := db.bounded(ctx)
 	defer cancel()

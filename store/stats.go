@@ -64,16 +64,16 @@ const (
 			(count(*) filter (where attempts > 0))::int4,
 			(count(*) filter (where misses > 0))::int4,
 			(count(*) filter (where retry_at > $1::timestamptz and attempts = 0 and misses = 0))::int4
-		from twitter_engagement_tracking
+		from public.twitter_engagement_tracking
 		where next_update_at is not null
 		group by tier`
 
 	// reltuples is -1 before the first vacuum or analyze.
 	estimateRows = `
-		select reltuples::int8 from pg_class where oid = to_regclass('twitter_engagement_tracking')`
+		select reltuples::int8 from pg_class where oid = to_regclass('public.twitter_engagement_tracking')`
 
 	countCold = `
-		select count(*)::int4 from twitter_engagement_tracking where next_update_at is null`
+		select count(*)::int4 from public.twitter_engagement_tracking where next_update_at is null`
 )
 
 // Stats reads the state of the schedule. It visits every live row once and no

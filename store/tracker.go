@@ -15,7 +15,7 @@ const (
 	// No conflict target is named: which uniqueness the table has depends on
 	// the age of the database.
 	insertTweets = `
-		insert into twitter_tweets (
+		insert into public.twitter_tweets (
 			id, zone_id, tweet_id, text, twitter_created_at, raw_data,
 			retweet_count, reply_count, like_count, quote_count, view_count, bookmark_count,
 			collected_at, created_at, updated_at)
@@ -29,12 +29,12 @@ const (
 
 	selectTracked = `
 		select w.id, w.zone_id, w.tweet_id, w.twitter_created_at, k.tweet_db_id is not null
-		from twitter_tweets w
-		left join twitter_engagement_tracking k on k.tweet_db_id = w.id
+		from public.twitter_tweets w
+		left join public.twitter_engagement_tracking k on k.tweet_db_id = w.id
 		where w.tweet_id = any($1::text[])`
 
 	insertTracking = `
-		insert into twitter_engagement_tracking (
+		insert into public.twitter_engagement_tracking (
 			id, tweet_db_id, tier, last_updated_at, next_update_at, update_count, created_at, snapshot_at,
 			snapshot_retweets, snapshot_replies, snapshot_likes, snapshot_quotes, snapshot_views, snapshot_bookmarks)
 		select u.id, u.tweet_id, u.tier, null, u.next, 0, $12::timestamptz, u.at,

@@ -61,9 +61,9 @@ func (s *Store) tweets(ctx context.Context, where string, ref any) ([]Tweet, err
 			k.retry_at, coalesce(k.attempts, 0), coalesce(k.misses, 0), k.last_missed_at, k.snapshot_at, w.twitter_created_at,
 			w.retweet_count, w.reply_count, w.like_count, w.quote_count, w.view_count, w.bookmark_count,
 			k.snapshot_retweets, k.snapshot_replies, k.snapshot_likes, k.snapshot_quotes, k.snapshot_views, k.snapshot_bookmarks
-		from twitter_tweets w
-		left join zones z on z.id = w.zone_id
-		left join twitter_engagement_tracking k on k.tweet_db_id = w.id
+		from public.twitter_tweets w
+		left join public.zones z on z.id = w.zone_id
+		left join public.twitter_engagement_tracking k on k.tweet_db_id = w.id
 		where ` + where + `
 		order by z.name, w.id`
 	ctx, cancel := s.db.bounded(ctx)

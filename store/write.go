@@ -16,7 +16,7 @@ import (
 const (
 	// A count that is not known never replaces one that is.
 	updateTweets = `
-		update twitter_tweets w set
+		update public.twitter_tweets w set
 			retweet_count  = coalesce(u.c1, w.retweet_count),
 			reply_count    = coalesce(u.c2, w.reply_count),
 			like_count     = coalesce(u.c3, w.like_count),
@@ -29,7 +29,7 @@ const (
 		where w.id = u.id`
 
 	insertHistory = `
-		insert into twitter_engagement_history (
+		insert into public.twitter_engagement_history (
 			id, tweet_id, snapshot_at, engagement_velocity,
 			retweet_count, reply_count, like_count, quote_count, view_count, bookmark_count,
 			delta_retweets, delta_replies, delta_likes, delta_quotes, delta_views, created_at)
@@ -41,7 +41,7 @@ const (
 			u (id, tweet_id, at, velocity, c1, c2, c3, c4, c5, c6, d1, d2, d3, d4, d5)`
 
 	updateTracking = `
-		update twitter_engagement_tracking k set
+		update public.twitter_engagement_tracking k set
 			tier = u.tier, last_updated_at = u.observed, next_update_at = u.next, update_count = u.updates,
 			retry_at = u.retry, attempts = u.attempts, misses = u.misses, last_missed_at = u.missed,
 			snapshot_at = u.at,

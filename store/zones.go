@@ -24,7 +24,7 @@ const (
 	ownClientName = "gorgone"
 )
 
-const selectZones = `select id, name, client_id, coalesce(is_active, true) from zones`
+const selectZones = `select id, name, client_id, coalesce(is_active, true) from public.zones`
 
 func scanZone(r pgx.CollectableRow) (z Zone, err error) {
 	return z, r.Scan(&z.ID, &z.Name, &z.ClientID, &z.Active)
@@ -81,10 +81,10 @@ func (s *Store) CreateZone(ctx context.Context, zone Zone) (Zone, error) {
 		now := s.clock.Now()
 		b := t.group()
 		if own {
-			b.Queue(`insert into clients (id, name) values ($1::uuid, $2::text) on conflict do nothing`, zone.ClientID, ownClientName)
+			b.Queue(`insert into public.clients (id, name) values ($1::uuid, $2::text) on conflict do nothing`, zone.ClientID, ownClientName)
 		}
 		b.Queue(`
-			insert into zones (id, name, client_id, is_active, created_at, updated_at)
+			insert into public.zones (id, name, client_id, is_active, created_at, updated_at)
 			values ($1::uuid, $2::text, $3::uuid, true, $4::timestamptz, $4::timestamptz)
 			on conflict (id) do nothing`, zone.ID, zone.Name, zone.ClientID, now)
 		b.Queue(selectZones+` where id = $1::uuid`, zone.ID).Query(collect(&created, scanZone))

@@ -13,22 +13,22 @@ SET LOCAL lock_timeout = '10s';
 
 -- +goose StatementBegin
 DO $$ BEGIN
-IF to_regclass('clients') IS NULL THEN
-    CREATE TABLE clients (
+IF to_regclass('public.clients') IS NULL THEN
+    CREATE TABLE public.clients (
         id         uuid PRIMARY KEY DEFAULT gen_random_uuid(),
         name       text NOT NULL,
         is_active  boolean DEFAULT true,
         created_at timestamptz DEFAULT now(),
         updated_at timestamptz DEFAULT now()
     );
-    ALTER TABLE clients ENABLE ROW LEVEL SECURITY;
+    ALTER TABLE public.clients ENABLE ROW LEVEL SECURITY;
 END IF;
 
-IF to_regclass('zones') IS NULL THEN
-    CREATE TABLE zones (
+IF to_regclass('public.zones') IS NULL THEN
+    CREATE TABLE public.zones (
         id                  uuid PRIMARY KEY DEFAULT gen_random_uuid(),
         name                text NOT NULL,
-        client_id           uuid NOT NULL REFERENCES clients (id) ON DELETE CASCADE,
+        client_id           uuid NOT NULL REFERENCES public.clients (id) ON DELETE CASCADE,
         operational_context text,
         data_sources        jsonb,
         settings            jsonb DEFAULT '{}',
@@ -37,26 +37,26 @@ IF to_regclass('zones') IS NULL THEN
         created_by          uuid,
         updated_at          timestamptz DEFAULT now()
     );
-    ALTER TABLE zones ENABLE ROW LEVEL SECURITY;
+    ALTER TABLE public.zones ENABLE ROW LEVEL SECURITY;
 END IF;
 
-IF to_regclass('profiles') IS NULL THEN
-    CREATE TABLE profiles (
+IF to_regclass('public.profiles') IS NULL THEN
+    CREATE TABLE public.profiles (
         id           uuid PRIMARY KEY,
         email        text,
         role         text CHECK (role IN ('super_admin', 'admin', 'operator', 'manager')),
         organization text,
-        client_id    uuid REFERENCES clients (id) ON DELETE SET NULL,
+        client_id    uuid REFERENCES public.clients (id) ON DELETE SET NULL,
         created_at   timestamptz DEFAULT now(),
         updated_at   timestamptz DEFAULT now()
     );
-    ALTER TABLE profiles ENABLE ROW LEVEL SECURITY;
+    ALTER TABLE public.profiles ENABLE ROW LEVEL SECURITY;
 END IF;
 
-IF to_regclass('twitter_tweets') IS NULL THEN
-    CREATE TABLE twitter_tweets (
+IF to_regclass('public.twitter_tweets') IS NULL THEN
+    CREATE TABLE public.twitter_tweets (
         id                uuid PRIMARY KEY DEFAULT gen_random_uuid(),
-        zone_id           uuid NOT NULL REFERENCES zones (id) ON DELETE CASCADE,
+        zone_id           uuid NOT NULL REFERENCES public.zones (id) ON DELETE CASCADE,
         tweet_id          text NOT NULL,
         author_profile_id uuid,
         conversation_id   text,
@@ -85,13 +85,13 @@ IF to_regclass('twitter_tweets') IS NULL THEN
         -- In this order it serves look-ups by tweet id too.
         UNIQUE (tweet_id, zone_id)
     ) WITH (fillfactor = 80);
-    ALTER TABLE twitter_tweets ENABLE ROW LEVEL SECURITY;
+    ALTER TABLE public.twitter_tweets ENABLE ROW LEVEL SECURITY;
 END IF;
 
-IF to_regclass('twitter_engagement_history') IS NULL THEN
-    CREATE TABLE twitter_engagement_history (
+IF to_regclass('public.twitter_engagement_history') IS NULL THEN
+    CREATE TABLE public.twitter_engagement_history (
         id                  uuid NOT NULL DEFAULT gen_random_uuid(),
-        tweet_id            uuid NOT NULL REFERENCES twitter_tweets (id) ON DELETE CASCADE,
+        tweet_id            uuid NOT NULL REFERENCES public.twitter_tweets (id) ON DELETE CASCADE,
         retweet_count       integer DEFAULT 0,
         reply_count         integer DEFAULT 0,
         like_count          integer DEFAULT 0,
@@ -111,17 +111,17 @@ IF to_regclass('twitter_engagement_history') IS NULL THEN
         created_at          timestamptz DEFAULT now(),
         PRIMARY KEY (id, snapshot_at)
     ) PARTITION BY RANGE (snapshot_at);
-    CREATE INDEX twitter_engagement_history_tweet ON twitter_engagement_history (tweet_id, snapshot_at);
-    ALTER TABLE twitter_engagement_history ENABLE ROW LEVEL SECURITY;
+    CREATE INDEX twitter_engagement_history_tweet ON public.twitter_engagement_history (tweet_id, snapshot_at);
+    ALTER TABLE public.twitter_engagement_history ENABLE ROW LEVEL SECURITY;
     -- Partitions lie in our schema: the security of the parent does not cover
     -- reads of a partition itself.
-    CREATE TABLE gorgone.history_default PARTITION OF twitter_engagement_history DEFAULT;
+    CREATE TABLE gorgone.history_default PARTITION OF public.twitter_engagement_history DEFAULT;
 END IF;
 
-IF to_regclass('twitter_engagement_tracking') IS NULL THEN
-    CREATE TABLE twitter_engagement_tracking (
+IF to_regclass('public.twitter_engagement_tracking') IS NULL THEN
+    CREATE TABLE public.twitter_engagement_tracking (
         id              uuid PRIMARY KEY DEFAULT gen_random_uuid(),
-        tweet_db_id     uuid NOT NULL UNIQUE REFERENCES twitter_tweets (id) ON DELETE CASCADE,
+        tweet_db_id     uuid NOT NULL UNIQUE REFERENCES public.twitter_tweets (id) ON DELETE CASCADE,
         tier            text NOT NULL CHECK (tier IN ('ultra_hot', 'hot', 'warm', 'cold')),
         last_updated_at timestamptz DEFAULT now(),
         next_update_at  timestamptz,
@@ -134,7 +134,7 @@ IF to_regclass('twitter_engagement_tracking') IS NULL THEN
         autovacuum_vacuum_scale_factor = 0.05,
         autovacuum_analyze_scale_factor = 0.02
     );
-    ALTER TABLE twitter_engagement_tracking ENABLE ROW LEVEL SECURITY;
+    ALTER TABLE public.twitter_engagement_tracking ENABLE ROW LEVEL SECURITY;
 END IF;
 END $$;
 -- +goose StatementEnd

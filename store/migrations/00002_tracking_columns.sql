@@ -3,7 +3,7 @@
 -- +goose Up
 SET LOCAL lock_timeout = '10s';
 
-ALTER TABLE twitter_engagement_tracking
+ALTER TABLE public.twitter_engagement_tracking
     -- The lease: who holds the row, until when. In no index, so that a claim
     -- rewrites the row in place.
     ADD COLUMN IF NOT EXISTS claim_id           uuid,

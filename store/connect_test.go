@@ -1,0 +1,169 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"gorgone/engagement"
+	"gorgone/internal/clock"
+	"gorgone/internal/postgres/pgtest"
+	"gorgone/store"
+)
+
+func TestConnectFails(t *testing.T) {
+	t.Parallel()
+	good := pgtest.NewEmptyDatabase(t)
+	closed := must(net.Listen("tcp4", "127.0.0.1:0"))(t)
+	_ = closed.Close()
+	tests := []struct {
+		name        string
+		config      store.Config
+		unavailable bool
+	}{
+		{"not a url", store.Config{URL: "postgres://u:secret@host:port/db"}, false},
+		{"nobody there", store.Config{URL: "postgres://u:secret@" + closed.Addr().String() + "/db"}, true},
+		{"a wrong password", store.Config{URL: asRole(t, good, "gorgone", "secret")}, false},
+		{"an unknown mode", store.Config{URL: good, ExecMode: "fast"}, false},
+	}
+	for _, tt := range tests {
+		_, err := store.Connect(t.Context(), tt.config)
+		if err == nil {
+			t.Errorf("%s: connected", tt.name)
+			continue
+		}
+		if strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: the error tells the password: %v", tt.name, err)
+		}
+		if store.Unavailable(err) != tt.unavailable {
+			t.Errorf("%s: unavailable is %v: %v", tt.name, !tt.unavailable, err)
+		}
+	}
+}
+
+func TestUnavailable(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t, store.ExecPrepared)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := e.Zones(ctx); err == nil || store.Unavailable(err) {
+		t.Errorf("a cancelled call is unavailable: %v", err)
+	}
+	late, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
+	defer cancel()
+	if _, err := e.Zones(late); !store.Unavailable(err) {
+		t.Errorf("a call out of time is not: %v", err)
+	}
+	e.exec(t, `drop table zones cascade`)
+	if _, err := e.Zones(t.Context()); err == nil || store.Unavailable(err) {
+		t.Errorf("a missing table is unavailable: %v", err)
+	}
+	// Every connection is cut, as by a restart: the pool's next use of one
+	// says so, the one after connects again.
+	e.exec(t, `select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and datname = current_database()`)
+	for range 20 {
+		if _, err := e.db.ClockSetting(t.Context()); err == nil {
+			return
+		} else if !store.Unavailable(err) {
+			t.Errorf("a cut connection is not unavailable: %v", err)
+		}
+	}
+	t.Error("the pool does not recover")
+}
+
+// TestStatementTimeout has a lock that is not given back.
+func TestStatementTimeout(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []store.ExecMode{store.ExecPrepared, store.ExecPooled} {
+		t.Run(string(mode), func(t *testing.T) {
+			t.Parallel()
+			e := newEnv(t, mode)
+			e.track(t, 1)
+			batch := e.claim(t)
+			db := connect(t, store.Config{URL: e.url, ExecMode: mode, StatementTimeout: 50 * time.Millisecond})
+			s := store.New(db, e.clock, engagement.DefaultTierPolicy(), func() float64 { return 0 })
+			blocker := must(e.raw.Begin(t.Context()))(t)
+			if _, err := blocker.Exec(t.Context(), `select from twitter_tweets for update`); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.Apply(t.Context(), e.found(batch, 1)); err == nil {
+				t.Error("applied over a lock")
+			}
+			if err := blocker.Rollback(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			wantOutcomes(t, must(s.Apply(t.Context(), e.found(batch, 1)))(t), map[store.Outcome]int{store.OutcomeApplied: 1})
+		})
+	}
+}
+
+func TestZones(t *testing.T) {
+	t.Parallel()
+	inEachMode(t, func(t *testing.T, e *env) {
+		id := uuid.New()
+		zone := must(e.CreateZone(t.Context(), store.Zone{ID: id, Name: "another"}))(t)
+		if zone.ID != id || !zone.Active || zone.ClientID == uuid.Nil {
+			t.Errorf("created %+v", zone)
+		}
+		if again := must(e.CreateZone(t.Context(), store.Zone{ID: id, Name: "renamed"}))(t); again != zone {
+			t.Errorf("created again: %+v, want %+v", again, zone)
+		}
+		if zones := must(e.Zones(t.Context()))(t); len(zones) != 2 || zones[0] != zone {
+			t.Errorf("zones %+v", zones)
+		}
+		if _, err := e.Zone(t.Context(), uuid.New()); !errors.Is(err, store.ErrZoneNotFound) {
+			t.Errorf("unknown zone: %v", err)
+		}
+		for _, bad := range []store.Zone{{}, {Name: "of an unknown client", ClientID: uuid.New()}} {
+			if z, err := e.CreateZone(t.Context(), bad); err == nil {
+				t.Errorf("created %+v", z)
+			}
+		}
+	})
+}
+
+func TestClockSetting(t *testing.T) {
+	t.Parallel()
+	inEachMode(t, func(t *testing.T, e *env) {
+		if s := must(e.db.ClockSetting(t.Context()))(t); !s.Real() {
+			t.Errorf("setting of a new database: %+v", s)
+		}
+		fast := clock.Setting{Database: epoch, Engine: epoch.Add(-time.Hour), Speed: 600}
+		if err := e.db.SetClockSetting(t.Context(), fast); !errors.Is(err, store.ErrNotPrivate) {
+			t.Errorf("a fast clock on a database that is not private: %v", err)
+		}
+		if err := e.db.SetClockSetting(t.Context(), clock.Setting{Speed: 1}); err != nil {
+			t.Errorf("real time: %v", err)
+		}
+		if must(e.db.Private(t.Context()))(t) {
+			t.Error("private unasked")
+		}
+		for range 2 {
+			if err := e.db.MarkPrivate(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !must(e.db.Private(t.Context()))(t) {
+			t.Error("not private")
+		}
+		if err := e.db.SetClockSetting(t.Context(), fast); err != nil {
+			t.Fatal(err)
+		}
+		if s := must(e.db.ClockSetting(t.Context()))(t); s != fast {
+			t.Errorf("setting %+v, want %+v", s, fast)
+		}
+		// The engine's clock runs on it.
+		c := must(clock.New(t.Context(), e.db, fast))(t)
+		if want := fast.At(c.Database()); c.Now().Sub(want).Abs() > time.Minute {
+			t.Errorf("engine time %v, want about %v", c.Now(), want)
+		}
+		if must(e.db.Private(t.Context()))(t) != true {
+			t.Error("the setting took the mark away")
+		}
+	})
+}
