@@ -13,6 +13,7 @@ import (
 type Work struct {
 	ClaimID uuid.UUID
 	Results []Result
+	Calls   Calls // made for it since the last part was applied; kept with the batch
 }
 
 // Result is the answer about one tweet.
@@ -52,6 +53,7 @@ func (s *Store) Apply(ctx context.Context, work Work) (Applied, error) {
 		now := s.clock.Now()
 		var count settled
 		applied, count = s.judgeWork(work, held, now)
+		count.spent = work.Calls
 		b := t.group()
 		if err := queueWrites(b, applied.writes(), required, now); err != nil {
 			return err

@@ -25,6 +25,8 @@ const updateBatch = `
 		missing    = missing + $4::int4,
 		unresolved = unresolved + $5::int4,
 		skipped    = skipped + $6::int4,
+		calls      = calls + $8::int4,
+		call_ms    = call_ms + $9::float8,
 		done_at    = case when open_rows <= $2::int4 then coalesce(done_at, $7::timestamptz) else done_at end
 	where claim_id = $1::uuid`
 
@@ -33,11 +35,19 @@ type settled struct {
 	rows                       int // no longer open: answered, given back, refreshed or deleted
 	found, missing, unresolved int // tweets
 	skipped                    int // rows among rows that were not answered
+	spent                      Calls
+}
+
+// Calls is what a look-up cost.
+type Calls struct {
+	Count int           // HTTP calls, failed ones included
+	Time  time.Duration // real time that they took together
 }
 
 func queueSettled(b *pgx.Batch, claim uuid.UUID, n settled, now time.Time) {
-	if n.rows > 0 {
-		b.Queue(updateBatch, claim, n.rows, n.found, n.missing, n.unresolved, n.skipped, now)
+	if n.rows > 0 || n.spent.Count > 0 {
+		b.Queue(updateBatch, claim, n.rows, n.found, n.missing, n.unresolved, n.skipped, now,
+			n.spent.Count, float64(n.spent.Time)/float64(time.Millisecond))
 	}
 }
 

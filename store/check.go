@@ -46,6 +46,9 @@ func usedTables() map[string][]string {
 		"public.twitter_engagement_tracking": {"SELECT", "INSERT", "UPDATE"},
 		"gorgone.clock":                      {"SELECT"},
 		"gorgone.batches":                    {"SELECT", "INSERT", "UPDATE", "DELETE"},
+		"gorgone.refresh_requests":           {"SELECT", "INSERT", "UPDATE", "DELETE"},
+		"gorgone.trigger_answers":            {"SELECT", "INSERT", "UPDATE", "DELETE"},
+		"public.twitter_rules":               {"SELECT"},
 	}
 }
 

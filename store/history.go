@@ -63,11 +63,17 @@ func scanSnapshot(r pgx.CollectableRow) (engagement.Snapshot, error) {
 	if err := r.Scan(dest...); err != nil {
 		return s, err
 	}
+	return snapshotOf(s, c, deltas), nil
+}
+
+// snapshotOf completes a snapshot, of which time and velocity were read, with its
+// counts and deltas.
+func snapshotOf(s engagement.Snapshot, c counts, deltas [5]*int32) engagement.Snapshot {
 	s.At = s.At.UTC()
 	s.Metrics = c.metrics()
 	s.Deltas = engagement.Deltas{
 		Retweets: known(deltas[0]), Replies: known(deltas[1]), Likes: known(deltas[2]),
 		Quotes: known(deltas[3]), Views: known(deltas[4]),
 	}
-	return s, nil
+	return s
 }

@@ -41,6 +41,11 @@ func neededIndexes() []index {
 			on:    "(tweet_id, snapshot_at)",
 			leads: "tweet_id",
 		},
+		{
+			name:  "gorgone_tweets_zone_posted",
+			table: "public.twitter_tweets",
+			on:    "(zone_id, twitter_created_at)",
+		},
 	}
 }
 

@@ -27,7 +27,8 @@ type RefreshResult struct {
 // and reported as it is. An observation that is written clears the row's claim,
 // which drops the answer of a batch in flight; a miss is recorded and leaves the
 // claim; an unresolved refresh writes nothing. Of two results for one tweet the
-// first counts.
+// first counts. The same transaction closes the requests that are open for the
+// tweets, see [Store.OpenRefresh].
 func (s *Store) ApplyRefresh(ctx context.Context, results []RefreshResult) (Applied, error) {
 	required, err := s.db.required(ctx, &s.shape)
 	if err != nil {
@@ -54,9 +55,7 @@ func (s *Store) ApplyRefresh(ctx context.Context, results []RefreshResult) (Appl
 			return err
 		}
 		queueRefreshed(b, writes, held, now)
-		if b.Len() == 0 {
-			return nil
-		}
+		queueAnswered(b, applied, now)
 		return t.send(ctx, b)
 	})
 	if err != nil {
