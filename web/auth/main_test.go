@@ -1,0 +1,99 @@
+package auth_test
+
+import (
+	"errors"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	"go.uber.org/goleak"
+
+	"gorgone/engagement"
+	"gorgone/internal/postgres/pgtest"
+	"gorgone/store"
+	"gorgone/web/auth"
+)
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(runner(func() int { return pgtest.Run(m) }))
+}
+
+type runner func() int
+
+func (r runner) Run() int { return r() }
+
+// epoch is when the tests' time begins.
+var epoch = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+func now() time.Time { return epoch }
+
+// wallClock is real time, as engine time.
+type wallClock struct{}
+
+func (wallClock) Now() time.Time                          { return time.Now() }
+func (wallClock) Engine(real time.Duration) time.Duration { return real }
+
+// openStore returns the store of a database of the test's own, and its URL.
+func openStore(tb testing.TB) (*store.Store, string) {
+	tb.Helper()
+	url := pgtest.NewDatabase(tb)
+	db, err := store.Connect(tb.Context(), store.Config{URL: url})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(db.Close)
+	return store.New(db, wallClock{}, engagement.DefaultTierPolicy(), func() float64 { return 0.5 }), url
+}
+
+// wantReason checks that err is a refusal for the reason, or nil when reason is
+// empty.
+func wantReason(tb testing.TB, err error, reason auth.Reason) {
+	tb.Helper()
+	got, _ := auth.Refused(err)
+	if got != reason || reason == "" && err != nil {
+		tb.Errorf("error %v (%q), want %q", err, got, reason)
+	}
+}
+
+// claimsWith returns claims with some of them changed; nil takes one out.
+func claimsWith(claims jwt.MapClaims, changes jwt.MapClaims) jwt.MapClaims {
+	all := make(jwt.MapClaims)
+	for name, value := range claims {
+		all[name] = value
+	}
+	for name, value := range changes {
+		all[name] = value
+		if value == nil {
+			delete(all, name)
+		}
+	}
+	return all
+}
+
+// sign makes a token.
+func sign(tb testing.TB, method jwt.SigningMethod, key any, header map[string]any, claims jwt.MapClaims) string {
+	tb.Helper()
+	token := jwt.NewWithClaims(method, claims)
+	for name, value := range header {
+		token.Header[name] = value
+	}
+	signed, err := token.SignedString(key)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return signed
+}
+
+func bearer(token string) http.Header {
+	return http.Header{"Authorization": {"Bearer " + token}}
+}
+
+// allFaults returns how many faults a joined error has.
+func allFaults(err error) int {
+	var joined interface{ Unwrap() []error }
+	if !errors.As(err, &joined) {
+		return 0
+	}
+	return len(joined.Unwrap())
+}
