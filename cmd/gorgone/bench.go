@@ -380,7 +380,7 @@ func (b *benchRun) child(ctx context.Context, role string) (*exec.Cmd, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find this program: %w", err)
 	}
-	cmd := exec.CommandContext(ctx, self, role)
+	cmd := exec.CommandContext(ctx, self, role) //nolint:gosec // this very program
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 20 * time.Second
 	cmd.Stderr = os.Stderr

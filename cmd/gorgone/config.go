@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,7 +27,7 @@ func (s secret) String() string {
 func (s secret) GoString() string { return s.String() }
 
 // MarshalText keeps encoders from printing the value.
-func (s secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+func (s secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil } //nolint:unparam // encoding.TextMarshaler
 
 type databaseConfig struct {
 	URL        secret `envconfig:"DATABASE_URL" desc:"Postgres to use; empty: the private one of a running gorgone up"`
@@ -115,8 +116,7 @@ func loadSection(section any) (faults []error) {
 		}
 		single := reflect.New(reflect.StructOf([]reflect.StructField{f}))
 		if err := envconfig.Process("", single.Interface()); err != nil {
-			var parse *envconfig.ParseError
-			if errors.As(err, &parse) {
+			if parse, ok := errors.AsType[*envconfig.ParseError](err); ok {
 				// Its message holds the raw value.
 				err = fmt.Errorf("%s is not %s: %s", parse.KeyName, kindName(f.Type), f.Tag.Get("desc"))
 			}
@@ -171,12 +171,7 @@ func (c *config) validate() (faults []error) {
 		check(d >= low && d <= high, "%s is %s, want %s to %s", name, d, low, high)
 	}
 	oneOf := func(name, value string, allowed ...string) {
-		for _, a := range allowed {
-			if value == a {
-				return
-			}
-		}
-		check(false, "%s is not one of %s", name, strings.Join(allowed, ", "))
+		check(slices.Contains(allowed, value), "%s is not one of %s", name, strings.Join(allowed, ", "))
 	}
 	between("GORGONE_DB_MAX_CONNS", c.Database.MaxConns, 1, 500)
 	oneOf("GORGONE_DB_POOLER", c.Database.Pooler, "auto", "yes", "no")
@@ -216,9 +211,7 @@ type variable struct {
 func variables() []variable {
 	var all []variable
 	for _, section := range new(config).sections() {
-		t := reflect.TypeOf(section).Elem()
-		for i := range t.NumField() {
-			f := t.Field(i)
+		for f := range reflect.TypeOf(section).Elem().Fields() {
 			if name := f.Tag.Get("envconfig"); name != "" {
 				all = append(all, variable{name, f.Tag.Get("default"), f.Tag.Get("desc")})
 			}

@@ -60,8 +60,7 @@ func TestEveryVariableIsDescribed(t *testing.T) {
 	}
 }
 
-func TestDefaultConfiguration(t *testing.T) {
-	// Not parallel: it reads the environment, which must hold none of ours.
+func TestDefaultConfiguration(t *testing.T) { //nolint:paralleltest // it changes the environment
 	for _, v := range variables() {
 		t.Setenv(v.Name, "")
 		if err := os.Unsetenv(v.Name); err != nil {

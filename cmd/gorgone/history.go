@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -85,17 +86,17 @@ func rowOf(tweets []store.Tweet, zone string) (store.Tweet, error) {
 	if zone == "" && len(tweets) == 1 {
 		return tweets[0], nil
 	}
-	var names string
+	var names strings.Builder
 	for _, t := range tweets {
 		if t.ZoneID.String() == zone || t.ZoneName == zone {
 			return t, nil
 		}
-		names += fmt.Sprintf("\n  %s (%s)", t.ZoneName, t.ZoneID)
+		fmt.Fprintf(&names, "\n  %s (%s)", t.ZoneName, t.ZoneID)
 	}
 	if zone != "" {
-		return store.Tweet{}, &exitError{exitNotFound, fmt.Errorf("the tweet is not tracked in zone %q, but in%s", zone, names)}
+		return store.Tweet{}, &exitError{exitNotFound, fmt.Errorf("the tweet is not tracked in zone %q, but in%s", zone, names.String())}
 	}
-	return store.Tweet{}, usageError("the tweet is tracked in several zones; name one with --zone:%s", names)
+	return store.Tweet{}, usageError("the tweet is tracked in several zones; name one with --zone:%s", names.String())
 }
 
 func (a *app) historyJSON(t store.Tweet, history []engagement.Snapshot) error {

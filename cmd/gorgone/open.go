@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"gorgone/engagement"
@@ -21,8 +22,8 @@ type resources []func()
 func (r *resources) add(f func()) { *r = append(*r, f) }
 
 func (r *resources) close() {
-	for i := len(*r) - 1; i >= 0; i-- {
-		(*r)[i]()
+	for _, f := range slices.Backward(*r) {
+		f()
 	}
 	*r = nil
 }

@@ -107,6 +107,13 @@ func dataDir(t *testing.T) string {
 	return dir
 }
 
+// in is u for a subtest.
+func (u up) in(t *testing.T) *up {
+	t.Helper()
+	u.t = t
+	return &u
+}
+
 // run runs a subcommand against the running up; it must succeed.
 func (u *up) run(args ...string) string {
 	u.t.Helper()
@@ -245,6 +252,8 @@ func TestEveryCommand(t *testing.T) {
 	}
 
 	t.Run("refresh", func(t *testing.T) {
+		t.Parallel()
+		u := u.in(t)
 		if out := u.run("refresh", id); !strings.Contains(out, "updated") || !strings.Contains(out, "likes") {
 			t.Errorf("refresh printed:\n%s", out)
 		}
@@ -265,6 +274,8 @@ func TestEveryCommand(t *testing.T) {
 		}
 	})
 	t.Run("history", func(t *testing.T) {
+		t.Parallel()
+		u := u.in(t)
 		if out := u.run("history", id); !strings.Contains(out, "Δlikes") {
 			t.Errorf("history printed:\n%s", out)
 		}
@@ -281,6 +292,8 @@ func TestEveryCommand(t *testing.T) {
 		}
 	})
 	t.Run("track", func(t *testing.T) {
+		t.Parallel()
+		u := u.in(t)
 		out, code := gorgone(t, "20 2006-03-21T20:50:14Z\n# a comment\n\n1585841080431321088\n", "track", "--data-dir", dir, "--new-zone", "Mine", "--file", "-")
 		if code != 0 || strings.Count(out, "  tracked") != 2 {
 			t.Errorf("exit %d:\n%s", code, out)
@@ -296,6 +309,8 @@ func TestEveryCommand(t *testing.T) {
 		}
 	})
 	t.Run("due", func(t *testing.T) {
+		t.Parallel()
+		u := u.in(t)
 		if out := u.run("due", "--force", "--cold", id); !strings.HasPrefix(out, "1 rows") {
 			t.Errorf("due --force printed %q", out)
 		}
@@ -304,6 +319,8 @@ func TestEveryCommand(t *testing.T) {
 		}
 	})
 	t.Run("stats, doctor, probe, migrate, version", func(t *testing.T) {
+		t.Parallel()
+		u := u.in(t)
 		if out := u.run("stats"); !strings.Contains(out, "lateness") {
 			t.Errorf("stats printed:\n%s", out)
 		}
@@ -324,6 +341,7 @@ func TestEveryCommand(t *testing.T) {
 		}
 	})
 	t.Run("a second up in the same folder", func(t *testing.T) {
+		t.Parallel()
 		if _, code := gorgone(t, "", "up", "--data-dir", dir); code != exitUsage {
 			t.Errorf("exits %d, want %d", code, exitUsage)
 		}
