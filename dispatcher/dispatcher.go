@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -92,6 +93,7 @@ type Result struct {
 	Tweets   int           // published
 	Rows     int           // rows that those tweets serve
 	Batches  int           // published
+	Claims   []uuid.UUID   // of those batches
 	Refused  int           // tweets claimed, refused by the queue and given back
 	Parked   int           // due rows of inactive zones, put off
 	Busy     bool          // another dispatcher was claiming
@@ -153,6 +155,7 @@ func (d *Dispatcher) publish(ctx context.Context, batches []store.Batch, r *Resu
 		byClaim[b.ClaimID] = b
 		r.Tweets += len(b.Tweets)
 		r.Rows += len(b.Rows())
+		r.Claims = append(r.Claims, b.ClaimID)
 	}
 	r.Batches += len(batches)
 
@@ -170,6 +173,7 @@ func (d *Dispatcher) publish(ctx context.Context, batches []store.Batch, r *Resu
 		r.Tweets -= len(b.Tweets)
 		r.Rows -= len(b.Rows())
 		r.Refused += len(b.Tweets)
+		r.Claims = slices.DeleteFunc(r.Claims, func(id uuid.UUID) bool { return id == claim })
 		if e := d.source.Release(releasing, claim, b.Rows()); e != nil {
 			err = errors.Join(err, fmt.Errorf("give back claim %s (it ends by itself at %s): %w", claim, b.Until.Format(time.RFC3339), e))
 		}
@@ -207,20 +211,18 @@ func (d *Dispatcher) Run(ctx context.Context) {
 }
 
 func (d *Dispatcher) report(r Result, err error) {
-	var e *zerolog.Event
+	level := zerolog.DebugLevel
 	switch {
 	case errors.Is(err, context.Canceled):
 		return
 	case errors.Is(err, queue.ErrFull):
-		e = d.log.Warn().Err(err)
+		level = zerolog.WarnLevel
 	case err != nil:
-		e = d.log.Error().Err(err)
+		level = zerolog.ErrorLevel
 	case r.Tweets > 0 || r.Parked > 0:
-		e = d.log.Info()
-	default:
-		e = d.log.Debug()
+		level = zerolog.InfoLevel
 	}
-	e.Int("tweets", r.Tweets).Int("rows", r.Rows).Int("batches", r.Batches).Int("refused", r.Refused).
+	d.log.WithLevel(level).Err(err).Int("tweets", r.Tweets).Int("rows", r.Rows).Int("batches", r.Batches).Int("refused", r.Refused).
 		Int("parked", r.Parked).Bool("busy", r.Busy).Bool("limited", r.Limited).Bool("more_due", r.MoreDue).
 		Str("closed", r.Closed).Dur("took_ms", r.Duration).Msg("dispatch")
 }

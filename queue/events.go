@@ -24,8 +24,21 @@ const (
 	Current    Outcome = "current"    // a newer observation was there already
 	Missing    Outcome = "missing"    // a valid answer lacked the tweet
 	Unresolved Outcome = "unresolved" // no usable answer about the tweet
-	Failed     Outcome = "failed"     // the look-up failed; the reason says why
+	Failed     Outcome = "failed"     // the look-up failed; cause and reason say why
 	Untracked  Outcome = "untracked"  // no row tracks the tweet
+)
+
+// Cause says of a failed refresh, in a word, what kept it from its answer.
+type Cause string
+
+// The causes.
+const (
+	CauseRateLimited Cause = "rate_limited"  // calls are paused by the provider's rate limit
+	CauseOutOfCredit Cause = "out_of_credit" // the provider's account is empty
+	CauseKeyRefused  Cause = "key_refused"   // the provider does not accept the API key
+	CauseLate        Cause = "late"          // no call was possible before the deadline
+	CauseDatabase    Cause = "database"      // the answer could not be written
+	CauseProvider    Cause = "provider"      // any other fault of the look-up
 )
 
 // Done is the result of a refresh, for whoever waits for it.
@@ -34,7 +47,9 @@ type Done struct {
 	TweetID    string      `json:"tweet_id"`
 	RequestIDs []uuid.UUID `json:"request_ids"` // requests this answers; coalesced ones are not named
 	Outcome    Outcome     `json:"outcome"`
+	Cause      Cause       `json:"cause,omitempty"` // of Failed
 	Reason     string      `json:"reason,omitempty"`
+	RetryAt    time.Time   `json:"retry_at,omitzero"` // database time at which to ask again; zero: not known
 	ObservedAt time.Time   `json:"observed_at,omitzero"`
 	Rows       []DoneRow   `json:"rows,omitempty"`
 }

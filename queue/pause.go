@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -20,6 +21,26 @@ const (
 	resumeJitter    = 0.1
 	maxResumeJitter = 30 * time.Second
 )
+
+// Reasons for a pause that somebody decides on. Others are for people only.
+const (
+	PauseRateLimit   = "rate limit"
+	PauseOutOfCredit = "out of credit"
+	PauseKeyRefused  = "the API key is refused"
+)
+
+// PauseCause returns what a pause with this reason is to those who wait for a
+// refresh.
+func PauseCause(reason string) Cause {
+	switch reason {
+	case PauseOutOfCredit:
+		return CauseOutOfCredit
+	case PauseKeyRefused:
+		return CauseKeyRefused
+	default:
+		return CauseRateLimited
+	}
+}
 
 // pause is a pause as this replica holds it.
 type pause struct {
@@ -173,6 +194,9 @@ func (p *Pace) watchPause(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
+		if errors.Is(err, errReconnected) {
+			continue
+		}
 		if p.q.conn.Connected() {
 			p.log.Warn().Err(err).Msg("following the shared pause was interrupted")
 		}
@@ -184,8 +208,13 @@ func (p *Pace) watchPause(ctx context.Context) {
 	}
 }
 
-// errSilent means that a change of the pause was not announced.
-var errSilent = errors.New("the server did not announce a change")
+var (
+	// errSilent means that a change of the pause was not announced.
+	errSilent = errors.New("the server did not announce a change")
+
+	// errReconnected means that changes may have been missed meanwhile.
+	errReconnected = errors.New("the connection was lost for a while")
+)
 
 // followPause takes over every change of the pause, until the updates end.
 func (p *Pace) followPause(ctx context.Context) error {
@@ -194,12 +223,17 @@ func (p *Pace) followPause(ctx context.Context) error {
 		return fmt.Errorf("watch the shared pause: %w", err)
 	}
 	defer watch.Stop() //nolint:errcheck // it only fails when the connection is gone
+	connected := p.q.conn.nc.StatusChanged(nats.CONNECTED)
+	defer p.q.conn.nc.RemoveStatusListener(connected)
 	check := time.NewTicker(pauseCheckEvery)
 	defer check.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
+		case <-connected:
+			// The watch would notice by itself, but only after some seconds.
+			return errReconnected
 		case entry, ok := <-watch.Updates():
 			if !ok {
 				return errors.New("the watch was closed")

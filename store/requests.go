@@ -61,7 +61,7 @@ type RefreshRequest struct {
 	Outcome         RequestOutcome
 	Cause           string // of a failure, as the worker named it
 	Reason          string
-	RetryAt         time.Time // when asking again makes sense; zero: not known
+	RetryAt         time.Time // database time at which to ask again; zero: not known
 	SnapshotCreated bool
 	TierUpdated     bool
 }
@@ -271,7 +271,7 @@ type RefreshFailure struct {
 	TweetID string
 	Cause   string    // short, for programs
 	Reason  string    // for people
-	RetryAt time.Time // engine time at which asking again makes sense; zero: not known
+	RetryAt time.Time // database time, which is the provider's too; zero: not known
 }
 
 // FailRefreshes closes the open requests of the tweets with the reason of the

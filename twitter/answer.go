@@ -21,6 +21,8 @@ type Answer struct {
 
 	// Calls is the number of HTTP calls made, failed ones included.
 	Calls int
+	// Took is the time that these calls took together, the wait for a turn left out.
+	Took time.Duration
 	// Billed is the number of tweets the provider bills for the calls that gave an
 	// answer: those it returned, asked for or not. twitterapi.io bills a call that
 	// returned none as one tweet. An answer that could not be read may have been

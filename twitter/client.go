@@ -66,6 +66,7 @@ func (c *client) ask(ctx context.Context, ids []string, a *Answer, seen func(*ex
 	}, func(x *exchange) {
 		if x.begun {
 			a.Calls++
+			a.Took += x.call.Duration
 		}
 		at = x.at
 		seen(x)

@@ -71,6 +71,7 @@ type job struct {
 
 	rows  map[string][]uuid.UUID // open rows by tweet id
 	count counts
+	spent store.Calls // not recorded yet
 }
 
 // counts is what became of the rows of a batch.
@@ -98,6 +99,8 @@ func (j *job) run(ctx context.Context) error {
 		}
 		answer, lookupErr := j.Lookup(ctx, g, next.ids)
 		j.count.calls += answer.Calls
+		j.spent.Count += answer.Calls
+		j.spent.Time += answer.Took
 		j.heed(ctx, lookupErr)
 		results, failed, unasked := j.results(answer, lookupErr)
 		if err := j.apply(ctx, results); err != nil {
@@ -222,7 +225,7 @@ func (j *job) apply(ctx context.Context, results []store.Result) error {
 	var applied store.Applied
 	write := func(results []store.Result) error {
 		return j.persist(ctx, func() (err error) {
-			applied, err = j.Sink.Apply(ctx, store.Work{ClaimID: j.batch.ID, Results: results})
+			applied, err = j.Sink.Apply(ctx, store.Work{ClaimID: j.batch.ID, Results: results, Calls: j.spent})
 			return err
 		})
 	}
@@ -238,6 +241,7 @@ func (j *job) apply(ctx context.Context, results []store.Result) error {
 	if err != nil {
 		return fmt.Errorf("apply: %w", err)
 	}
+	j.spent = store.Calls{}
 	j.tally(applied)
 	return nil
 }
@@ -304,7 +308,7 @@ func (j *job) leaseLeft() time.Duration {
 func (j *job) sleep(ctx context.Context, d time.Duration) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	defer context.AfterFunc(j.stop, func() { cancel(errStopping) })()
+	defer context.AfterFunc(j.stop, func() { cancel(errStopping) })() //nolint:contextcheck // two contexts end this wait
 	return j.pauseFor(ctx, d)
 }
 

@@ -170,7 +170,7 @@ func (e *engine) worker(o workerOptions) *worker.Worker {
 	}, worker.Parts{
 		Batches: batches, Refreshes: refreshes, Lookup: lookup,
 		BatchPace: pace.Lane(queue.LaneBatch), RefreshPace: pace.Lane(queue.LaneRefresh), Pauser: pace,
-		Sink: o.sink, Announcer: e.queue, Clock: e.clock, Random: rand.Float64, Log: zerolog.Nop(),
+		Sink: o.sink, Requests: e.store, Announcer: e.queue, Clock: e.clock, Random: rand.Float64, Log: zerolog.Nop(),
 	})
 }
 

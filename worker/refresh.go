@@ -5,8 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
+
+	"github.com/google/uuid"
 
 	"gorgone/engagement"
 	"gorgone/queue"
@@ -27,7 +30,7 @@ func (w *Worker) refresh(ctx, stop context.Context, group []*queue.RefreshDelive
 	}
 	if err := guard(func() { r.run(ctx) }); err != nil {
 		w.Log.Error().Err(err).Msg("refreshes cannot be handled")
-		r.failAll(ctx, err)
+		r.failAll(ctx, slices.Collect(maps.Keys(r.waiting)), r.failure(err))
 	}
 	// What is still waiting was neither answered nor refused: it is given back.
 	for id, d := range r.waiting {
@@ -54,11 +57,12 @@ func (r *refresher) run(ctx context.Context) {
 	var ids []string
 	for id, d := range r.waiting {
 		if now.After(d.Refresh().Deadline) {
-			r.finish(ctx, queue.Done{TweetID: id, Outcome: queue.Failed, Reason: "nobody took it in time"})
+			r.failAll(ctx, []string{id}, failure{queue.CauseLate, "nobody took it in time", time.Time{}})
 			continue
 		}
 		ids = append(ids, id)
 	}
+	ids = r.unanswered(ctx, ids)
 	left := func() time.Duration { return r.Clock.Real(r.deadline.Sub(r.Clock.Now())) }
 	g := gate{pace: r.RefreshPace, stop: r.stop, left: left, hold: func() error { return r.pausedBeyond(left()) }}
 	todo := newAgenda(ids)
@@ -92,9 +96,7 @@ func (r *refresher) run(ctx context.Context) {
 		case fail:
 			todo.failed(next, unasked)
 		}
-		for _, id := range failed {
-			r.finish(ctx, queue.Done{TweetID: id, Outcome: queue.Failed, Reason: reason(cmp.Or(err, next.because))})
-		}
+		r.failAll(ctx, failed, r.failure(cmp.Or(err, next.because)))
 	}
 }
 
@@ -145,9 +147,11 @@ func (r *refresher) apply(ctx context.Context, results []store.RefreshResult) er
 			break
 		}
 		if !store.Unavailable(err) || r.Clock.Now().After(r.deadline) {
-			for _, res := range results {
-				r.finish(ctx, queue.Done{TweetID: res.TweetID, Outcome: queue.Failed, Reason: "the database did not take it"})
+			ids := make([]string, len(results))
+			for i, res := range results {
+				ids[i] = res.TweetID
 			}
+			r.failAll(ctx, ids, failure{queue.CauseDatabase, "the database did not take it", time.Time{}})
 			return fmt.Errorf("apply refreshes: %w", err)
 		}
 		if err := r.pauseFor(ctx, engagement.Backoff(tries, retryBase, retryCeiling, r.Random())); err != nil {
@@ -222,28 +226,79 @@ func (r *refresher) finish(ctx context.Context, a queue.Done) {
 		Stringer("request", d.Refresh().RequestID).Msg("refresh")
 }
 
-func (r *refresher) failAll(ctx context.Context, err error) {
-	for id := range r.waiting {
-		r.finish(ctx, queue.Done{TweetID: id, Outcome: queue.Failed, Reason: reason(err)})
+// unanswered acks refreshes whose requests another look-up has answered in the
+// meantime, the one that they came too late to be coalesced with, and returns the
+// others.
+func (r *refresher) unanswered(ctx context.Context, ids []string) []string {
+	requests := make([]uuid.UUID, len(ids))
+	for i, id := range ids {
+		requests[i] = r.waiting[id].Refresh().RequestID
+	}
+	answered, err := r.Requests.AnsweredRefreshes(ctx, requests)
+	if err != nil {
+		r.Log.Warn().Err(err).Msg("refreshes may be looked up twice")
+		return ids
+	}
+	return slices.DeleteFunc(ids, func(id string) bool {
+		d := r.waiting[id]
+		if !slices.Contains(answered, d.Refresh().RequestID) {
+			return false
+		}
+		delete(r.waiting, id)
+		if err := d.Ack(ctx); err != nil {
+			r.Log.Warn().Err(err).Str("tweet", id).Msg("ack refresh")
+		}
+		return true
+	})
+}
+
+// failure is why refreshes have no answer.
+type failure struct {
+	cause   queue.Cause
+	reason  string
+	retryAt time.Time // database time; zero: not known
+}
+
+// failAll records why the tweets have no answer, and tells those who wait. When
+// it cannot be recorded, who does not hear of it sees the request expire.
+func (r *refresher) failAll(ctx context.Context, ids []string, f failure) {
+	if len(ids) == 0 {
+		return
+	}
+	failures := make([]store.RefreshFailure, len(ids))
+	for i, id := range ids {
+		failures[i] = store.RefreshFailure{TweetID: id, Cause: string(f.cause), Reason: f.reason, RetryAt: f.retryAt}
+	}
+	recording, cancel := context.WithTimeout(context.WithoutCancel(ctx), settle)
+	defer cancel()
+	if err := r.Requests.FailRefreshes(recording, failures); err != nil {
+		r.Log.Warn().Err(err).Msg("record failed refreshes")
+	}
+	for _, id := range ids {
+		r.finish(ctx, queue.Done{TweetID: id, Outcome: queue.Failed, Cause: f.cause, Reason: f.reason, RetryAt: f.retryAt})
 	}
 }
 
-// reason says in a few words why a look-up failed.
-func reason(err error) string {
+// failure says in a few words why a look-up failed.
+func (r *refresher) failure(err error) failure {
 	var limited *twitter.RateLimitError
 	var paused *queue.PausedError
 	switch {
 	case errors.As(err, &limited):
-		return "paused: rate limit"
+		after := limited.After
+		if after <= 0 {
+			after = r.cfg.RatePause
+		}
+		return failure{queue.CauseRateLimited, "paused: " + queue.PauseRateLimit, r.Clock.Database().Add(after)}
 	case errors.As(err, &paused):
-		return "paused: " + paused.Reason
+		return failure{queue.PauseCause(paused.Reason), "paused: " + paused.Reason, paused.Until}
 	case errors.Is(err, twitter.ErrOutOfCredit):
-		return "the provider account is out of credit"
+		return failure{queue.CauseOutOfCredit, "the provider account is out of credit", time.Time{}}
 	case errors.Is(err, twitter.ErrUnauthorized):
-		return "the provider refuses the API key"
+		return failure{queue.CauseKeyRefused, "the provider refuses the API key", time.Time{}}
 	case errors.Is(err, context.DeadlineExceeded):
-		return "no call was possible in time"
+		return failure{queue.CauseLate, "no call was possible in time", time.Time{}}
 	default:
-		return err.Error()
+		return failure{queue.CauseProvider, err.Error(), time.Time{}}
 	}
 }

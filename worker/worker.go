@@ -51,6 +51,12 @@ type Sink interface {
 	ApplyRefresh(ctx context.Context, results []store.RefreshResult) (store.Applied, error)
 }
 
+// Requests is where it is kept what people asked for.
+type Requests interface {
+	AnsweredRefreshes(ctx context.Context, ids []uuid.UUID) ([]uuid.UUID, error)
+	FailRefreshes(ctx context.Context, failures []store.RefreshFailure) error
+}
+
 // Announcer tells those who wait for a refresh.
 type Announcer interface {
 	PublishDone(ctx context.Context, d queue.Done) error
@@ -89,6 +95,7 @@ type Parts struct {
 	RefreshPace twitter.Gate // and as refreshes do
 	Pauser      Pauser
 	Sink        Sink
+	Requests    Requests
 	Announcer   Announcer
 	Clock       Clock
 	Random      func() float64 // in [0, 1), safe for concurrent use
@@ -207,7 +214,7 @@ func (g gate) Wait(ctx context.Context) error {
 	defer cancel()
 	ctx, stopped := context.WithCancelCause(ctx)
 	defer stopped(nil)
-	defer context.AfterFunc(g.stop, func() { stopped(errStopping) })()
+	defer context.AfterFunc(g.stop, func() { stopped(errStopping) })() //nolint:contextcheck // two contexts end this wait
 	return g.pace.Wait(ctx)
 }
 
@@ -219,14 +226,14 @@ func (w *Worker) heed(ctx context.Context, err error) {
 	var reason string
 	switch {
 	case errors.As(err, &limited):
-		after, reason = limited.After, "rate limit"
+		after, reason = limited.After, queue.PauseRateLimit
 		if after <= 0 {
 			after = w.cfg.RatePause
 		}
 	case errors.Is(err, twitter.ErrOutOfCredit):
-		after, reason = refusedPause, "out of credit"
+		after, reason = refusedPause, queue.PauseOutOfCredit
 	case errors.Is(err, twitter.ErrUnauthorized):
-		after, reason = refusedPause, "the API key is refused"
+		after, reason = refusedPause, queue.PauseKeyRefused
 	default:
 		return
 	}

@@ -94,6 +94,7 @@ func (a *app) newWorker(ctx context.Context, p parts) (*worker.Worker, error) {
 		RefreshPace: p.pace.Lane(queue.LaneRefresh),
 		Pauser:      p.pace,
 		Sink:        p.store,
+		Requests:    p.store,
 		Announcer:   p.queue,
 		Clock:       p.clock,
 		Random:      rand.Float64,
@@ -200,6 +201,7 @@ var (
 	_ dispatcher.Keeper    = (*store.Store)(nil)
 	_ dispatcher.Publisher = (*queue.Queue)(nil)
 	_ worker.Sink          = (*store.Store)(nil)
+	_ worker.Requests      = (*store.Store)(nil)
 	_ worker.Announcer     = (*queue.Queue)(nil)
 	_ worker.Pauser        = (*queue.Pace)(nil)
 )
