@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"strings"
 	"time"
 
@@ -18,7 +19,7 @@ const (
 // greet says where everything is.
 func (a *app) greet(h house, o upOptions, terminal bool) {
 	if !terminal {
-		a.log.Info().Str("data_dir", a.dataDir).Str("nats", h.conn.Server()).Str("provider", h.provider.name).
+		a.log.Info().Str("data_dir", a.dataDir).Str("postgres", address(a.cfg.Database.URL)).Str("nats", address(a.cfg.Queue.URL)).Str("provider", h.provider.name).
 			Str("provider_url", a.cfg.Provider.URL).Float64("speed", o.speed).Dur("lease_ms", h.queue.Lease()).
 			Float64("calls_per_second", h.provider.rate).Msg("up")
 		return
@@ -26,7 +27,8 @@ func (a *app) greet(h house, o upOptions, terminal bool) {
 	w := a.errOut
 	fmt.Fprintf(w, "gorgone %s is up. Ctrl-C stops it; started again it goes on from there.\n\n", versionString())
 	fmt.Fprintf(w, "  data      %s (log: %s/gorgone.log)\n", a.dataDir, a.dataDir)
-	fmt.Fprintf(w, "  nats      %s\n", h.conn.Server())
+	fmt.Fprintf(w, "  postgres  %s (password in %s/%s)\n", address(a.cfg.Database.URL), a.dataDir, runningFile)
+	fmt.Fprintf(w, "  nats      %s\n", address(a.cfg.Queue.URL))
 	if h.collector != nil {
 		fmt.Fprintf(w, "  provider  a double at %s with %d tweets; set TWITTER_API_KEY to ask the real one\n", a.cfg.Provider.URL, h.collector.population.Len())
 	} else {
@@ -37,6 +39,15 @@ func (a *app) greet(h house, o upOptions, terminal bool) {
 		fmt.Fprintf(w, "  time      %g times faster: a minute passes in %s\n", s, h.clock.Real(time.Minute).Round(time.Millisecond))
 	}
 	fmt.Fprintf(w, "\nIn another terminal: gorgone stats | refresh ID | history ID (with --data-dir %s)\n\n", a.dataDir)
+}
+
+// address is a URL without what must not be shown of it.
+func address(s secret) string {
+	u, err := url.Parse(string(s))
+	if err != nil {
+		return s.String() // a list of servers, say
+	}
+	return u.Scheme + "://" + u.Host + u.Path
 }
 
 // watch shows how things go until ctx ends: in place on a terminal, else in the
