@@ -288,7 +288,7 @@ func (j *job) giveBack(ctx context.Context, cause error, ids []string) error {
 // being away, or the lease ends, after which it is of no use.
 func (j *job) persist(ctx context.Context, f func() error) error {
 	for tries := 1; ; tries++ {
-		err := f()
+		err := j.inPlace(ctx, f)
 		if err == nil || !store.Unavailable(err) || j.leaseLeft() <= 0 {
 			return err
 		}
@@ -297,6 +297,18 @@ func (j *job) persist(ctx context.Context, f func() error) error {
 			return e
 		}
 	}
+}
+
+// inPlace calls f in one of the places at the database. More batches at once
+// would not be written sooner, and would only stand in the way of refreshes.
+func (j *job) inPlace(ctx context.Context, f func() error) error {
+	select {
+	case j.writes <- struct{}{}:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	defer func() { <-j.writes }()
+	return f()
 }
 
 // leaseLeft is the real time left of the lease.

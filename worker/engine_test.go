@@ -165,7 +165,7 @@ func (e *engine) worker(o workerOptions) *worker.Worker {
 	must(e.t, err)
 	pace := e.pace(o.rate)
 	return worker.New(worker.Config{
-		BatchSlots: 4, RefreshSlots: 2, CallTimeout: 2 * time.Second, Grace: o.grace,
+		BatchSlots: 4, RefreshSlots: 2, Writes: 2, CallTimeout: 2 * time.Second, Grace: o.grace,
 		Group: client.MaxIDs, RatePause: o.ratePause,
 	}, worker.Parts{
 		Batches: batches, Refreshes: refreshes, Lookup: lookup,

@@ -80,6 +80,7 @@ type Clock interface {
 type Config struct {
 	BatchSlots   int           // batches handled at once
 	RefreshSlots int           // groups of refreshes handled at once
+	Writes       int           // batches that use the database at once; refreshes are not held to it
 	CallTimeout  time.Duration // the longest one call may take
 	Grace        time.Duration // how long work in flight may go on after a stop
 	Group        func() int    // refreshes looked up together at most: the provider's ids a call
@@ -108,11 +109,12 @@ type Worker struct {
 	cfg Config
 	Parts
 	progress progress
+	writes   chan struct{} // a place for each batch that may use the database
 }
 
 // New returns a worker.
 func New(cfg Config, parts Parts) *Worker {
-	return &Worker{cfg: cfg, Parts: parts}
+	return &Worker{cfg: cfg, Parts: parts, writes: make(chan struct{}, cfg.Writes)}
 }
 
 // Run works until ctx ends. Then it takes nothing more, gives back what has not

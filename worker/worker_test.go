@@ -57,7 +57,7 @@ func TestWorkersTogetherKeepTheRate(t *testing.T) {
 	const rate = 20
 	e := newEngine(t, engineOptions{tweets: 2500, rate: rate})
 	e.track()
-	for e.dispatch().Tweets > 0 { //nolint:revive // all of it, window by window
+	for e.dispatch().Tweets > 0 {
 	}
 	stop := e.run(e.worker(workerOptions{rate: rate}), e.worker(workerOptions{rate: rate}))
 	// Outstanding work is bounded, so dispatching goes on beside.

@@ -68,6 +68,7 @@ type dispatcherConfig struct {
 type workerConfig struct {
 	BatchSlots   int           `envconfig:"GORGONE_BATCH_SLOTS" default:"16" desc:"batches a worker handles at once (1 to 256)"`
 	RefreshSlots int           `envconfig:"GORGONE_REFRESH_SLOTS" default:"2" desc:"groups of refreshes a worker handles at once, in slots of their own (1 to 64)"`
+	Writes       int           `envconfig:"GORGONE_WRITES" default:"4" desc:"batches of a worker that use the database at once (1 to 64): about twice the database's cores, shared by all workers"`
 	Grace        time.Duration `envconfig:"GORGONE_GRACE" default:"8s" desc:"time that work in flight gets at a stop (0s to 5m)"`
 }
 
@@ -188,6 +189,7 @@ func (c *config) validate() (faults []error) {
 	between("GORGONE_BATCH_TWEETS", c.Dispatcher.Batch, 1, 200)
 	between("GORGONE_BATCH_SLOTS", c.Worker.BatchSlots, 1, 256)
 	between("GORGONE_REFRESH_SLOTS", c.Worker.RefreshSlots, 1, 64)
+	between("GORGONE_WRITES", c.Worker.Writes, 1, 64)
 	within("GORGONE_GRACE", c.Worker.Grace, 0, 5*time.Minute)
 	oneOf("GORGONE_LOG_LEVEL", c.Log.Level, "debug", "info", "warn", "error")
 	return faults

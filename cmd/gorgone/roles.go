@@ -82,6 +82,7 @@ func (a *app) newWorker(ctx context.Context, p parts) (*worker.Worker, error) {
 	return worker.New(worker.Config{
 		BatchSlots:   a.cfg.Worker.BatchSlots,
 		RefreshSlots: a.cfg.Worker.RefreshSlots,
+		Writes:       a.cfg.Worker.Writes,
 		CallTimeout:  a.cfg.Provider.Timeout,
 		Grace:        a.cfg.Worker.Grace,
 		Group:        p.provider.maxIDs,
