@@ -96,7 +96,9 @@ func (r *refresher) run(ctx context.Context) {
 		case fail:
 			todo.failed(next, unasked)
 		}
-		r.failAll(ctx, failed, r.failure(cmp.Or(err, next.because)))
+		if len(failed) > 0 {
+			r.failAll(ctx, failed, r.failure(cmp.Or(err, next.because)))
+		}
 	}
 }
 

@@ -215,7 +215,7 @@ func (b *benchRun) ceiling(ctx context.Context) (float64, error) {
 		}
 		at := b.clock.Now()
 		started := time.Now()
-		p := pool.New().WithMaxGoroutines(b.cfg.Worker.BatchSlots).WithErrors()
+		p := pool.New().WithMaxGoroutines(b.cfg.Worker.Writes).WithErrors()
 		for _, batch := range batches {
 			p.Go(func() error {
 				_, err := b.store.Apply(ctx, store.Work{ClaimID: batch.ClaimID, Results: b.madeUp(batch, at)})
