@@ -33,8 +33,8 @@ type KeysConfig struct {
 	Cooldown time.Duration
 	// Client fetches. Defaults to one of its own.
 	Client *http.Client
-	// OnError, if set, is told of every fetch that failed.
-	OnError func(error)
+	// OnFetch, if set, is told how every fetch ended; nil: well.
+	OnFetch func(error)
 }
 
 // Keys are the public keys of an issuer (a JSON Web Key Set), fetched in the
@@ -44,9 +44,8 @@ type Keys struct {
 	config KeysConfig
 	wanted chan struct{} // holds one value when an unknown key was named
 
-	mu      sync.Mutex
-	keys    map[string]any // by key id; nil before the first fetch
-	fetched time.Time
+	mu   sync.Mutex
+	keys map[string]any // by key id; nil before the first fetch
 }
 
 // NewKeys returns a Keys that holds none before [Keys.Run] fetched them, or all
@@ -57,8 +56,8 @@ func NewKeys(config KeysConfig) (*Keys, error) {
 	if config.Client == nil {
 		config.Client = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	}
-	if config.OnError == nil {
-		config.OnError = func(error) {}
+	if config.OnFetch == nil {
+		config.OnFetch = func(error) {}
 	}
 	var faults []error
 	u, err := url.Parse(config.URL)
@@ -71,14 +70,10 @@ func NewKeys(config KeysConfig) (*Keys, error) {
 	if config.Cooldown < time.Second || config.Cooldown > config.Refresh {
 		faults = append(faults, fmt.Errorf("users: the cooldown of the issuer's keys is %s: it must be 1s to %s", config.Cooldown, config.Refresh))
 	}
-	return &Keys{config: config, wanted: make(chan struct{}, 1)}, errors.Join(faults...)
-}
-
-// Fetched returns when the keys were fetched last; zero: never.
-func (k *Keys) Fetched() time.Time {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.fetched
+	if err := errors.Join(faults...); err != nil {
+		return nil, err
+	}
+	return &Keys{config: config, wanted: make(chan struct{}, 1)}, nil
 }
 
 // find returns a key at once. A key that is not known is asked for in the
@@ -104,13 +99,14 @@ func (k *Keys) find(id string) (any, error) {
 func (k *Keys) Run(ctx context.Context) {
 	for {
 		wait := k.config.Refresh
-		if err := k.fetch(ctx); err != nil {
-			if ctx.Err() != nil {
-				return
-			}
-			k.config.OnError(err)
+		err := k.fetch(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil {
 			wait = keysRetry
 		}
+		k.config.OnFetch(err)
 		if !k.sleep(ctx, wait) {
 			return
 		}
@@ -165,6 +161,6 @@ func (k *Keys) fetch(ctx context.Context) error {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.keys, k.fetched = keys, time.Now()
+	k.keys = keys
 	return nil
 }

@@ -67,7 +67,10 @@ func NewTokens(entries []string, reserved ...string) (*Tokens, error) {
 		}
 		t.services = append(t.services, s)
 	}
-	return t, errors.Join(faults...)
+	if err := errors.Join(faults...); err != nil {
+		return nil, err
+	}
+	return t, nil
 }
 
 func readService(entry string) (service, error) {

@@ -83,7 +83,10 @@ func NewUsers(config UserConfig) (*Users, error) {
 		jwt.WithTimeFunc(config.Now),
 		jwt.WithStrictDecoding(),
 	)
-	return u, errors.Join(faults...)
+	if err := errors.Join(faults...); err != nil {
+		return nil, err
+	}
+	return u, nil
 }
 
 // Run keeps the issuer's keys fresh until ctx ends.
