@@ -97,7 +97,6 @@ func Connect(ctx context.Context, o Options) (*Conn, error) {
 
 // Close sends what is still to be sent and closes the connection.
 func (c *Conn) Close() {
-	c.js.CleanupPublisher()
 	if c.nc.IsConnected() {
 		if err := c.nc.FlushTimeout(closeTimeout); err != nil {
 			c.log.Warn().Err(err).Msg("closed the connection to nats before all was sent")

@@ -60,7 +60,7 @@ func (d *Delivery) DeadLetter(ctx context.Context, reason string) error {
 		return fmt.Errorf("dead-letter %s: %w", d.name(), err)
 	}
 	if err := d.msg.TermWithReason(oneLine(reason)); err != nil {
-		return fmt.Errorf("drop %s after dead-lettering it: %w", d.name(), err)
+		return fmt.Errorf("drop %s after dead-lettering it: %w", d.name(), plain(err))
 	}
 	return nil
 }
@@ -78,7 +78,7 @@ func oneLine(s string) string {
 func (q *Queue) DeadLetters(ctx context.Context, limit int) ([]DeadLetter, error) {
 	stream, err := q.js.Stream(ctx, q.names.dead)
 	if err != nil {
-		return nil, fmt.Errorf("list dead letters: %w", err)
+		return nil, fmt.Errorf("list dead letters: %w", plain(err))
 	}
 	state := stream.CachedInfo().State
 	var list []DeadLetter
@@ -88,7 +88,7 @@ func (q *Queue) DeadLetters(ctx context.Context, limit int) ([]DeadLetter, error
 			continue
 		}
 		if err != nil {
-			return nil, fmt.Errorf("read dead letter %d: %w", seq, err)
+			return nil, fmt.Errorf("read dead letter %d: %w", seq, plain(err))
 		}
 		list = append(list, q.deadLetter(m))
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"gorgone/internal/natsserver/natstest"
 	"gorgone/queue"
 )
 
@@ -20,6 +21,17 @@ func raw(t *testing.T, nc *nats.Conn) (context.Context, jetstream.JetStream) {
 		t.Fatal(err)
 	}
 	return testContext(t), js
+}
+
+// stored returns how many messages a stream holds, whoever has them.
+func stored(t *testing.T, server *natstest.Server, stream string) int {
+	t.Helper()
+	ctx, js := raw(t, server.Connect(t))
+	s, err := js.Stream(ctx, stream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return int(s.CachedInfo().State.Msgs)
 }
 
 func deleteStream(t *testing.T, nc *nats.Conn, name string) error {

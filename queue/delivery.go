@@ -31,7 +31,7 @@ func (d *Delivery) Ack(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	if err := d.msg.DoubleAck(ctx); err != nil {
-		return fmt.Errorf("ack %s: %w", d.name(), err)
+		return fmt.Errorf("ack %s: %w", d.name(), plain(err))
 	}
 	return nil
 }
@@ -40,7 +40,7 @@ func (d *Delivery) Ack(ctx context.Context) error {
 func (d *Delivery) Nak(delay time.Duration) error {
 	err := d.msg.NakWithDelay(max(delay, 0))
 	if err != nil {
-		return fmt.Errorf("give back %s: %w", d.name(), err)
+		return fmt.Errorf("give back %s: %w", d.name(), plain(err))
 	}
 	return nil
 }
@@ -48,7 +48,7 @@ func (d *Delivery) Nak(delay time.Duration) error {
 // InProgress says that the message is being worked on, which restarts its AckWait.
 func (d *Delivery) InProgress() error {
 	if err := d.msg.InProgress(); err != nil {
-		return fmt.Errorf("keep %s: %w", d.name(), err)
+		return fmt.Errorf("keep %s: %w", d.name(), plain(err))
 	}
 	return nil
 }

@@ -32,7 +32,7 @@ func (q *Queue) Depth(ctx context.Context) (Depth, error) {
 	}
 	stream, err := q.js.Stream(ctx, q.names.dead)
 	if err != nil {
-		return Depth{}, fmt.Errorf("read depth of %s: %w", q.names.dead, err)
+		return Depth{}, fmt.Errorf("read depth of %s: %w", q.names.dead, plain(err))
 	}
 	d.DeadLetters = int(stream.CachedInfo().State.Msgs)
 	return d, nil
@@ -41,7 +41,7 @@ func (q *Queue) Depth(ctx context.Context) (Depth, error) {
 func (q *Queue) laneDepth(ctx context.Context, stream string) (LaneDepth, error) {
 	consumer, err := q.js.Consumer(ctx, stream, consumerName)
 	if err != nil {
-		return LaneDepth{}, fmt.Errorf("read depth of %s: %w", stream, err)
+		return LaneDepth{}, fmt.Errorf("read depth of %s: %w", stream, plain(err))
 	}
 	info := consumer.CachedInfo()
 	return LaneDepth{

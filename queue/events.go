@@ -119,16 +119,19 @@ func (q *Queue) WatchEvents(ctx context.Context) (events <-chan Event, stop func
 func (q *Queue) send(subject string, v any) error {
 	body, err := json.Marshal(v)
 	if err != nil {
-		return fmt.Errorf("publish on %s: %w", subject, err)
+		return fmt.Errorf("publish on %s: %w", subject, plain(err))
 	}
 	if err := q.conn.nc.Publish(subject, body); err != nil {
-		return fmt.Errorf("publish on %s: %w", subject, err)
+		return fmt.Errorf("publish on %s: %w", subject, plain(err))
 	}
 	return nil
 }
 
 // watch subscribes, and waits until the server knows.
 func watch[T any](ctx context.Context, q *Queue, subject string, decode func(*nats.Msg) (T, error)) (<-chan T, func(), error) {
+	if !q.conn.Connected() {
+		return nil, nil, fmt.Errorf("subscribe to %s: %w", subject, ErrNotConnected)
+	}
 	out := make(chan T, watchBuffer)
 	var missed atomic.Int64
 	sub, err := q.conn.nc.Subscribe(subject, func(m *nats.Msg) {
@@ -144,7 +147,7 @@ func watch[T any](ctx context.Context, q *Queue, subject string, decode func(*na
 		}
 	})
 	if err != nil {
-		return nil, nil, fmt.Errorf("subscribe to %s: %w", subject, err)
+		return nil, nil, fmt.Errorf("subscribe to %s: %w", subject, plain(err))
 	}
 	stop := func() {
 		if err := sub.Unsubscribe(); err != nil && sub.IsValid() && !q.conn.nc.IsClosed() {
@@ -158,7 +161,7 @@ func watch[T any](ctx context.Context, q *Queue, subject string, decode func(*na
 	defer cancel()
 	if err := q.conn.nc.FlushWithContext(ctx); err != nil {
 		stop()
-		return nil, nil, fmt.Errorf("subscribe to %s: %w", subject, err)
+		return nil, nil, fmt.Errorf("subscribe to %s: %w", subject, plain(err))
 	}
 	return out, stop, nil
 }

@@ -137,19 +137,35 @@ func depth(tb testing.TB, q *queue.Queue) queue.Depth {
 	return d
 }
 
-// awaitDepth asks for the depth until it is as wanted.
-func awaitDepth(tb testing.TB, q *queue.Queue, what string, wanted func(queue.Depth) bool) {
+// await asks until what was to happen has.
+func await(tb testing.TB, what string, happened func() bool) {
 	tb.Helper()
 	ctx := testContext(tb)
-	for {
-		d := depth(tb, q)
-		if wanted(d) {
-			return
-		}
-		if ctx.Err() != nil {
-			tb.Fatalf("depth never became as wanted (%s): %+v", what, d)
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for !happened() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			tb.Fatalf("it never came to this: %s", what)
 		}
 	}
+}
+
+// awaitDepth asks for the depth until it is as wanted: the server counts a moment
+// after it acknowledged what it counts.
+func awaitDepth(tb testing.TB, q *queue.Queue, what string, wanted func(queue.Depth) bool) {
+	tb.Helper()
+	var last queue.Depth
+	defer func() {
+		if tb.Failed() {
+			tb.Logf("the depth is %+v", last)
+		}
+	}()
+	await(tb, what, func() bool {
+		last = depth(tb, q)
+		return wanted(last)
+	})
 }
 
 // wallClock stands for the clock of the database.

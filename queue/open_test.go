@@ -68,9 +68,7 @@ func TestOpenKeepsWhatIsThere(t *testing.T) {
 	if got := consumer.CachedInfo().Config.AckWait; got != 20*time.Second {
 		t.Errorf("ack wait is %s", got)
 	}
-	if d := depth(t, again); d.Batch.Pending != 1 {
-		t.Errorf("depth is %+v, want the batch still there", d)
-	}
+	awaitDepth(t, again, "the batch is still there", func(d queue.Depth) bool { return d.Batch.Pending == 1 })
 }
 
 func TestLease(t *testing.T) {
@@ -149,15 +147,11 @@ func TestSurvivesWipedServer(t *testing.T) {
 	t.Parallel()
 	server, q := start(t, queue.Config{Lease: 2 * time.Minute})
 	server.Wipe()
-	ctx := testContext(t)
 	// The first attempts may still find the connection broken.
-	for {
-		if _, err := q.PublishBatches(ctx, []queue.Batch{newBatch(1, 1)}); err == nil {
-			break
-		} else if ctx.Err() != nil {
-			t.Fatal(err)
-		}
-	}
+	await(t, "a batch was published", func() bool {
+		_, err := q.PublishBatches(testContext(t), []queue.Batch{newBatch(1, 1)})
+		return err == nil
+	})
 	if coalesced := publishRefresh(t, q, newRefresh(1)); coalesced {
 		t.Error("refresh coalesced in an empty queue")
 	}

@@ -82,7 +82,7 @@ func (p *Pace) Pause(ctx context.Context, until time.Time, reason string) error 
 		}
 		if !errors.Is(err, errConflict) || ctx.Err() != nil {
 			p.q.repair(ctx, err)
-			return fmt.Errorf("pause calls: %w", err)
+			return fmt.Errorf("pause calls: %w", plain(err))
 		}
 	}
 }
@@ -107,7 +107,7 @@ func (p *Pace) writePause(ctx context.Context, entry pauseEntry, body []byte) er
 		}
 		_, err = p.pauses.Update(ctx, p.cfg.Key, body, stored.Revision())
 	}
-	if errors.Is(err, jetstream.ErrKeyExists) || errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
+	if conflict(err) {
 		return errConflict
 	}
 	return err
@@ -173,7 +173,7 @@ func (p *Pace) readPause(ctx context.Context) (changed bool, err error) {
 		return false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("read the shared pause: %w", err)
+		return false, fmt.Errorf("read the shared pause: %w", plain(err))
 	}
 	return p.tellPause(stored), nil
 }
@@ -220,7 +220,7 @@ var (
 func (p *Pace) followPause(ctx context.Context) error {
 	watch, err := p.pauses.Watch(ctx, p.cfg.Key)
 	if err != nil {
-		return fmt.Errorf("watch the shared pause: %w", err)
+		return fmt.Errorf("watch the shared pause: %w", plain(err))
 	}
 	defer watch.Stop() //nolint:errcheck // it only fails when the connection is gone
 	connected := p.q.conn.nc.StatusChanged(nats.CONNECTED)

@@ -15,15 +15,12 @@ import (
 // awaitPause waits until the replica holds still until the given time or later.
 func awaitPause(t *testing.T, p *queue.Pace, until time.Time) (reason string) {
 	t.Helper()
-	ctx := testContext(t)
-	for ctx.Err() == nil {
-		got, reason, paused := p.Paused()
-		if paused && !got.Before(until) {
-			return reason
-		}
-	}
-	t.Fatalf("the replica never learnt of the pause until %s", until)
-	return ""
+	await(t, "the replica learnt of the pause", func() bool {
+		got, why, paused := p.Paused()
+		reason = why
+		return paused && !got.Before(until)
+	})
+	return reason
 }
 
 func TestPauseStopsAllReplicas(t *testing.T) {
@@ -143,16 +140,7 @@ func TestPauseSurvivesRestart(t *testing.T) {
 	}
 	// And what comes afterwards still reaches everybody, once they are back.
 	second := first.Add(time.Hour)
-	ctx := testContext(t)
-	for {
-		err := a.Pause(ctx, second, "402")
-		if err == nil {
-			break
-		}
-		if ctx.Err() != nil {
-			t.Fatal(err)
-		}
-	}
+	await(t, "the pause was told", func() bool { return a.Pause(testContext(t), second, "402") == nil })
 	if reason := awaitPause(t, b, second); reason != "402" {
 		t.Errorf("reason is %q", reason)
 	}

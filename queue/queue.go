@@ -2,11 +2,9 @@ package queue
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/rs/zerolog"
 )
@@ -91,18 +89,4 @@ func (q *Queue) restore(ctx context.Context) error {
 	again := &Queue{conn: q.conn, js: q.js, log: q.log, cfg: q.cfg, names: q.names}
 	again.cfg.AdoptLease = false
 	return again.setUp(ctx)
-}
-
-// lost reports whether an error may mean that a stream or consumer is gone.
-func lost(err error) bool {
-	for _, target := range []error{
-		jetstream.ErrStreamNotFound, jetstream.ErrNoStreamResponse, jetstream.ErrBucketNotFound,
-		jetstream.ErrConsumerNotFound, jetstream.ErrConsumerDeleted, jetstream.ErrConsumerDoesNotExist,
-		jetstream.ErrNoHeartbeat, nats.ErrNoResponders,
-	} {
-		if errors.Is(err, target) {
-			return true
-		}
-	}
-	return false
 }

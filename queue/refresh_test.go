@@ -107,9 +107,9 @@ func TestRefreshOvertakesBacklog(t *testing.T) {
 	if got := nextGroup(t, refreshes(t, q), 10)[0].Refresh(); got.RequestID != sent.RequestID {
 		t.Errorf("got %+v", got)
 	}
-	if d := depth(t, q); d.Batch.Pending != backlog-16 || d.Batch.AckPending != 16 || d.Refresh.AckPending != 1 {
-		t.Errorf("depth is %+v", d)
-	}
+	awaitDepth(t, q, "the batches are where they were", func(d queue.Depth) bool {
+		return d.Batch.Pending == backlog-16 && d.Batch.AckPending == 16 && d.Refresh.AckPending == 1
+	})
 }
 
 func TestPublishRefreshRefused(t *testing.T) {

@@ -111,7 +111,7 @@ func (p *Pace) read(ctx context.Context) (state paceState, revision uint64, usab
 		return paceState{}, 0, false, nil
 	}
 	if err != nil {
-		return paceState{}, 0, false, fmt.Errorf("read the shared pace: %w", err)
+		return paceState{}, 0, false, fmt.Errorf("read the shared pace: %w", plain(err))
 	}
 	state, err = decodePaceState(entry.Value())
 	now := p.clock.Database()
@@ -138,9 +138,9 @@ func (p *Pace) write(ctx context.Context, next paceState, revision uint64) (writ
 		return written, nil
 	}
 	p.shared.forget()
-	if errors.Is(err, jetstream.ErrKeyExists) || errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
+	if conflict(err) {
 		p.stats.conflicts.Add(1)
 		return 0, errConflict
 	}
-	return 0, fmt.Errorf("write the shared pace: %w", err)
+	return 0, fmt.Errorf("write the shared pace: %w", plain(err))
 }

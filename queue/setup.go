@@ -8,12 +8,17 @@ import (
 	"reflect"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// setUpPause is how long to wait before asking a cluster again that was not ready.
-const setUpPause = 250 * time.Millisecond
+const (
+	// setUpAnswer bounds one question. A cluster that is electing leaders answers
+	// none; then all is asked again, and what was done is found done.
+	setUpAnswer = 2 * time.Second
+
+	// setUpPause is how long to wait before asking a cluster again that was not ready.
+	setUpPause = 250 * time.Millisecond
+)
 
 // setUp makes everything that is missing on the server, and changes what differs.
 // It tries again while the server's cluster is not ready.
@@ -99,6 +104,8 @@ func (c Config) settle(name string, stream *jetstream.StreamConfig) (Config, err
 
 // find returns the stream's configuration, or nil when there is no such stream.
 func (q *Queue) find(ctx context.Context, name string) (*jetstream.StreamConfig, error) {
+	ctx, cancel := context.WithTimeout(ctx, setUpAnswer)
+	defer cancel()
 	stream, err := q.js.Stream(ctx, name)
 	switch {
 	case errors.Is(err, jetstream.ErrStreamNotFound):
@@ -110,6 +117,8 @@ func (q *Queue) find(ctx context.Context, name string) (*jetstream.StreamConfig,
 }
 
 func (q *Queue) putStream(ctx context.Context, name string, found *jetstream.StreamConfig, apply func(*jetstream.StreamConfig)) error {
+	ctx, cancel := context.WithTimeout(ctx, setUpAnswer)
+	defer cancel()
 	if found == nil {
 		var c jetstream.StreamConfig
 		apply(&c)
@@ -131,6 +140,8 @@ func (q *Queue) putStream(ctx context.Context, name string, found *jetstream.Str
 }
 
 func (q *Queue) putConsumer(ctx context.Context, stream string, apply func(*jetstream.ConsumerConfig)) error {
+	ctx, cancel := context.WithTimeout(ctx, setUpAnswer)
+	defer cancel()
 	consumer, err := q.js.Consumer(ctx, stream, consumerName)
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
 		var c jetstream.ConsumerConfig
@@ -152,6 +163,8 @@ func (q *Queue) putConsumer(ctx context.Context, stream string, apply func(*jets
 }
 
 func (q *Queue) putBucket(ctx context.Context, name string, storage jetstream.StorageType) error {
+	ctx, cancel := context.WithTimeout(ctx, setUpAnswer)
+	defer cancel()
 	_, err := q.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
 		Bucket:   name,
 		History:  1,
@@ -163,45 +176,4 @@ func (q *Queue) putBucket(ctx context.Context, name string, storage jetstream.St
 		return fmt.Errorf("set up bucket %s: %w", name, err)
 	}
 	return nil
-}
-
-// Codes of errors that pass when a cluster has elected its leaders, or when the
-// other process that is setting up the same has finished.
-const (
-	codeNoPeers         jetstream.ErrorCode = 10005
-	codeClusterNotReady jetstream.ErrorCode = 10008
-	codeNoResources     jetstream.ErrorCode = 10023
-)
-
-// codeReplicas: more replicas were asked for than a lone server can keep.
-const codeReplicas jetstream.ErrorCode = 10074
-
-func notReady(err error) bool {
-	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) || errors.Is(err, jetstream.ErrConsumerExists) ||
-		errors.Is(err, nats.ErrNoResponders) || errors.Is(err, nats.ErrTimeout) {
-		return true
-	}
-	var api *jetstream.APIError
-	if !errors.As(err, &api) {
-		return false
-	}
-	switch api.ErrorCode {
-	case codeNoPeers, codeClusterNotReady, codeNoResources:
-		return true
-	default:
-		return false
-	}
-}
-
-// explain adds what to do about the errors that a wrong server gives.
-func explain(err error) error {
-	var api *jetstream.APIError
-	switch {
-	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount), errors.Is(err, nats.ErrNoResponders):
-		return fmt.Errorf("%w (is JetStream enabled? start nats-server with -js)", err)
-	case errors.As(err, &api) && api.ErrorCode == codeReplicas:
-		return fmt.Errorf("%w (the server is not part of a cluster: set 1 replica)", err)
-	default:
-		return err
-	}
 }

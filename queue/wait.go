@@ -104,6 +104,7 @@ func (l *PaceLane) take(ctx context.Context) (time.Time, error) {
 	case <-ctx.Done():
 		return time.Time{}, ended(ctx)
 	}
+	var trouble error // of the server; nil: none
 	for failures := 0; ; {
 		if slot, ok := l.pop(); ok {
 			if l.p.tooLate(ctx, slot) {
@@ -115,10 +116,10 @@ func (l *PaceLane) take(ctx context.Context) (time.Time, error) {
 		slots, wait, err := l.p.reserve(ctx, l.lane, int(l.waiting.Load()))
 		switch {
 		case err == nil:
-			failures = 0
+			failures, trouble = 0, nil
 			l.put(slots)
 		case ctx.Err() != nil:
-			return time.Time{}, ended(ctx)
+			return time.Time{}, because(ended(ctx), trouble)
 		case errors.Is(err, errConflict):
 		default:
 			if failures == 0 {
@@ -127,10 +128,10 @@ func (l *PaceLane) take(ctx context.Context) (time.Time, error) {
 			l.p.q.repair(ctx, err)
 			wait = min(minReservePause<<min(failures, 10), maxReservePause)
 			wait += time.Duration(l.p.cfg.Random() * float64(wait))
-			failures++
+			failures, trouble = failures+1, err
 		}
 		if err := l.p.sleep(ctx, wait); err != nil {
-			return time.Time{}, err
+			return time.Time{}, because(err, trouble)
 		}
 	}
 }
@@ -197,6 +198,14 @@ func (p *Pace) sleep(ctx context.Context, d time.Duration) error {
 	case <-ctx.Done():
 		return ended(ctx)
 	}
+}
+
+// because adds to the end of a wait what it waited for, if the server was in trouble.
+func because(err, trouble error) error {
+	if trouble == nil {
+		return err
+	}
+	return fmt.Errorf("%w (%w)", err, trouble)
 }
 
 // ended says why ctx ended.

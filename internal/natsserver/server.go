@@ -19,6 +19,7 @@ const (
 	maxStore  = 10 << 30  // bytes of streams on disk
 
 	startTimeout = 10 * time.Second
+	askTimeout   = 250 * time.Millisecond
 )
 
 // Options says how the server runs.
@@ -108,7 +109,26 @@ func (s *Server) ready(fatal <-chan string) error {
 	if !s.ns.JetStreamEnabled() {
 		return errors.New("jetstream did not come up; see the log before this")
 	}
-	return nil
+	return s.answers(deadline)
+}
+
+// answers waits until JetStream answers: it drops without a word what it is asked
+// in its first moment.
+func (s *Server) answers(deadline time.Time) error {
+	nc, err := nats.Connect("", nats.InProcessServer(s.ns))
+	if err != nil {
+		return fmt.Errorf("connect in process: %w", err)
+	}
+	defer nc.Close()
+	for {
+		_, err := nc.Request(server.JSApiAccountInfo, nil, askTimeout)
+		if err == nil {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("jetstream does not answer: %w", err)
+		}
+	}
 }
 
 // ClientURL returns the address other processes connect to. It is of no use when

@@ -1,0 +1,107 @@
+package natstest
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+// clusterPatience bounds how long a cluster may take to elect its leader.
+const clusterPatience = 30 * time.Second
+
+// Cluster is a cluster of NATS servers in this process.
+type Cluster struct {
+	servers []*server.Server
+}
+
+// StartCluster starts n servers that stop with the test, and waits until they have
+// a leader and all take part.
+func StartCluster(tb testing.TB, n int) *Cluster {
+	tb.Helper()
+	ports, routes := freePorts(tb, n), []*url.URL(nil)
+	for _, p := range ports {
+		routes = append(routes, &url.URL{Scheme: "nats", Host: fmt.Sprintf("127.0.0.1:%d", p)})
+	}
+	c := &Cluster{}
+	for i, port := range ports {
+		ns, err := server.NewServer(&server.Options{
+			ServerName:         fmt.Sprintf("node-%d", i+1),
+			Host:               "127.0.0.1",
+			Port:               -1,
+			Cluster:            server.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: port},
+			Routes:             routes,
+			JetStream:          true,
+			StoreDir:           tb.TempDir(),
+			JetStreamMaxMemory: 256 << 20,
+			JetStreamMaxStore:  10 << 30,
+			NoSigs:             true,
+			NoLog:              true,
+		})
+		if err != nil {
+			tb.Fatalf("natstest: %v", err)
+		}
+		ns.Start()
+		tb.Cleanup(func() {
+			ns.Shutdown()
+			ns.WaitForShutdown()
+		})
+		c.servers = append(c.servers, ns)
+	}
+	c.awaitLeader(tb)
+	return c
+}
+
+func (c *Cluster) awaitLeader(tb testing.TB) {
+	tb.Helper()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(clusterPatience); time.Now().Before(deadline); <-tick.C {
+		for _, ns := range c.servers {
+			if ns.JetStreamIsLeader() && len(ns.JetStreamClusterPeers()) == len(c.servers) && ns.JetStreamIsCurrent() {
+				return
+			}
+		}
+	}
+	tb.Fatalf("natstest: %d servers formed no cluster within %s", len(c.servers), clusterPatience)
+}
+
+// URL returns the addresses of all servers, comma-separated.
+func (c *Cluster) URL() string {
+	var list []string
+	for _, ns := range c.servers {
+		list = append(list, ns.ClientURL())
+	}
+	return strings.Join(list, ",")
+}
+
+// StopLeaderOf stops the server that leads the stream.
+func (c *Cluster) StopLeaderOf(tb testing.TB, stream string) {
+	tb.Helper()
+	for _, ns := range c.servers {
+		if ns.JetStreamIsStreamLeader("$G", stream) {
+			ns.Shutdown()
+			ns.WaitForShutdown()
+			return
+		}
+	}
+	tb.Fatalf("natstest: no server leads stream %s", stream)
+}
+
+func freePorts(tb testing.TB, n int) []int {
+	tb.Helper()
+	var ports []int
+	for range n {
+		l, err := new(net.ListenConfig).Listen(tb.Context(), "tcp", "127.0.0.1:0")
+		if err != nil {
+			tb.Fatalf("natstest: %v", err)
+		}
+		defer func() { _ = l.Close() }() // at the end, so that no port is handed out twice
+		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+	}
+	return ports
+}
