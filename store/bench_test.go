@@ -1,0 +1,142 @@
+package store_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/sourcegraph/conc"
+
+	"gorgone/internal/postgres"
+	"gorgone/store"
+)
+
+// durableEnv is a database on a server of its own that keeps its commits, unlike
+// that of the tests.
+func durableEnv(b *testing.B, mode store.ExecMode) *env {
+	b.Helper()
+	dir, err := os.MkdirTemp("", "gorgone-bench-")
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := os.Chmod(dir, 0o711); err != nil { // #nosec G302 -- for the server's user
+		b.Fatal(err)
+	}
+	server, err := postgres.Start(b.Context(), postgres.Options{DataDir: dir, Log: zerolog.Nop()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		if err := server.Stop(); err != nil {
+			b.Error(err)
+		}
+		_ = os.RemoveAll(dir)
+	})
+	migrate(b, server.URL())
+	e := openEnv(b, server.URL(), mode)
+	e.zone = e.newZone(b)
+	return e
+}
+
+// BenchmarkApply applies all batches of 20,000 tweets, with fsync, and reports
+// the tweets a second. Every tweet has new counts each time, so that all three
+// tables are written.
+//
+//	go test ./store -run '^$' -bench Apply -benchtime 5x
+func BenchmarkApply(b *testing.B) {
+	const tweets = 20_000
+	for _, mode := range []store.ExecMode{store.ExecPrepared, store.ExecPooled} {
+		e := durableEnv(b, mode)
+		list := newTweets(epoch, tweets)
+		for i := range list {
+			list[i].Raw = json.RawMessage(fmt.Sprintf(`{"id":%q,"text":%q}`, list[i].TweetID, strings.Repeat("lorem ", 100)))
+		}
+		e.trackIn(b, e.zone, list)
+		if _, err := e.EnsurePartitions(b.Context(), epoch, epoch.Add(48*time.Hour)); err != nil {
+			b.Fatal(err)
+		}
+		n := int64(0)
+		for _, size := range []int{20, 50, 100, 200} {
+			for _, appliers := range []int{1, 4, 8} {
+				b.Run(fmt.Sprintf("%s/batch=%d/appliers=%d", mode, size, appliers), func(b *testing.B) {
+					applied := 0
+					for b.Loop() {
+						b.StopTimer()
+						n++
+						e.clock.advance(2 * time.Minute)
+						if _, err := e.ForceDue(b.Context(), store.DueFilter{IncludeCold: true}); err != nil {
+							b.Fatal(err)
+						}
+						batches := e.claimIn(b, size).Batches
+						b.StartTimer()
+						applied += applyAll(b, e, batches, appliers, n)
+					}
+					b.ReportMetric(float64(applied)/b.Elapsed().Seconds(), "tweets/s")
+				})
+			}
+		}
+	}
+}
+
+// applyAll applies batches with so many appliers and returns the rows written.
+func applyAll(b *testing.B, e *env, batches []store.Batch, appliers int, n int64) int {
+	b.Helper()
+	var (
+		wg            conc.WaitGroup
+		next, applied atomic.Int64
+	)
+	for range appliers {
+		wg.Go(func() {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= len(batches) {
+					return
+				}
+				got, err := e.Apply(b.Context(), e.found(batches[i], n))
+				if err != nil {
+					b.Error(err)
+					return
+				}
+				applied.Add(int64(got.Count(store.OutcomeApplied)))
+			}
+		})
+	}
+	wg.Wait()
+	return int(applied.Load())
+}
+
+// BenchmarkClaim claims 2,000 tweets, in batches of 200, out of a million rows of
+// which one in a hundred is due.
+//
+//	go test ./store -run '^$' -bench Claim -benchtime 20x
+func BenchmarkClaim(b *testing.B) {
+	e := durableEnv(b, store.ExecPrepared)
+	populate(b, e, 1_000_000, 10_000)
+	request := store.ClaimRequest{Tweets: 2000, BatchTweets: 200, BatchRows: 400, Lease: lease}
+	for b.Loop() {
+		claimed, err := e.Claim(b.Context(), request)
+		if err != nil || claimed.Tweets != 2000 {
+			b.Fatalf("claimed %d tweets: %v", claimed.Tweets, err)
+		}
+		b.StopTimer()
+		e.exec(b, `update twitter_engagement_tracking set claim_id = null, claimed_until = null where claim_id is not null`)
+		e.exec(b, `truncate gorgone.batches`)
+		b.StartTimer()
+	}
+}
+
+// BenchmarkStats reads the statistics of a million rows, half of them live.
+func BenchmarkStats(b *testing.B) {
+	e := durableEnv(b, store.ExecPrepared)
+	populate(b, e, 1_000_000, 10_000)
+	for b.Loop() {
+		if _, err := e.Stats(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
