@@ -250,7 +250,7 @@ func TestKeysStale(t *testing.T) {
 			t.Parallel()
 			inBubble(t, http.StatusOK, func(t *testing.T, b *bubble) {
 				b.set(c.status, []byte(c.body), c.err)
-				after(24 * time.Hour)
+				after(time.Hour)
 				wantReason(t, b.verify(t, "ec"), "")
 				wantReason(t, b.verify(t, "new"), auth.ReasonUnknownKey)
 				if b.mu.Lock(); len(b.errors) < 100 {
