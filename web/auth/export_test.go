@@ -18,3 +18,6 @@ func ParseKeySet(body []byte) (int, error) {
 	keys, err := parseKeySet(body)
 	return len(keys), err
 }
+
+// QStashLeeway is by how much clocks may differ.
+const QStashLeeway = qstashLeeway
