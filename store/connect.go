@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
@@ -110,14 +109,6 @@ func (db *DB) setExecMode(cc *pgx.ConnConfig, mode ExecMode) error {
 	if db.pooled {
 		cc.StatementCacheCapacity = 0
 	}
-	return nil
-}
-
-// registerTypes tells a connection which Postgres type our Go types are sent as.
-// Without prepared statements pgx can not ask the server.
-func registerTypes(_ context.Context, conn *pgx.Conn) error {
-	conn.TypeMap().RegisterDefaultPgType(uuid.UUID{}, "uuid")
-	conn.TypeMap().RegisterDefaultPgType([]uuid.UUID{}, "_uuid")
 	return nil
 }
 

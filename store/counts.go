@@ -3,12 +3,14 @@ package store
 import (
 	"time"
 
+	"github.com/jackc/pgx/v5/pgtype"
+
 	"gorgone/engagement"
 )
 
 // counts are six nullable columns, in the order of the tables: retweets, replies,
 // likes, quotes, views, bookmarks.
-type counts [6]*int32
+type counts [6]pgtype.Int4
 
 // scan returns the destinations of the six columns.
 func (c *counts) scan() []any {
@@ -29,21 +31,17 @@ func countsOf(m engagement.Metrics) counts {
 	}
 }
 
-func known(n *int32) engagement.Count {
-	if n == nil {
+func known(n pgtype.Int4) engagement.Count {
+	if !n.Valid {
 		return engagement.Count{}
 	}
-	return engagement.Known(int64(*n))
+	return engagement.Known(int64(n.Int32))
 }
 
 // nullable converts a count that was range-checked.
-func nullable(c engagement.Count) *int32 {
+func nullable(c engagement.Count) pgtype.Int4 {
 	n, ok := c.Get()
-	if !ok {
-		return nil
-	}
-	v := int32(n) // #nosec G115 -- checked by engagement
-	return &v
+	return pgtype.Int4{Int32: int32(n), Valid: ok} // #nosec G115 -- checked by engagement
 }
 
 // timeOf is the time in a nullable column; null is the zero time.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"gorgone/engagement"
 )
@@ -88,7 +89,7 @@ func (s *Store) exportTweets(ctx context.Context, tweets []ExportRow, from, to t
 		var (
 			n      int
 			c      counts
-			deltas [5]*int32
+			deltas [5]pgtype.Int4
 			point  engagement.Snapshot
 		)
 		dest := append([]any{&n, &point.At, &point.Velocity}, c.scan()...)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"gorgone/engagement"
 )
@@ -54,7 +55,7 @@ func scanSnapshot(r pgx.CollectableRow) (engagement.Snapshot, error) {
 	var (
 		s      engagement.Snapshot
 		c      counts
-		deltas [5]*int32
+		deltas [5]pgtype.Int4
 	)
 	dest := append([]any{&s.At, &s.Velocity}, c.scan()...)
 	for i := range deltas {
@@ -68,7 +69,7 @@ func scanSnapshot(r pgx.CollectableRow) (engagement.Snapshot, error) {
 
 // snapshotOf completes a snapshot, of which time and velocity were read, with its
 // counts and deltas.
-func snapshotOf(s engagement.Snapshot, c counts, deltas [5]*int32) engagement.Snapshot {
+func snapshotOf(s engagement.Snapshot, c counts, deltas [5]pgtype.Int4) engagement.Snapshot {
 	s.At = s.At.UTC()
 	s.Metrics = c.metrics()
 	s.Deltas = engagement.Deltas{

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"sync"
+
+	"github.com/jackc/pgx/v5/pgtype"
 )
 
 // shape is what differs between the databases that were adopted: the columns in
@@ -48,9 +50,9 @@ func (db *DB) required(ctx context.Context, s *shape) (map[string]bool, error) {
 }
 
 // orZero replaces a null by 0 where the column refuses null.
-func orZero(n *int32, column string, required map[string]bool) *int32 {
-	if n == nil && required[column] {
-		return new(int32)
+func orZero(n pgtype.Int4, column string, required map[string]bool) pgtype.Int4 {
+	if !n.Valid && required[column] {
+		return pgtype.Int4{Valid: true}
 	}
 	return n
 }

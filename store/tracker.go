@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"gorgone/engagement"
 )
@@ -101,7 +102,7 @@ func (k *tracker) insertTweets(ctx context.Context, tweets []NewTweet) (map[uuid
 		ids                 = make([]uuid.UUID, len(tweets))
 		tweetIDs, text, raw = make([]string, len(tweets)), make([]string, len(tweets)), make([]string, len(tweets))
 		posted              = make([]time.Time, len(tweets))
-		columns             [6][]*int32
+		columns             [6][]pgtype.Int4
 		given               = make(map[uuid.UUID]bool, len(tweets))
 	)
 	for i, w := range tweets {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"gorgone/engagement"
 )
@@ -91,7 +92,7 @@ func queueWrites(b *pgx.Batch, writes []write, required map[string]bool, now tim
 // tweetArrays are the columns of updateTweets.
 type tweetArrays struct {
 	ids    []uuid.UUID
-	counts [6][]*int32
+	counts [6][]pgtype.Int4
 }
 
 func (a *tweetArrays) add(id uuid.UUID, m engagement.Metrics) {
@@ -113,8 +114,8 @@ type historyArrays struct {
 	ids, tweets []uuid.UUID
 	at          []time.Time
 	velocity    []*float64
-	counts      [6][]*int32
-	deltas      [5][]*int32
+	counts      [6][]pgtype.Int4
+	deltas      [5][]pgtype.Int4
 }
 
 // countColumns and deltaColumns name the columns of history that may refuse null.
@@ -163,7 +164,7 @@ type trackingArrays struct {
 	tiers                             []string
 	observed, next, retry, missed, at []*time.Time
 	updates, attempts, misses         []int32
-	counts                            [6][]*int32
+	counts                            [6][]pgtype.Int4
 	unclaim                           []bool
 }
 
