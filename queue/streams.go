@@ -52,6 +52,7 @@ func (n names) refreshOf(tweet string) string { return n.subject + "refresh." + 
 func (n names) deadOf(l Lane) string          { return n.subject + "dlq." + string(l) }
 func (n names) doneOf(tweet string) string    { return n.subject + "done." + tweet }
 func (n names) event(kind string) string      { return n.subject + "evt." + kind }
+func (n names) audience() string              { return n.subject + "audience" }
 
 // exhausted is where the server announces a message that reached maxDeliver. The
 // announcement is a plain message, so the dead-letter stream listens for it.

@@ -17,6 +17,9 @@ var (
 	// ErrTweetNotFound is returned when no row has the tweet or row id asked for.
 	ErrTweetNotFound = errors.New("tweet not found")
 
+	// ErrBadTweet is returned for a tweet that can not be tracked as it was given.
+	ErrBadTweet = errors.New("bad tweet")
+
 	// ErrNotPrivate is returned when a clock other than real time is asked for
 	// on a database that was not created for this engine alone.
 	ErrNotPrivate = errors.New("database was not created by gorgone up")

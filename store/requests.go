@@ -309,3 +309,14 @@ func (s *Store) PruneRequests(ctx context.Context, before time.Time) (int, error
 	}
 	return pruned, nil
 }
+
+// CancelRefresh forgets a request that could not be passed on, as if it had not
+// been made.
+func (s *Store) CancelRefresh(ctx context.Context, id uuid.UUID) error {
+	ctx, cancel := s.db.bounded(ctx)
+	defer cancel()
+	if _, err := s.db.pool.Exec(ctx, `delete from gorgone.refresh_requests where id = $1::uuid and closed_at is null`, id); err != nil {
+		return fmt.Errorf("cancel refresh request %s: %w", id, err)
+	}
+	return nil
+}

@@ -54,14 +54,14 @@ type Tracked struct {
 // of tweets; an id given twice is tracked once, as it was given first.
 //
 // Tweets are checked before anything is written; the error names the first bad
-// one and wraps [engagement.ErrTweetID] or [engagement.ErrOutOfRange] where those
+// one and wraps [ErrBadTweet], and [engagement.ErrTweetID] or [engagement.ErrOutOfRange] where those
 // apply. An unknown zone is [ErrZoneNotFound]. Long lists are written in several
 // transactions; calling again after an error is safe.
 func (s *Store) Track(ctx context.Context, zone uuid.UUID, tweets []NewTweet) ([]Tracked, error) {
 	now := s.clock.Now()
 	for i := range tweets {
 		if err := s.checkNew(&tweets[i], now); err != nil {
-			return nil, fmt.Errorf("track tweet %d of %d: %w", i+1, len(tweets), err)
+			return nil, fmt.Errorf("track tweet %d of %d: %w: %w", i+1, len(tweets), ErrBadTweet, err)
 		}
 	}
 	if _, err := s.Zone(ctx, zone); err != nil {

@@ -1,0 +1,68 @@
+package web
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+
+	"gorgone/store"
+)
+
+// Config says how the server behaves. Zero fields take their defaults.
+type Config struct {
+	Version string // shown at /version
+
+	// Origins are the sites whose pages may call from a browser, such as
+	// https://app.example.com. None by default.
+	Origins []string
+
+	// WebhookKey is what the provider sends in X-API-Key with the tweets it
+	// pushes. Empty: such deliveries are refused.
+	WebhookKey string
+
+	UserLimits store.Limits // of each user's refreshes. Defaults to one in 2 s and 120 an hour
+	UserForce  bool         // users may ask for a refresh of what was just seen
+
+	MaxReaders int           // of live events at once. Defaults to 2,000
+	Heartbeat  time.Duration // between two signs of life on a quiet stream of events. Defaults to 15 s
+	Grace      time.Duration // that requests under way get at a stop. Defaults to 8 s
+}
+
+// The limits of what a caller may send and how long it may take to.
+const (
+	headerTimeout = 5 * time.Second  // to send the head of a request
+	readTimeout   = 20 * time.Second // to send all of it
+	writeTimeout  = 45 * time.Second // to take an answer that is not waited for
+	idleTimeout   = time.Minute      // between two requests on a connection
+	maxHeader     = 32 << 10         // bytes; an access token has up to 16 KiB
+
+	maxPlainBody   = 64 << 10 // bytes
+	maxTrackBody   = 4 << 20
+	maxWebhookBody = 4 << 20
+)
+
+func (c Config) withDefaults() Config {
+	if c.UserLimits == (store.Limits{}) {
+		c.UserLimits = store.Limits{Cooldown: 2 * time.Second, Allowance: 120}
+	}
+	c.MaxReaders = cmp.Or(c.MaxReaders, 2000)
+	c.Heartbeat = cmp.Or(c.Heartbeat, 15*time.Second)
+	c.Grace = cmp.Or(c.Grace, 8*time.Second)
+	return c
+}
+
+func (c Config) validate() error {
+	var faults []error
+	for _, origin := range c.Origins {
+		u, err := url.Parse(origin)
+		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.Scheme+"://"+u.Host != origin {
+			faults = append(faults, fmt.Errorf("origin %q is not of the form https://host", origin))
+		}
+	}
+	if c.WebhookKey != "" && len(c.WebhookKey) < 16 {
+		faults = append(faults, errors.New("the webhook's key has fewer than 16 characters"))
+	}
+	return errors.Join(faults...)
+}

@@ -1,0 +1,160 @@
+package web
+
+import (
+	"context"
+	"fmt"
+	stdlog "log"
+	"net/http"
+	"regexp"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/rs/zerolog"
+)
+
+// note is what is learnt about a request on its way, for the log.
+type note struct {
+	id, route, caller string
+}
+
+type noteKey struct{}
+
+func noteOf(ctx context.Context) *note {
+	if n, ok := ctx.Value(noteKey{}).(*note); ok {
+		return n
+	}
+	return &note{}
+}
+
+// recorder sees what is answered.
+type recorder struct {
+	http.ResponseWriter
+	status int
+	bytes  int64
+}
+
+func (w *recorder) WriteHeader(status int) {
+	if w.status == 0 {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *recorder) Write(p []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	n, err := w.ResponseWriter.Write(p)
+	w.bytes += int64(n)
+	return n, err
+}
+
+// Unwrap is for http.ResponseController.
+func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// shell is what every request passes through: an id, the headers of every answer,
+// the browser's questions about other origins, a panic's end, and a line in the log.
+func (s *Server) shell(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		started := time.Now()
+		n := &note{id: requestID(r)}
+		rec := &recorder{ResponseWriter: w}
+		r = r.WithContext(context.WithValue(r.Context(), noteKey{}, n))
+		defer func() {
+			if p := recover(); p == http.ErrAbortHandler { //nolint:errorlint,err113 // the very value
+				defer panic(p)
+			} else if p != nil {
+				s.log.Error().Str("panic", fmt.Sprint(p)).Str("request", n.id).Str("route", n.route).Bytes("stack", debug.Stack()).Msg("a request panicked")
+				if rec.status == 0 {
+					s.fail(rec, r, &failure{status: http.StatusInternalServerError, code: "internal", message: "something went wrong here"})
+				}
+			}
+			s.report(rec, r, n, time.Since(started))
+		}()
+		h := rec.Header()
+		h.Set("X-Request-Id", n.id)
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("X-Frame-Options", "DENY")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		if s.preflight(rec, r) {
+			return
+		}
+		next.ServeHTTP(rec, r)
+	})
+}
+
+var requestIDPattern = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+
+// requestID takes over the id that a proxy gave the request, if it looks like one.
+func requestID(r *http.Request) string {
+	if id := r.Header.Get("X-Request-Id"); requestIDPattern.MatchString(id) {
+		return id
+	}
+	return uuid.NewString()
+}
+
+// preflight tells browsers which pages may call. It reports whether that was all
+// that the request was for.
+func (s *Server) preflight(w http.ResponseWriter, r *http.Request) bool {
+	origin := r.Header.Get("Origin")
+	h := w.Header()
+	h.Add("Vary", "Origin")
+	allowed := origin != "" && slices.Contains(s.config.Origins, origin)
+	if allowed {
+		h.Set("Access-Control-Allow-Origin", origin)
+		h.Set("Access-Control-Expose-Headers", "Location, Retry-After, X-Request-Id")
+	}
+	if r.Method != http.MethodOptions || r.Header.Get("Access-Control-Request-Method") == "" {
+		return false
+	}
+	if allowed {
+		h.Set("Access-Control-Allow-Methods", "GET, POST")
+		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Last-Event-ID, X-Request-Id")
+		h.Set("Access-Control-Max-Age", "600")
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return true
+}
+
+// fail answers with a failure, and logs what the caller is not told.
+func (s *Server) fail(w http.ResponseWriter, r *http.Request, f *failure) {
+	n := noteOf(r.Context())
+	if f.cause != nil && r.Context().Err() == nil {
+		s.log.Error().Err(f.cause).Str("request", n.id).Str("route", n.route).Int("status", f.status).Msg("request failed")
+	}
+	setRetryAfter(w.Header(), f.retryAfter)
+	_ = writeJSON(w, f.status, fault{Error: f.message, Code: f.code, RequestID: n.id, Timestamp: s.parts.Clock.Database()})
+}
+
+// report writes the line of a request. Paths, queries and headers can hold what
+// nobody should read, so it names the route.
+func (s *Server) report(w *recorder, r *http.Request, n *note, took time.Duration) {
+	var e *zerolog.Event
+	switch {
+	case w.status >= 500:
+		e = s.log.Warn()
+	case n.route == "GET /healthz" || n.route == "GET /readyz":
+		e = s.log.Debug()
+	default:
+		e = s.log.Info()
+	}
+	e.Str("request", n.id).Str("method", r.Method).Str("route", n.route).Int("status", w.status).Int64("bytes", w.bytes).
+		Dur("took_ms", took).Stringer("remote", s.parts.Proxies.ClientAddr(r)).Str("caller", n.caller).Msg("http")
+}
+
+// newErrorLog is where net/http writes: broken connections, mostly.
+func newErrorLog(log zerolog.Logger) *stdlog.Logger {
+	return stdlog.New(errorLog{log}, "", 0)
+}
+
+type errorLog struct{ log zerolog.Logger }
+
+func (e errorLog) Write(p []byte) (int, error) {
+	e.log.Debug().Str("detail", strings.TrimSpace(string(p))).Msg("http server")
+	return len(p), nil
+}
