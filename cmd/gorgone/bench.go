@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"runtime"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -400,18 +401,31 @@ func (b *benchRun) child(ctx context.Context, role string) (*exec.Cmd, error) {
 	return cmd, nil
 }
 
-// stopChild ends a child and returns the most memory it used, in bytes.
+// stopChild ends a child and returns the most memory it used, in bytes; 0 where
+// the system does not tell.
 func stopChild(cmd *exec.Cmd) int64 {
+	peak := peakMemory(cmd.Process.Pid)
 	_ = cmd.Process.Signal(syscall.SIGTERM)
 	_ = cmd.Wait() // what matters of it was measured
-	usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage)
-	if !ok {
+	return peak
+}
+
+// peakMemory is the largest resident set that a process had, from Linux's
+// /proc. What wait4 returns is of no use: it begins with the parent's.
+func peakMemory(pid int) int64 {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
 		return 0
 	}
-	if runtime.GOOS == "darwin" {
-		return usage.Maxrss // bytes there, KiB elsewhere
+	for line := range strings.Lines(string(status)) {
+		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			var kib int64
+			if _, err := fmt.Sscanf(rest, "%d kB", &kib); err == nil {
+				return kib << 10
+			}
+		}
 	}
-	return usage.Maxrss << 10
+	return 0
 }
 
 func sleep(ctx context.Context, d time.Duration) error {
