@@ -42,7 +42,7 @@ func newDoor(t *testing.T, trusted ...string) *door {
 }
 
 func request(header http.Header) *http.Request {
-	r := httptest.NewRequestWithContext(context.Background(), http.MethodPost, target, http.NoBody)
+	r := httptest.NewRequest(http.MethodPost, target, http.NoBody)
 	r.Header = header
 	return r
 }

@@ -23,8 +23,7 @@ func checkHeader(token *jwt.Token) error {
 // tokenRefusal turns an error of the parser's into a refusal. The parser's own
 // words are not kept: some quote the token.
 func tokenRefusal(token *jwt.Token, err error, methods ...string) error {
-	var refused *RefusedError
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*RefusedError](err); ok {
 		return refused // by a key function
 	}
 	if errors.Is(err, ErrUnavailable) {

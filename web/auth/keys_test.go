@@ -93,6 +93,7 @@ func run(tb testing.TB, keys *auth.Keys) {
 
 // bubble is an issuer and a Users that trusts it, in a bubble of time.
 type bubble struct {
+	*testing.T
 	signers
 	*issuerServer
 	users *auth.Users
@@ -102,11 +103,11 @@ type bubble struct {
 	errors []error
 }
 
-func inBubble(t *testing.T, status int, test func(t *testing.T, b *bubble)) {
+func inBubble(t *testing.T, status int, test func(b *bubble)) {
 	t.Helper()
 	s := newSigners(t)
 	synctest.Test(t, func(t *testing.T) {
-		b := &bubble{signers: s, issuerServer: &issuerServer{}}
+		b := &bubble{T: t, signers: s, issuerServer: &issuerServer{}}
 		b.set(status, keySet(t, ecJWK(t, "ec", &s.ec.PublicKey)), nil)
 		var err error
 		b.keys, err = auth.NewKeys(auth.KeysConfig{
@@ -123,7 +124,7 @@ func inBubble(t *testing.T, status int, test func(t *testing.T, b *bubble)) {
 		var wg conc.WaitGroup
 		wg.Go(func() { b.users.Run(ctx) })
 		synctest.Wait()
-		test(t, b)
+		test(b)
 		cancel()
 		wg.Wait()
 	})
@@ -145,29 +146,29 @@ func after(d time.Duration) {
 }
 
 // verify checks a new token that names a key.
-func (b *bubble) verify(t *testing.T, key string) error {
-	t.Helper()
+func (b *bubble) verify(key string) error {
+	b.Helper()
 	claims := claimsWith(session(), jwt.MapClaims{"exp": time.Now().Add(time.Hour).Unix()})
 	began := time.Now()
-	_, err := b.users.Verify(sign(t, jwt.SigningMethodES256, b.ec, kid(key), claims))
+	_, err := b.users.Verify(sign(b, jwt.SigningMethodES256, b.ec, kid(key), claims))
 	if waited := time.Since(began); waited != 0 {
-		t.Errorf("a check waited %s", waited)
+		b.Errorf("a check waited %s", waited)
 	}
 	return err
 }
 
 func TestKeysRefresh(t *testing.T) {
 	t.Parallel()
-	inBubble(t, http.StatusOK, func(t *testing.T, b *bubble) {
-		wantReason(t, b.verify(t, "ec"), "")
+	inBubble(t, http.StatusOK, func(b *bubble) {
+		wantReason(b, b.verify("ec"), "")
 		after(16 * time.Minute)
 		times := b.times()
 		if len(times) != 4 {
-			t.Fatalf("fetched %d times in 16 min, want 4", len(times))
+			b.Fatalf("fetched %d times in 16 min, want 4", len(times))
 		}
 		for i := 1; i < len(times); i++ {
 			if d := times[i].Sub(times[i-1]); d != 5*time.Minute {
-				t.Errorf("fetched again after %s", d)
+				b.Errorf("fetched again after %s", d)
 			}
 		}
 	})
@@ -176,15 +177,15 @@ func TestKeysRefresh(t *testing.T) {
 // A token of a key that the issuer has revoked is refused after the next fetch.
 func TestKeysRevoked(t *testing.T) {
 	t.Parallel()
-	inBubble(t, http.StatusOK, func(t *testing.T, b *bubble) {
-		b.set(http.StatusOK, keySet(t, ecJWK(t, "next", &b.ec.PublicKey)), nil)
-		wantReason(t, b.verify(t, "ec"), "")
+	inBubble(t, http.StatusOK, func(b *bubble) {
+		b.set(http.StatusOK, keySet(b, ecJWK(b, "next", &b.ec.PublicKey)), nil)
+		wantReason(b, b.verify("ec"), "")
 		after(5 * time.Minute)
-		wantReason(t, b.verify(t, "ec"), auth.ReasonUnknownKey)
-		wantReason(t, b.verify(t, "next"), "")
-		b.set(http.StatusOK, keySet(t), nil)
+		wantReason(b, b.verify("ec"), auth.ReasonUnknownKey)
+		wantReason(b, b.verify("next"), "")
+		b.set(http.StatusOK, keySet(b), nil)
 		after(5 * time.Minute)
-		wantReason(t, b.verify(t, "next"), auth.ReasonUnknownKey)
+		wantReason(b, b.verify("next"), auth.ReasonUnknownKey)
 	})
 }
 
@@ -192,38 +193,38 @@ func TestKeysRevoked(t *testing.T) {
 // most every 30 s however many ask.
 func TestKeysUnknown(t *testing.T) {
 	t.Parallel()
-	inBubble(t, http.StatusOK, func(t *testing.T, b *bubble) {
+	inBubble(t, http.StatusOK, func(b *bubble) {
 		for range 1000 {
-			wantReason(t, b.verify(t, "new"), auth.ReasonUnknownKey)
+			wantReason(b, b.verify("new"), auth.ReasonUnknownKey)
 		}
 		synctest.Wait()
 		if n := len(b.times()); n != 1 {
-			t.Errorf("fetched %d times within the cooldown, want 1", n)
+			b.Errorf("fetched %d times within the cooldown, want 1", n)
 		}
-		b.set(http.StatusOK, keySet(t, ecJWK(t, "ec", &b.ec.PublicKey), ecJWK(t, "new", &b.ec.PublicKey)), nil)
+		b.set(http.StatusOK, keySet(b, ecJWK(b, "ec", &b.ec.PublicKey), ecJWK(b, "new", &b.ec.PublicKey)), nil)
 		after(30 * time.Second)
-		wantReason(t, b.verify(t, "new"), "")
-		wantReason(t, b.verify(t, "ec"), "")
+		wantReason(b, b.verify("new"), "")
+		wantReason(b, b.verify("ec"), "")
 		if n := len(b.times()); n != 2 {
-			t.Errorf("fetched %d times, want 2", n)
+			b.Errorf("fetched %d times, want 2", n)
 		}
 
 		// Invented ids, all the time: one fetch each 30 s.
 		for range 60 {
-			wantReason(t, b.verify(t, "invented"), auth.ReasonUnknownKey)
+			wantReason(b, b.verify("invented"), auth.ReasonUnknownKey)
 			after(time.Second)
 		}
 		if n := len(b.times()); n != 4 {
-			t.Errorf("fetched %d times, want 4", n)
+			b.Errorf("fetched %d times, want 4", n)
 		}
 
 		// Long after the last fetch, one is made at once.
 		after(4 * time.Minute)
 		n := len(b.times())
-		wantReason(t, b.verify(t, "invented"), auth.ReasonUnknownKey)
+		wantReason(b, b.verify("invented"), auth.ReasonUnknownKey)
 		synctest.Wait()
 		if got := len(b.times()); got != n+1 {
-			t.Errorf("%d fetches for an unknown key, want 1", got-n)
+			b.Errorf("%d fetches for an unknown key, want 1", got-n)
 		}
 	})
 }
@@ -248,13 +249,13 @@ func TestKeysStale(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			inBubble(t, http.StatusOK, func(t *testing.T, b *bubble) {
+			inBubble(t, http.StatusOK, func(b *bubble) {
 				b.set(c.status, []byte(c.body), c.err)
 				after(time.Hour)
-				wantReason(t, b.verify(t, "ec"), "")
-				wantReason(t, b.verify(t, "new"), auth.ReasonUnknownKey)
+				wantReason(b, b.verify("ec"), "")
+				wantReason(b, b.verify("new"), auth.ReasonUnknownKey)
 				if b.mu.Lock(); len(b.errors) < 100 {
-					t.Errorf("%d failed fetches were reported", len(b.errors))
+					b.Errorf("%d failed fetches were reported", len(b.errors))
 				}
 				b.mu.Unlock()
 			})
@@ -266,14 +267,14 @@ func TestKeysStale(t *testing.T) {
 // that come serve.
 func TestKeysStartWhileIssuerIsDown(t *testing.T) {
 	t.Parallel()
-	inBubble(t, http.StatusBadGateway, func(t *testing.T, b *bubble) {
-		err := b.verify(t, "ec")
+	inBubble(t, http.StatusBadGateway, func(b *bubble) {
+		err := b.verify("ec")
 		if !errors.Is(err, auth.ErrUnavailable) || auth.Status(err) != http.StatusServiceUnavailable {
-			t.Errorf("error %v, want unavailable", err)
+			b.Errorf("error %v, want unavailable", err)
 		}
-		b.set(http.StatusOK, keySet(t, ecJWK(t, "ec", &b.ec.PublicKey)), nil)
+		b.set(http.StatusOK, keySet(b, ecJWK(b, "ec", &b.ec.PublicKey)), nil)
 		after(5 * time.Second)
-		wantReason(t, b.verify(t, "ec"), "")
+		wantReason(b, b.verify("ec"), "")
 	})
 }
 

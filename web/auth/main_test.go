@@ -2,6 +2,7 @@ package auth_test
 
 import (
 	"errors"
+	"maps"
 	"net/http"
 	"testing"
 	"time"
@@ -31,8 +32,8 @@ func now() time.Time { return epoch }
 // wallClock is real time, as engine time.
 type wallClock struct{}
 
-func (wallClock) Now() time.Time                          { return time.Now() }
-func (wallClock) Engine(real time.Duration) time.Duration { return real }
+func (wallClock) Now() time.Time                       { return time.Now() }
+func (wallClock) Engine(d time.Duration) time.Duration { return d }
 
 // openStore returns the store of a database of the test's own, and its URL.
 func openStore(tb testing.TB) (*store.Store, string) {
@@ -59,9 +60,7 @@ func wantReason(tb testing.TB, err error, reason auth.Reason) {
 // claimsWith returns claims with some of them changed; nil takes one out.
 func claimsWith(claims jwt.MapClaims, changes jwt.MapClaims) jwt.MapClaims {
 	all := make(jwt.MapClaims)
-	for name, value := range claims {
-		all[name] = value
-	}
+	maps.Copy(all, claims)
 	for name, value := range changes {
 		all[name] = value
 		if value == nil {
@@ -75,9 +74,7 @@ func claimsWith(claims jwt.MapClaims, changes jwt.MapClaims) jwt.MapClaims {
 func sign(tb testing.TB, method jwt.SigningMethod, key any, header map[string]any, claims jwt.MapClaims) string {
 	tb.Helper()
 	token := jwt.NewWithClaims(method, claims)
-	for name, value := range header {
-		token.Header[name] = value
-	}
+	maps.Copy(token.Header, header)
 	signed, err := token.SignedString(key)
 	if err != nil {
 		tb.Fatal(err)

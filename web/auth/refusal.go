@@ -51,7 +51,7 @@ func (e *RefusedError) Error() string {
 
 // Is makes errors.Is compare the reasons.
 func (e *RefusedError) Is(target error) bool {
-	other, ok := target.(*RefusedError) //nolint:errorlint // errors.Is unwraps
+	other, ok := target.(*RefusedError)
 	return ok && other.Reason == e.Reason
 }
 
@@ -63,8 +63,8 @@ var ErrUnavailable = errors.New("can not be checked right now")
 
 // Refused returns the reason in err, and whether err is a refusal at all.
 func Refused(err error) (Reason, bool) {
-	var refused *RefusedError
-	if !errors.As(err, &refused) {
+	refused, ok := errors.AsType[*RefusedError](err)
+	if !ok {
 		return "", false
 	}
 	return refused.Reason, true

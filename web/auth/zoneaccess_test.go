@@ -48,7 +48,7 @@ func execSQL(t *testing.T, url, sql string, args ...any) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close(context.WithoutCancel(t.Context()))
+	defer conn.Close(context.WithoutCancel(t.Context())) //nolint:errcheck // nothing is left to send
 	if _, err := conn.Exec(t.Context(), sql, args...); err != nil {
 		t.Fatalf("%s: %v", sql, err)
 	}
