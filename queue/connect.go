@@ -118,7 +118,10 @@ func (c *Conn) ServerVersion() string { return c.nc.ConnectedServerVersion() }
 func (c *Conn) failed(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.lastErr = err
+	// That no server was left to try is no news; why is.
+	if c.lastErr == nil || !errors.Is(err, nats.ErrNoServers) {
+		c.lastErr = err
+	}
 }
 
 func (c *Conn) failure() error {

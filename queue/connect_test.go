@@ -48,9 +48,10 @@ func TestConnectWaitsForServer(t *testing.T) {
 	t.Parallel()
 	server := natstest.Start(t)
 	server.Stop()
+	url := server.ClientURL()
 	connected := make(chan error, 1)
 	go func() {
-		conn, err := queue.Connect(testContext(t), queue.Options{URL: server.ClientURL(), Log: zerolog.Nop()})
+		conn, err := queue.Connect(testContext(t), queue.Options{URL: url, Log: zerolog.Nop()})
 		if err == nil {
 			conn.Close()
 		}

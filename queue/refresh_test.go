@@ -29,7 +29,7 @@ func TestRefreshThrough(t *testing.T) {
 // in flight and while it is given back, and never after that.
 func TestRefreshesCoalesce(t *testing.T) {
 	t.Parallel()
-	_, q := start(t, queue.Config{})
+	_, q := start(t, queue.Config{RefreshAckWait: time.Minute})
 	in := refreshes(t, q)
 	step := func(when string, want bool) {
 		t.Helper()
@@ -65,7 +65,7 @@ func TestRefreshesCoalesce(t *testing.T) {
 
 func TestRefreshesOfTheMomentAreGrouped(t *testing.T) {
 	t.Parallel()
-	_, q := start(t, queue.Config{})
+	_, q := start(t, queue.Config{RefreshAckWait: time.Minute}) // no answer is due in this test
 	for i := range 25 {
 		publishRefresh(t, q, newRefresh(i))
 	}

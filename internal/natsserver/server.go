@@ -18,7 +18,7 @@ const (
 	maxMemory = 256 << 20 // bytes of streams in memory
 	maxStore  = 10 << 30  // bytes of streams on disk
 
-	startTimeout = 10 * time.Second
+	startTimeout = 15 * time.Second
 	askTimeout   = 250 * time.Millisecond
 )
 
@@ -115,7 +115,7 @@ func (s *Server) ready(fatal <-chan string) error {
 // answers waits until JetStream answers: it drops without a word what it is asked
 // in its first moment.
 func (s *Server) answers(deadline time.Time) error {
-	nc, err := nats.Connect("", nats.InProcessServer(s.ns))
+	nc, err := nats.Connect("", nats.InProcessServer(s.ns), nats.Timeout(startTimeout))
 	if err != nil {
 		return fmt.Errorf("connect in process: %w", err)
 	}
