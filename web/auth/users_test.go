@@ -89,7 +89,7 @@ func keySet(tb testing.TB, keys ...map[string]any) []byte {
 func session() jwt.MapClaims {
 	return jwt.MapClaims{
 		"iss": issuer, "aud": "authenticated", "sub": userID, "role": "authenticated", "is_anonymous": false,
-		"iat": epoch.Unix(), "exp": epoch.Add(time.Hour).Unix(), "session_id": uuid.NewString(), "aal": "aal1",
+		"iat": epoch.Unix(), "exp": epoch.Add(time.Hour).Unix(), "session_id": "2b1d6f0a-7d0e-4c56-8d64-4d1f5a0c9e11", "aal": "aal1",
 		"user_metadata": map[string]any{"role": "super_admin"}, "app_metadata": map[string]any{"provider": "email"},
 	}
 }
