@@ -325,3 +325,27 @@ func TestApplyNothing(t *testing.T) {
 		wantOutcomes(t, applied, map[store.Outcome]int{store.OutcomeVanished: 1})
 	})
 }
+
+// TestApplyUnchanged finds the counts as they were: a snapshot is added and the
+// tweet's row is left alone.
+func TestApplyUnchanged(t *testing.T) {
+	t.Parallel()
+	inEachMode(t, func(t *testing.T, e *env) {
+		row := e.track(t, 1)[0].Row
+		updated := func() time.Time {
+			return scalar[time.Time](t, e, `select updated_at from twitter_tweets where id = $1`, row).UTC()
+		}
+		e.clock.advance(time.Second)
+		e.apply(t, e.found(e.claim(t), 7))
+		changed := e.clock.Now()
+		e.clock.advance(10 * time.Minute)
+		applied := e.apply(t, e.found(e.claim(t), 7))
+		wantOutcomes(t, applied, map[store.Outcome]int{store.OutcomeApplied: 1})
+		if got := updated(); !got.Equal(changed) {
+			t.Errorf("row updated at %v, counts changed at %v", got, changed)
+		}
+		if points := e.snapshots(t, row); len(points) != 2 || *points[1].Velocity != 0 {
+			t.Errorf("history %+v, want a second snapshot of velocity 0", points)
+		}
+	})
+}

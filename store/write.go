@@ -75,7 +75,11 @@ func queueWrites(b *pgx.Batch, writes []write, required map[string]bool, now tim
 		if w.outcome.Outcome != OutcomeApplied {
 			continue
 		}
-		tweets.add(w.outcome.Row, w.outcome.After.Metrics)
+		// Most looks find nothing new; updated_at then keeps telling when the
+		// counts last changed, and tracking tells when they were looked at.
+		if w.outcome.After.Metrics != w.outcome.Before.Metrics {
+			tweets.add(w.outcome.Row, w.outcome.After.Metrics)
+		}
 		if w.outcome.Snapshot == nil {
 			continue
 		}

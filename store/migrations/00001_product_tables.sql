@@ -84,7 +84,11 @@ IF to_regclass('public.twitter_tweets') IS NULL THEN
         updated_at        timestamptz DEFAULT now(),
         -- In this order it serves look-ups by tweet id too.
         UNIQUE (tweet_id, zone_id)
-    ) WITH (fillfactor = 80);
+    ) WITH (
+        -- Room to update counts in place, and large raw data out of the way of it.
+        fillfactor = 80,
+        toast_tuple_target = 256
+    );
     ALTER TABLE public.twitter_tweets ENABLE ROW LEVEL SECURITY;
 END IF;
 
