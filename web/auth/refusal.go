@@ -12,16 +12,16 @@ type Reason string
 
 // The reasons.
 const (
-	ReasonNone        Reason = "no_credentials"   // none were sent, or of a kind that is not configured
-	ReasonMalformed   Reason = "malformed"        // not of the form that the credential has
-	ReasonTooLarge    Reason = "too_large"        // longer than any that is genuine
-	ReasonAlgorithm   Reason = "algorithm"        // signed in a way that is not accepted, or not at all
-	ReasonSignature   Reason = "bad_signature"    // not signed with any of the keys
-	ReasonUnknownKey  Reason = "unknown_key"      // names a key the issuer does not publish, or none
-	ReasonExpired     Reason = "expired"          //
-	ReasonNotYet      Reason = "not_yet_valid"    //
-	ReasonIssuer      Reason = "wrong_issuer"     //
-	ReasonAudience    Reason = "wrong_audience"   //
+	ReasonNone        Reason = "no_credentials" // none were sent, or of a kind that is not configured
+	ReasonMalformed   Reason = "malformed"      // not of the form that the credential has
+	ReasonTooLarge    Reason = "too_large"      // longer than any that is genuine
+	ReasonAlgorithm   Reason = "algorithm"      // signed in a way that is not accepted, or not at all
+	ReasonSignature   Reason = "bad_signature"  // not signed with any of the keys
+	ReasonUnknownKey  Reason = "unknown_key"    // names a key the issuer does not publish, or none
+	ReasonExpired     Reason = "expired"
+	ReasonNotYet      Reason = "not_yet_valid"
+	ReasonIssuer      Reason = "wrong_issuer"
+	ReasonAudience    Reason = "wrong_audience"
 	ReasonSubject     Reason = "wrong_subject"    // for another URL (QStash), or no user's id
 	ReasonClaim       Reason = "missing_claim"    // something it must say is missing or out of range
 	ReasonBody        Reason = "other_body"       // signed for another body
