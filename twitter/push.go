@@ -1,0 +1,181 @@
+package twitter
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"gorgone/engagement"
+)
+
+// The types of events that twitterapi.io pushes.
+const (
+	EventTweet = "tweet"            // tweets that a filter rule found
+	EventTest  = "test_webhook_url" // sent once, to see whether the address answers
+)
+
+// Push is a delivery of twitterapi.io to a webhook.
+type Push struct {
+	Event   string
+	RuleID  string // of the filter rule that found the tweets
+	RuleTag string
+	Tweets  []Pushed
+
+	// Skipped says of each element that is no usable tweet why it was left out.
+	Skipped []error
+}
+
+// Pushed is a tweet that came by itself.
+type Pushed struct {
+	ID        string
+	Text      string
+	CreatedAt time.Time // when it was posted
+	Metrics   engagement.Metrics
+	Raw       json.RawMessage // the whole element; nil when Postgres could not store it
+}
+
+// DecodePush reads the body of a delivery. The error wraps [ErrMalformed] and is
+// for deliveries of which nothing can be used; an element that is no tweet does not
+// spoil the others.
+//
+// Real tweets have the names of the look-up (likeCount), the vendor's example has
+// others (like_count); both are read.
+func DecodePush(body []byte) (Push, error) {
+	var p Push
+	r := newReader(body)
+	object, err := r.members(func(name []byte) (err error) {
+		switch string(name) {
+		case "event_type":
+			p.Event, err = r.string()
+		case "rule_id":
+			var v []byte
+			v, err = r.id()
+			p.RuleID = string(v)
+		case "rule_tag":
+			p.RuleTag, err = r.string()
+		case "tweets":
+			p.Tweets, p.Skipped = nil, nil
+			_, err = r.elements(func() error { return pushedTweet(r, &p) })
+		default:
+			err = r.skip()
+		}
+		return err
+	})
+	if err == nil {
+		err = r.end()
+	}
+	switch {
+	case err != nil:
+		return Push{}, fmt.Errorf("%w: %s", ErrMalformed, strings.TrimPrefix(err.Error(), "jsontext: "))
+	case !object:
+		return Push{}, fmt.Errorf("%w: not a JSON object", ErrMalformed)
+	case p.Event != EventTweet && p.Event != EventTest:
+		return Push{}, fmt.Errorf("%w: event type %q, want %s or %s", ErrMalformed, bounded(p.Event), EventTweet, EventTest)
+	case p.Event == EventTweet && p.RuleID == "":
+		return Push{}, fmt.Errorf("%w: it does not say which rule found the tweets", ErrMalformed)
+	}
+	return p, nil
+}
+
+// string reads a string that is kept; "" for any other value.
+func (r *reader) string() (string, error) {
+	v, err := r.text()
+	return strings.ToValidUTF8(string(v), "\uFFFD"), err
+}
+
+// pushedTweet reads one element.
+func pushedTweet(r *reader, p *Push) error {
+	value, err := r.ReadValue()
+	if err != nil {
+		return err
+	}
+	raw := value.Clone()
+	n := len(p.Tweets) + len(p.Skipped) + 1
+	t, err := readPushed(raw)
+	if err != nil {
+		p.Skipped = append(p.Skipped, fmt.Errorf("tweet %d of the delivery: %w", n, err))
+		return nil //nolint:nilerr // the element is at fault, the delivery is not
+	}
+	t.Raw = storable(raw)
+	p.Tweets = append(p.Tweets, t)
+	return nil
+}
+
+func readPushed(element []byte) (t Pushed, err error) {
+	var c counters
+	var idStr string
+	r := newReader(element)
+	object, err := r.members(func(name []byte) (err error) {
+		switch string(name) {
+		case "id":
+			var v []byte
+			v, err = r.id()
+			t.ID = string(v)
+		case "id_str":
+			idStr, err = r.string()
+		case "text":
+			t.Text, err = r.string()
+		case "createdAt", "created_at":
+			var v []byte
+			v, err = r.text()
+			t.CreatedAt = parseTime(v)
+		case "retweetCount", "retweet_count":
+			err = c.read(r, retweets)
+		case "replyCount", "reply_count":
+			err = c.read(r, replies)
+		case "likeCount", "like_count":
+			err = c.read(r, likes)
+		case "quoteCount", "quote_count":
+			err = c.read(r, quotes)
+		case "viewCount", "view_count":
+			err = c.read(r, views)
+		case "bookmarkCount", "bookmark_count":
+			err = c.read(r, bookmarks)
+		default:
+			err = r.skip()
+		}
+		return err
+	})
+	switch {
+	case err != nil:
+		return t, err
+	case !object:
+		return t, fmt.Errorf("%w: not an object", ErrMalformed)
+	}
+	if t.ID == "" {
+		t.ID = idStr
+	}
+	if err := engagement.CheckTweetID(t.ID); err != nil {
+		return t, err
+	}
+	t.Text = strings.ReplaceAll(t.Text, "\x00", "")
+	if t.CreatedAt.IsZero() {
+		if t.CreatedAt, err = engagement.TweetCreatedAt(t.ID); err != nil {
+			return t, fmt.Errorf("it does not say when it was posted: %w", err)
+		}
+	}
+	for which, nonsense := range c.nonsense {
+		if nonsense {
+			return t, fmt.Errorf("%w: %s are not a count", ErrMalformed, counter(which))
+		}
+	}
+	t.Metrics = engagement.Metrics{
+		Retweets: c.counts[retweets], Replies: c.counts[replies], Likes: c.counts[likes],
+		Quotes: c.counts[quotes], Views: c.counts[views], Bookmarks: c.counts[bookmarks],
+	}
+	return t, t.Metrics.Validate()
+}
+
+// storable makes JSON fit for a jsonb column, which takes neither half an emoji
+// nor a zero byte. It returns nil when it can not.
+func storable(value jsontext.Value) json.RawMessage {
+	err := value.Format(jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true), jsontext.PreserveRawStrings(false))
+	if err != nil || bytes.Contains(value, []byte(`\u0000`)) || !json.Valid(value) {
+		return nil
+	}
+	return json.RawMessage(bytes.ToValidUTF8(value, []byte("\uFFFD")))
+}

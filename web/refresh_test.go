@@ -1,0 +1,282 @@
+package web_test
+
+import (
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/sourcegraph/conc"
+
+	"gorgone/queue"
+	"gorgone/store"
+	"gorgone/twitter/twittertest"
+	"gorgone/web"
+)
+
+type refreshAnswer struct {
+	Success bool
+	Message string
+	Cached  bool
+	Data    struct {
+		TweetID         uuid.UUID `json:"tweet_id"`
+		TwitterTweetID  string    `json:"twitter_tweet_id"`
+		Metrics         map[string]*int
+		SnapshotCreated bool       `json:"snapshot_created"`
+		TierUpdated     bool       `json:"tier_updated"`
+		Tier            string     `json:"tier"`
+		NextUpdateAt    *time.Time `json:"next_update_at"`
+		SnapshotAt      *time.Time `json:"snapshot_at"`
+		LastUpdated     *time.Time `json:"last_updated"`
+		Refreshing      bool       `json:"refreshing"`
+	}
+}
+
+func refreshPath(row uuid.UUID) string { return "/api/twitter/tweets/" + row.String() + "/refresh" }
+
+func TestRefresh(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t, options{tweets: 3, workers: 1})
+	row, id := e.row(0)
+	_, user := e.user("operator", true)
+	var a refreshAnswer
+	e.ok(200, "GET", refreshPath(row), user, "").into(t, &a)
+	if a.Data.LastUpdated != nil || a.Data.Refreshing {
+		t.Errorf("before: %+v", a.Data)
+	}
+	a = refreshAnswer{}
+	e.ok(200, "POST", refreshPath(row), user, "").into(t, &a)
+	d := a.Data
+	if !a.Success || a.Cached || d.TweetID != row || d.TwitterTweetID != id || !d.SnapshotCreated || d.Tier == "" || d.NextUpdateAt == nil || d.SnapshotAt == nil {
+		t.Errorf("%+v", a)
+	}
+	if likes := d.Metrics["like_count"]; likes == nil || *likes != e.count(`select like_count from twitter_tweets where id = $1`, row) {
+		t.Errorf("metrics %v", d.Metrics)
+	}
+	e.ok(200, "GET", refreshPath(row), user, "").into(t, &a)
+	if a.Data.LastUpdated == nil || a.Data.Refreshing {
+		t.Errorf("after: %+v", a.Data)
+	}
+	// What was just seen is not paid for again.
+	a = refreshAnswer{}
+	e.ok(200, "POST", refreshPath(row), user, "").into(t, &a)
+	if !a.Cached || *a.Data.Metrics["like_count"] != *d.Metrics["like_count"] {
+		t.Errorf("a second later: %+v", a)
+	}
+	if s := e.double.Stats(); s.Calls != 1 {
+		t.Errorf("%d calls, want 1", s.Calls)
+	}
+	e.ok(403, "POST", refreshPath(row)+"?force=true", user, "")
+	e.ok(200, "POST", refreshPath(row)+"?force=true", e.service, "").into(t, &a)
+	if a.Cached || a.Data.SnapshotCreated || e.double.Stats().Calls != 2 {
+		t.Errorf("forced: %+v, %d calls", a, e.double.Stats().Calls)
+	}
+}
+
+func TestRefreshOfWhatIsNotThere(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t, options{tweets: 1})
+	row, id := e.row(0)
+	_, stranger := e.user("operator", false)
+	var unknown, foreign answer
+	for _, method := range []string{"GET", "POST"} {
+		for _, bad := range []string{"x", id, "1%20or%201=1", "%27;drop%20table%20zones--", "urn:uuid:" + row.String(), strings.ToUpper("{" + row.String() + "}"), strings.ReplaceAll(row.String(), "-", "")} {
+			e.ok(400, method, "/api/twitter/tweets/"+bad+"/refresh", e.service, "")
+		}
+		unknown = e.ok(404, method, refreshPath(uuid.New()), stranger, "")
+		foreign = e.ok(404, method, refreshPath(row), stranger, "")
+	}
+	if unknown.code(t) != foreign.code(t) {
+		t.Errorf("a foreign tweet is told from an unknown one: %s, %s", foreign.body, unknown.body)
+	}
+	e.exec(`delete from twitter_engagement_tracking`)
+	if a := e.ok(409, "POST", refreshPath(row), e.service, ""); a.code(t) != "not_tracked" {
+		t.Errorf("%s", a.body)
+	}
+}
+
+func TestRefreshSaysWhyItFailed(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		fault  twittertest.Fault
+		status int
+		code   string
+	}{
+		{twittertest.OutOfCredit, 402, "out_of_credit"},
+		{twittertest.RateLimited, 429, "rate_limited"},
+		{twittertest.Unauthorized, 502, "key_refused"},
+	} {
+		t.Run(string(tc.fault), func(t *testing.T) {
+			t.Parallel()
+			e := newEngine(t, options{tweets: 2, workers: 1})
+			row, _ := e.row(0)
+			must(t, e.double.Steer(twittertest.Steering{Calls: []twittertest.CallSteering{{Fault: tc.fault, Next: 1}}}))
+			a := e.ok(tc.status, "POST", refreshPath(row), e.service, "")
+			if a.code(t) != tc.code {
+				t.Errorf("%s", a.body)
+			}
+			if tc.status == 429 && a.header.Get("Retry-After") == "" {
+				t.Error("it does not say when to come again")
+			}
+			if tc.fault == twittertest.OutOfCredit {
+				// Known by now: nothing is asked for.
+				calls := e.double.Stats().Calls
+				other, _ := e.row(1)
+				e.ok(402, "POST", refreshPath(other), e.service, "")
+				if n := e.double.Stats().Calls; n != calls {
+					t.Errorf("%d calls while out of credit", n-calls)
+				}
+			}
+		})
+	}
+}
+
+func TestRefreshOfADeletedTweet(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t, options{tweets: 2, workers: 1})
+	row, id := e.row(0)
+	must(t, e.double.Steer(twittertest.Steering{Tweets: []twittertest.TweetSteering{{Fault: twittertest.Deleted, IDs: []string{id}}}}))
+	if a := e.ok(410, "POST", refreshPath(row), e.service, ""); a.code(t) != "gone" {
+		t.Errorf("%s", a.body)
+	}
+}
+
+// TestRefreshThatTakesLonger is answered 202, and later at its Location.
+func TestRefreshThatTakesLonger(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t, options{tweets: 2}) // no worker yet
+	row, _ := e.row(0)
+	a := e.ok(202, "POST", refreshPath(row)+"?wait=10ms", e.service, "")
+	at := a.header.Get("Location")
+	if !strings.HasPrefix(at, refreshPath(row)+"/") || a.header.Get("Retry-After") == "" {
+		t.Fatalf("location %q", at)
+	}
+	e.ok(202, "GET", at, e.service, "")
+	var current refreshAnswer
+	e.ok(200, "GET", refreshPath(row), e.service, "").into(t, &current)
+	if !current.Data.Refreshing {
+		t.Error("nothing says that a refresh is under way")
+	}
+	other, _ := e.row(1)
+	e.ok(404, "GET", strings.Replace(at, row.String(), other.String(), 1), e.service, "")
+	e.ok(404, "GET", refreshPath(row)+"/"+uuid.NewString(), e.service, "")
+	_, stranger := e.user("manager", false)
+	e.ok(404, "GET", at, stranger, "")
+
+	e.startWorker()
+	wait(t, func() bool { return e.do("GET", at, e.service, "").status == 200 })
+	var done refreshAnswer
+	e.ok(200, "GET", at, e.service, "").into(t, &done)
+	if !done.Data.SnapshotCreated {
+		t.Errorf("%+v", done)
+	}
+	e.exec(`update gorgone.refresh_requests set closed_at = null, outcome = null, deadline = requested_at - interval '1 s'`)
+	if a := e.ok(504, "GET", at, e.service, ""); a.code(t) != "expired" {
+		t.Errorf("past its deadline: %s", a.body)
+	}
+}
+
+// TestRefreshSurvivesALostEvent: the row is read again, so that the answer comes
+// later and not never.
+func TestRefreshSurvivesALostEvent(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t, options{tweets: 1})
+	row, id := e.row(0)
+	var a answer
+	var waiting conc.WaitGroup
+	waiting.Go(func() { a = e.do("POST", refreshPath(row), e.service, "") })
+	wait(t, func() bool { return e.count(`select count(*) from gorgone.refresh_requests`) == 1 })
+	// The failure is recorded and nobody is told.
+	must(t, e.store.FailRefreshes(t.Context(), []store.RefreshFailure{{TweetID: id, Cause: string(queue.CauseProvider), Reason: "nobody was told"}}))
+	waiting.Wait()
+	if a.status != 502 || !strings.Contains(string(a.body), "nobody was told") {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+}
+
+func TestRefreshLimitsUsers(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t, options{tweets: 5, workers: 1, config: func(c *web.Config) {
+		c.UserLimits = store.Limits{Allowance: 3}
+	}})
+	_, user := e.user("operator", true)
+	for i := range 3 {
+		row, _ := e.row(i)
+		e.ok(200, "POST", refreshPath(row), user, "")
+	}
+	row, _ := e.row(0)
+	e.ok(200, "POST", refreshPath(row), user, "") // cached: costs nothing
+	row, _ = e.row(3)
+	a := e.ok(429, "POST", refreshPath(row), user, "")
+	if a.code(t) != "limit" || a.header.Get("Retry-After") == "" || !strings.Contains(string(a.body), "3 refreshes an hour") {
+		t.Errorf("%s", a.body)
+	}
+	_, other := e.user("operator", true)
+	e.ok(200, "POST", refreshPath(row), other, "")
+	row, _ = e.row(4)
+	e.ok(200, "POST", refreshPath(row), e.service, "") // services have no such limit
+}
+
+func TestRefreshServesAllZones(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t, options{tweets: 1, workers: 1})
+	row, id := e.row(0)
+	zone, err := e.store.CreateZone(t.Context(), store.Zone{Name: "other"})
+	must(t, err)
+	tweet, _ := e.double.Population().Tweet(id)
+	tracked, err := e.store.Track(t.Context(), zone.ID, []store.NewTweet{{TweetID: id, CreatedAt: tweet.CreatedAt}})
+	must(t, err)
+	e.ok(200, "POST", refreshPath(row), e.service, "")
+	var a refreshAnswer
+	e.ok(200, "POST", refreshPath(tracked[0].Row), e.service, "").into(t, &a)
+	if !a.Cached || e.double.Stats().Calls != 1 {
+		t.Errorf("the other zone's row: %+v, %d calls", a, e.double.Stats().Calls)
+	}
+}
+
+// TestRefreshesUnderLoad presses 200 times at once, on 50 tweets, while a backlog
+// drains: each tweet is looked up at most once for it.
+func TestRefreshesUnderLoad(t *testing.T) {
+	t.Parallel()
+	const tweets, presses, backlog = 50, 200, 3000
+	e := newEngine(t, options{tweets: backlog, workers: 2})
+	e.exec(`update twitter_engagement_tracking k set next_update_at = next_update_at + interval '1 hour'
+		from (select id from twitter_tweets order by tweet_id limit $1) w where w.id = k.tweet_db_id`, tweets)
+	paths := make([]string, tweets)
+	wanted := make(map[string]bool)
+	for i := range paths {
+		row, id := e.row(i)
+		paths[i], wanted[id] = refreshPath(row), true
+	}
+	var draining conc.WaitGroup
+	draining.Go(func() { e.ok(200, "POST", updatePath+"?wait=60s", e.service, `{"limit":10000}`) })
+	wait(t, func() bool { return e.double.Stats().Calls > 2 })
+	var pressing conc.WaitGroup
+	var answered atomic.Int64
+	for i := range presses {
+		pressing.Go(func() {
+			if a := e.do("POST", paths[i%tweets]+"?wait=30s", e.service, ""); a.status == 200 {
+				answered.Add(1)
+			} else {
+				t.Errorf("press %d: %d %s", i, a.status, a.body)
+			}
+		})
+	}
+	pressing.Wait()
+	draining.Wait()
+	asked := 0
+	for _, c := range e.double.Calls() {
+		for _, id := range c.IDs {
+			if wanted[id] {
+				asked++
+			}
+		}
+	}
+	if answered.Load() != presses || asked > tweets {
+		t.Errorf("%d of %d answered, %d ids looked up for %d tweets", answered.Load(), presses, asked, tweets)
+	}
+	if n := e.count(`select count(*) from gorgone.refresh_requests where outcome is distinct from 'updated' and outcome is distinct from 'current'`); n != 0 {
+		t.Errorf("%d requests have no good end", n)
+	}
+}
