@@ -1,3 +1,8 @@
+// The tests of this file ask the vendor's own JavaScript SDK, which needs Node.js and
+// an npm install; the gate brings both and sets the tag.
+
+//go:build sdk
+
 package auth_test
 
 import (
