@@ -72,6 +72,27 @@ type workerConfig struct {
 	Grace        time.Duration `envconfig:"GORGONE_GRACE" default:"8s" desc:"time that work in flight gets at a stop (0s to 5m)"`
 }
 
+type webConfig struct {
+	Listen     string        `envconfig:"GORGONE_WEB_LISTEN" default:"127.0.0.1:8080" desc:"address to serve HTTP on; when it is taken, gorgone up takes another port, and gorgone web does not start"`
+	PublicURL  string        `envconfig:"GORGONE_WEB_PUBLIC_URL" desc:"https address under which others reach this server, as QStash signs it"`
+	Tokens     secret        `envconfig:"GORGONE_WEB_TOKENS" desc:"services that may call, comma separated, as gorgone token new prints them: name:scope+scope:sha256"`
+	WebhookKey secret        `envconfig:"GORGONE_WEB_WEBHOOK_KEY" desc:"what the provider sends in X-API-Key with pushed tweets; empty: TWITTER_API_KEY, if that is twitterapi.io's"`
+	Origins    string        `envconfig:"GORGONE_WEB_ORIGINS" desc:"sites whose pages may call from a browser, comma separated: https://app.example.com"`
+	Proxies    string        `envconfig:"GORGONE_WEB_TRUSTED_PROXIES" desc:"networks of the proxies in front, comma separated; only theirs is an X-Forwarded-For believed"`
+	Cooldown   time.Duration `envconfig:"GORGONE_WEB_REFRESH_COOLDOWN" default:"2s" desc:"least time between two refreshes of a user (0s to 1h)"`
+	Allowance  int           `envconfig:"GORGONE_WEB_REFRESH_ALLOWANCE" default:"120" desc:"refreshes of a user in an hour (1 to 100000)"`
+	Force      bool          `envconfig:"GORGONE_WEB_REFRESH_FORCE" default:"false" desc:"users may ask for a refresh of what was seen less than 15 s ago, as services may"`
+	Refreshers string        `envconfig:"GORGONE_WEB_REFRESH_ROLES" default:"super_admin,admin,operator,manager" desc:"roles whose users may have a tweet refreshed, comma separated"`
+
+	SupabaseURL    string `envconfig:"SUPABASE_URL" desc:"address of the Supabase project whose users may call: https://<ref>.supabase.co; empty: no users"`
+	SupabaseSecret secret `envconfig:"SUPABASE_JWT_SECRET" desc:"the project's shared secret, as long as it still signs sessions with that (HS256)"`
+
+	QStashCurrent secret `envconfig:"QSTASH_CURRENT_SIGNING_KEY" desc:"key that QStash signs with; empty: QStash may not call"`
+	QStashNext    secret `envconfig:"QSTASH_NEXT_SIGNING_KEY" desc:"key that QStash signs with after the next roll"`
+	QStashMore    secret `envconfig:"QSTASH_MORE_SIGNING_KEYS" desc:"keys of further regions: current:next, comma separated"`
+	QStashLocal   bool   `envconfig:"QSTASH_DEVELOPMENT" default:"false" desc:"accept the published keys of QStash's development server; never in production"`
+}
+
 type logConfig struct {
 	Level string `envconfig:"GORGONE_LOG_LEVEL" default:"info" desc:"debug, info, warn or error"`
 }
@@ -84,6 +105,7 @@ type config struct {
 	Schedule   scheduleConfig
 	Dispatcher dispatcherConfig
 	Worker     workerConfig
+	Web        webConfig
 	Log        logConfig
 }
 
@@ -103,7 +125,7 @@ func loadConfig() (config, error) {
 }
 
 func (c *config) sections() []any {
-	return []any{&c.Database, &c.Queue, &c.Provider, &c.Schedule, &c.Dispatcher, &c.Worker, &c.Log}
+	return []any{&c.Database, &c.Queue, &c.Provider, &c.Schedule, &c.Dispatcher, &c.Worker, &c.Web, &c.Log}
 }
 
 // loadSection fills one struct field by field, because envconfig stops at the
@@ -191,6 +213,11 @@ func (c *config) validate() (faults []error) {
 	between("GORGONE_REFRESH_SLOTS", c.Worker.RefreshSlots, 1, 64)
 	between("GORGONE_WRITES", c.Worker.Writes, 1, 64)
 	within("GORGONE_GRACE", c.Worker.Grace, 0, 5*time.Minute)
+	within("GORGONE_WEB_REFRESH_COOLDOWN", c.Web.Cooldown, 0, time.Hour)
+	between("GORGONE_WEB_REFRESH_ALLOWANCE", c.Web.Allowance, 1, 100_000)
+	check((c.Web.QStashCurrent == "") == (c.Web.QStashNext == ""), "QSTASH_CURRENT_SIGNING_KEY and QSTASH_NEXT_SIGNING_KEY go together")
+	check(c.Web.QStashCurrent == "" || c.Web.PublicURL != "", "GORGONE_WEB_PUBLIC_URL is not set: without it nobody can tell whether QStash's signature is for us")
+	check(c.Web.SupabaseSecret == "" || c.Web.SupabaseURL != "", "SUPABASE_URL is not set, and SUPABASE_JWT_SECRET is")
 	oneOf("GORGONE_LOG_LEVEL", c.Log.Level, "debug", "info", "warn", "error")
 	return faults
 }

@@ -63,9 +63,9 @@ Exit codes: 0 done, 1 it failed, 2 bad usage or configuration, 3 not found,
 	})
 	root.PersistentFlags().StringVar(&a.dataDir, "data-dir", ".gorgone", "folder of gorgone up: where it keeps its data, and how other commands find it")
 	root.AddCommand(
-		newUp(a), newDispatcher(a), newWorker(a), newMigrate(a),
+		newUp(a), newDispatcher(a), newWorker(a), newWeb(a), newMigrate(a),
 		newTrack(a), newRefresh(a), newStats(a), newHistory(a), newDue(a),
-		newProvider(a), newProbe(a), newDoctor(a), newBench(a), newVersion(a),
+		newProvider(a), newProbe(a), newDoctor(a), newBench(a), newToken(a), newVersion(a),
 	)
 	return root
 }

@@ -20,6 +20,7 @@ type running struct {
 	NATSURL     string    `json:"nats_url"`
 	ProviderURL string    `json:"provider_url,omitempty"` // of the provider double
 	ProviderKey string    `json:"provider_key,omitempty"`
+	WebURL      string    `json:"web_url"`
 	Rate        float64   `json:"rate"` // calls a second, which all replicas must agree on
 }
 

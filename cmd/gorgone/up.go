@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"time"
@@ -22,8 +23,9 @@ import (
 // upOptions are the flags of gorgone up.
 type upOptions struct {
 	demo
-	speed float64
-	reset bool
+	speed  float64
+	reset  bool
+	listen string
 }
 
 func newUp(a *app) *cobra.Command {
@@ -31,8 +33,8 @@ func newUp(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Run everything on this machine",
-		Long: `Run NATS, Postgres, a dispatcher and a worker in one process, with all data in
-one folder. Ctrl-C stops it; started again it goes on where it was.
+		Long: `Run NATS, Postgres, a dispatcher, a worker and the web server in one process,
+with all data in one folder. Ctrl-C stops it; started again it goes on where it was.
 
 Without TWITTER_API_KEY it is a demonstration: tweets are made up, and a double
 of the provider answers for them over HTTP. --replay makes them from a file of
@@ -58,6 +60,7 @@ With DATABASE_URL or NATS_URL set, it uses those instead of its own.`,
 	f.IntVar(&o.Tweets, "tweets", 300, "number of tweets of the demonstration")
 	f.DurationVar(&o.Spread, "spread", 6*time.Hour, "time over which they are posted")
 	f.Uint64Var(&o.Seed, "seed", 1, "seed of what is drawn by chance")
+	f.StringVar(&o.listen, "listen", "", "address to serve HTTP on; must be free (default: GORGONE_WEB_LISTEN, or another port when that is taken)")
 	f.BoolVar(&o.reset, "reset", false, "delete what is in the data folder first")
 	return cmd
 }
@@ -141,6 +144,7 @@ type house struct {
 	parts
 	running   running
 	collector *collector // nil with a real provider
+	listener  net.Listener
 	setting   clock.Setting
 }
 
@@ -182,6 +186,14 @@ func (a *app) openHouse(ctx context.Context, o upOptions, fail context.CancelCau
 		return h, err
 	}
 	h.running.Rate = h.provider.rate
+	if o.listen != "" {
+		a.cfg.Web.Listen = o.listen
+	}
+	if h.listener, err = a.listen(ctx, o.listen == ""); err != nil {
+		return h, err
+	}
+	open.add(func() { _ = h.listener.Close() })
+	h.running.WebURL = "http://" + h.listener.Addr().String()
 	h.running.DatabaseURL, h.running.NATSURL = string(a.cfg.Database.URL), string(a.cfg.Queue.URL)
 	return h, nil
 }
@@ -288,6 +300,10 @@ func (a *app) runHouse(ctx context.Context, h house, terminal bool) error {
 	if err != nil {
 		return err
 	}
+	s, err := a.newLocalServer(h.parts)
+	if err != nil {
+		return err
+	}
 	// The clock keeps running until the roles that go by it have stopped.
 	timekeeping, stopTime := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopTime()
@@ -299,6 +315,11 @@ func (a *app) runHouse(ctx context.Context, h house, terminal bool) error {
 	beside.Go(func() { a.watch(timekeeping, h, w.Progress, terminal) })
 	roles.Go(func() { a.dispatch(ctx, h.parts) })
 	roles.Go(func() { w.Run(ctx) })
+	roles.Go(func() {
+		if err := s.run(ctx, h.listener); err != nil {
+			a.log.Error().Err(err).Msg("the web server ended")
+		}
+	})
 	if h.collector != nil {
 		roles.Go(func() {
 			h.collector.run(ctx, func(err error) { a.log.Error().Err(err).Msg("collector") })

@@ -19,7 +19,7 @@ const (
 // greet says where everything is.
 func (a *app) greet(h house, o upOptions, terminal bool) {
 	if !terminal {
-		a.log.Info().Str("data_dir", a.dataDir).Str("postgres", address(a.cfg.Database.URL)).Str("nats", address(a.cfg.Queue.URL)).Str("provider", h.provider.name).
+		a.log.Info().Str("data_dir", a.dataDir).Str("postgres", address(a.cfg.Database.URL)).Str("nats", address(a.cfg.Queue.URL)).Str("http", h.running.WebURL).Str("provider", h.provider.name).
 			Str("provider_url", a.cfg.Provider.URL).Float64("speed", o.speed).Dur("lease_ms", h.queue.Lease()).
 			Float64("calls_per_second", h.provider.rate).Msg("up")
 		return
@@ -29,6 +29,7 @@ func (a *app) greet(h house, o upOptions, terminal bool) {
 	fmt.Fprintf(w, "  data      %s (log: %s/gorgone.log)\n", a.dataDir, a.dataDir)
 	fmt.Fprintf(w, "  postgres  %s (password in %s/%s)\n", address(a.cfg.Database.URL), a.dataDir, runningFile)
 	fmt.Fprintf(w, "  nats      %s\n", address(a.cfg.Queue.URL))
+	fmt.Fprintf(w, "  http      %s (token: %s/%s)\n", h.running.WebURL, a.dataDir, localTokenFile)
 	if h.collector != nil {
 		fmt.Fprintf(w, "  provider  a double at %s with %d tweets; set TWITTER_API_KEY to ask the real one\n", a.cfg.Provider.URL, h.collector.population.Len())
 	} else {
