@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -70,6 +71,9 @@ func queueWrites(b *pgx.Batch, writes []write, required map[string]bool, now tim
 		history  historyArrays
 		tracking trackingArrays
 	)
+	tweets.grow(len(writes))
+	history.grow(len(writes))
+	tracking.grow(len(writes))
 	for _, w := range writes {
 		tracking.add(w.outcome.Row, w.outcome.After, w.unclaim)
 		if w.outcome.Outcome != OutcomeApplied {
@@ -93,10 +97,22 @@ func queueWrites(b *pgx.Batch, writes []write, required map[string]bool, now tim
 	return nil
 }
 
+// growAll makes room for n more items in each column.
+func growAll[T any](columns [][]T, n int) {
+	for i := range columns {
+		columns[i] = slices.Grow(columns[i], n)
+	}
+}
+
 // tweetArrays are the columns of updateTweets.
 type tweetArrays struct {
 	ids    []uuid.UUID
 	counts [6][]pgtype.Int4
+}
+
+func (a *tweetArrays) grow(n int) {
+	a.ids = slices.Grow(a.ids, n)
+	growAll(a.counts[:], n)
 }
 
 func (a *tweetArrays) add(id uuid.UUID, m engagement.Metrics) {
@@ -129,6 +145,13 @@ var (
 )
 
 const historyTable = "twitter_engagement_history"
+
+func (a *historyArrays) grow(n int) {
+	a.ids, a.tweets = slices.Grow(a.ids, n), slices.Grow(a.tweets, n)
+	a.at, a.velocity = slices.Grow(a.at, n), slices.Grow(a.velocity, n)
+	growAll(a.counts[:], n)
+	growAll(a.deltas[:], n)
+}
 
 func (a *historyArrays) add(tweet uuid.UUID, s *engagement.Snapshot, required map[string]bool) error {
 	// Version 7 begins with the time: new points lie together in the index.
@@ -170,6 +193,17 @@ type trackingArrays struct {
 	updates, attempts, misses         []int32
 	counts                            [6][]pgtype.Int4
 	unclaim                           []bool
+}
+
+func (a *trackingArrays) grow(n int) {
+	a.ids, a.tiers, a.unclaim = slices.Grow(a.ids, n), slices.Grow(a.tiers, n), slices.Grow(a.unclaim, n)
+	times := [][]*time.Time{a.observed, a.next, a.retry, a.missed, a.at}
+	growAll(times, n)
+	a.observed, a.next, a.retry, a.missed, a.at = times[0], times[1], times[2], times[3], times[4]
+	numbers := [][]int32{a.updates, a.attempts, a.misses}
+	growAll(numbers, n)
+	a.updates, a.attempts, a.misses = numbers[0], numbers[1], numbers[2]
+	growAll(a.counts[:], n)
 }
 
 func (a *trackingArrays) add(id uuid.UUID, t engagement.Tracking, unclaim bool) {
