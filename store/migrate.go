@@ -103,8 +103,7 @@ func runGoose(ctx context.Context, config *pgx.ConnConfig) (steps []Migration, e
 		return nil, fmt.Errorf("read the migrations: %w", err)
 	}
 	results, err := provider.Up(ctx)
-	var partial *goose.PartialError
-	if errors.As(err, &partial) {
+	if partial, ok := errors.AsType[*goose.PartialError](err); ok {
 		results = partial.Applied
 	}
 	for _, r := range results {

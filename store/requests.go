@@ -186,18 +186,18 @@ func (s *Store) readForRefresh(ctx context.Context, t *tx, r RequestRefresh) (us
 
 // withinLimits returns a [LimitError] for a requester who has to wait.
 func (s *Store) withinLimits(l Limits, used spent, now time.Time) error {
-	real := func(engine time.Duration) time.Duration {
+	realTime := func(engine time.Duration) time.Duration {
 		return time.Duration(float64(engine) * float64(time.Second) / float64(s.clock.Engine(time.Second)))
 	}
 	if used.count == 0 {
 		return nil
 	}
-	if left := l.Cooldown - real(now.Sub(used.last)); left > 0 {
+	if left := l.Cooldown - realTime(now.Sub(used.last)); left > 0 {
 		return &LimitError{After: left, Reason: fmt.Sprintf("one refresh every %s, please", l.Cooldown)}
 	}
 	if l.Allowance > 0 && used.count >= l.Allowance {
 		return &LimitError{
-			After:  max(allowanceWindow-real(now.Sub(used.first)), time.Second),
+			After:  max(allowanceWindow-realTime(now.Sub(used.first)), time.Second),
 			Reason: fmt.Sprintf("the allowance of %d refreshes an hour is used up", l.Allowance),
 		}
 	}

@@ -41,7 +41,7 @@ func (c *handClock) Now() time.Time {
 	return c.now
 }
 
-func (c *handClock) Engine(real time.Duration) time.Duration { return real }
+func (c *handClock) Engine(d time.Duration) time.Duration { return d }
 
 func (c *handClock) advance(d time.Duration) {
 	c.mu.Lock()

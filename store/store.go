@@ -11,7 +11,7 @@ type Clock interface {
 	// Now returns engine time.
 	Now() time.Time
 	// Engine converts a real duration (a lease, a back-off) to engine time.
-	Engine(real time.Duration) time.Duration
+	Engine(d time.Duration) time.Duration
 }
 
 // Store reads and writes tracked tweets. It is safe for concurrent use.

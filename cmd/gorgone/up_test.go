@@ -96,7 +96,7 @@ func tail(s string, lines int) string {
 // dataDir is a folder that the user running Postgres can enter.
 func dataDir(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "gorgone-up-") //nolint:usetesting // a test's own folder is closed to that user
+	dir, err := os.MkdirTemp("", "gorgone-up-")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,7 +33,7 @@ func download(dir, base string, from source) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(scratch) //nolint:errcheck // a leftover does no harm
+	defer os.RemoveAll(scratch)
 	data := filepath.Join(scratch, "data")
 	if err := os.Mkdir(data, 0o700); err != nil {
 		return err

@@ -27,7 +27,7 @@ func startProcess(o owner, logFile, program string, args ...string) (*process, e
 	if err != nil {
 		return nil, fmt.Errorf("open the server's log: %w", err)
 	}
-	defer out.Close()                     //nolint:errcheck // the child has its own copy
+	defer out.Close()
 	cmd := exec.Command(program, args...) // #nosec G204 //nolint:noctx // ended by Stop
 	o.command(cmd)
 	dieWithParent(cmd.SysProcAttr)
