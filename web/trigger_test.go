@@ -167,4 +167,3 @@ func TestTriggerWithoutAQueue(t *testing.T) {
 		t.Errorf("%s", a.body)
 	}
 }
-
