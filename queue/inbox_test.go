@@ -34,7 +34,7 @@ func TestInboxEndGivesBack(t *testing.T) {
 			var sent, taken []uuid.UUID
 			var wg conc.WaitGroup
 			// Messages arrive just as workers stop, again and again.
-			for range 20 {
+			for i := range 60 {
 				in := batches(t, q)
 				ctx, cancel := context.WithCancelCause(testContext(t))
 				wg.Go(func() {
@@ -53,7 +53,11 @@ func TestInboxEndGivesBack(t *testing.T) {
 				awaitDepth(t, q, "a worker waits", func(d queue.Depth) bool { return d.Batch.Waiting > 0 })
 				b := newBatch(1, 1)
 				sent = append(sent, b.ID)
-				wg.Go(func() { publish(t, q, b) })
+				if i%2 == 0 {
+					publish(t, q, b) // it is on its way to the worker
+				} else {
+					wg.Go(func() { publish(t, q, b) })
+				}
 				c.end(in, cancel)
 				wg.Wait()
 				cancel(nil)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -96,6 +97,52 @@ func TestRefreshOvertakesSaturatedBatches(t *testing.T) {
 		t.Errorf("%d batch calls were let go meanwhile, want about %d", n, run*refreshes)
 	}
 }
+
+// A slot that was not used in time is lost: the calls of other replicas may follow
+// too closely on it.
+func TestLateSlotIsForfeited(t *testing.T) {
+	t.Parallel()
+	_, q := start(t, queue.Config{})
+	var log grantLog
+	var clock jumpingClock
+	p, err := queue.NewPace(testContext(t), q, queue.PaceConfig{Key: "k", Rate: 20, OnGrant: log.add}, &clock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	waiting := reserveAhead(t, p)
+	clock.ahead.Store(int64(time.Second)) // as if the process had been frozen
+	if err := <-waiting; err != nil {
+		t.Fatal(err)
+	}
+	grants := log.bySlot()
+	if last := grants[len(grants)-1]; len(grants) != 2 || last.At.Sub(last.Slot) > 21*time.Millisecond {
+		t.Errorf("%d calls, the last %s after its slot", len(grants), last.At.Sub(last.Slot))
+	}
+	if s := p.Stats(); s.Forfeited != 1 || s.Reservations != 3 {
+		t.Errorf("stats are %+v, want one slot forfeited and one more reserved", s)
+	}
+}
+
+// reserveAhead lets one call go, and then has another wait for a slot that is
+// reserved already: some 40 ms ahead at 20 calls a second.
+func reserveAhead(t *testing.T, p *queue.Pace) (waiting <-chan error) {
+	t.Helper()
+	lane := p.Lane(queue.LaneRefresh)
+	if err := lane.Wait(testContext(t)); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	ctx := testContext(t)
+	go func() { done <- lane.Wait(ctx) }()
+	await(t, "a slot is reserved", func() bool { return p.Stats().Reservations == 2 })
+	return done
+}
+
+// jumpingClock is a clock of the database that can be put forward.
+type jumpingClock struct{ ahead atomic.Int64 }
+
+func (c *jumpingClock) Database() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
 
 func TestPaceUnlimited(t *testing.T) {
 	t.Parallel()

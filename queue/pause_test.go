@@ -88,6 +88,28 @@ func TestPauseIsOnlyLengthened(t *testing.T) {
 	}
 }
 
+// A call whose slot is reserved when the pause comes does not start in it.
+func TestPauseHoldsReservedCall(t *testing.T) {
+	t.Parallel()
+	_, q := start(t, queue.Config{})
+	var log grantLog
+	p := join(t, q, queue.PaceConfig{Key: "k", Rate: 20, OnGrant: log.add})
+	waiting := reserveAhead(t, p)
+	until := time.Now().Add(300 * time.Millisecond)
+	if err := p.Pause(testContext(t), until, "429"); err != nil {
+		t.Fatal(err)
+	}
+	paused := time.Now()
+	if err := <-waiting; err != nil {
+		t.Fatal(err)
+	}
+	for _, at := range log.times() {
+		if at.After(paused) && at.Before(until) {
+			t.Errorf("a call started %s before the end of the pause", until.Sub(at))
+		}
+	}
+}
+
 // Calls that wait for their slots when the pause comes do not start before it is
 // over, and then not in a burst.
 func TestPauseHoldsWaitingCalls(t *testing.T) {

@@ -71,11 +71,14 @@ func (l *PaceLane) Wait(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := l.p.sleep(ctx, slot.Sub(l.p.clock.Database())); err != nil {
-			l.giveBack(slot)
-			return err
-		}
 		now := l.p.clock.Database()
+		// The shared clock may stand still for a moment, to let the database catch up.
+		for ; now.Before(slot); now = l.p.clock.Database() {
+			if err := l.p.sleep(ctx, slot.Sub(now)); err != nil {
+				l.giveBack(slot)
+				return err
+			}
+		}
 		if l.p.late(slot, now) {
 			l.p.stats.forfeited.Add(1)
 			continue
