@@ -51,6 +51,23 @@ const selectDue = `
 	limit $2::int4
 	for update skip locked`
 
+const selectZonesOf = `
+	select w.id, w.tweet_id, z.id is not null and coalesce(z.is_active, true)
+	from public.twitter_tweets w left join public.zones z on z.id = w.zone_id
+	where w.id = any($1::uuid[])`
+
+// selectSiblings locks all live rows of the tweets that nobody holds.
+const selectSiblings = `
+	select k.tweet_db_id, w.tweet_id, greatest(k.next_update_at, k.retry_at)
+	from public.twitter_tweets w
+	join public.twitter_engagement_tracking k on k.tweet_db_id = w.id
+	join public.zones z on z.id = w.zone_id
+	where w.tweet_id = any($1::text[])
+	and k.next_update_at is not null
+	and (k.claimed_until is null or k.claimed_until <= $2::timestamptz)
+	and coalesce(z.is_active, true)
+	for update of k skip locked`
+
 // takeDue locks up to want due rows of active zones, in due order, and parks the
 // rows of inactive zones that it meets.
 func (s *Store) takeDue(ctx context.Context, t *tx, now time.Time, want int, claimed *Claimed) ([]dueRow, error) {
@@ -97,10 +114,6 @@ func (s *Store) takeDue(ctx context.Context, t *tx, now time.Time, want int, cla
 
 // splitByZone completes rows, and tells those of active zones from the others.
 func splitByZone(ctx context.Context, t *tx, rows []dueRow) (active []dueRow, idle []uuid.UUID, err error) {
-	const sql = `
-		select w.id, w.tweet_id, z.id is not null and coalesce(z.is_active, true)
-		from public.twitter_tweets w left join public.zones z on z.id = w.zone_id
-		where w.id = any($1::uuid[])`
 	ids := make([]uuid.UUID, len(rows))
 	for i, r := range rows {
 		ids[i] = r.id
@@ -110,7 +123,7 @@ func splitByZone(ctx context.Context, t *tx, rows []dueRow) (active []dueRow, id
 	}
 	var found []dueRow
 	b := t.group()
-	b.Queue(sql, ids).Query(collect(&found, func(r pgx.CollectableRow) (d dueRow, err error) {
+	b.Queue(selectZonesOf, ids).Query(collect(&found, func(r pgx.CollectableRow) (d dueRow, err error) {
 		return d, r.Scan(&d.id, &d.tweetID, &d.active)
 	}))
 	if err := t.send(ctx, b); err != nil {
@@ -147,16 +160,6 @@ func (s *Store) park(ctx context.Context, t *tx, now time.Time, ids []uuid.UUID)
 // takeSiblings groups due rows by tweet, in due order, and locks with them all
 // other live rows of the same tweets that nobody holds.
 func takeSiblings(ctx context.Context, t *tx, now time.Time, due []dueRow) ([]*dueTweet, error) {
-	const sql = `
-		select k.tweet_db_id, w.tweet_id, greatest(k.next_update_at, k.retry_at)
-		from public.twitter_tweets w
-		join public.twitter_engagement_tracking k on k.tweet_db_id = w.id
-		join public.zones z on z.id = w.zone_id
-		where w.tweet_id = any($1::text[])
-		and k.next_update_at is not null
-		and (k.claimed_until is null or k.claimed_until <= $2::timestamptz)
-		and coalesce(z.is_active, true)
-		for update of k skip locked`
 	var (
 		tweets []*dueTweet
 		ids    []string
@@ -176,7 +179,7 @@ func takeSiblings(ctx context.Context, t *tx, now time.Time, due []dueRow) ([]*d
 	}
 	var siblings []dueRow
 	b := t.group()
-	b.Queue(sql, ids, now).Query(collect(&siblings, func(r pgx.CollectableRow) (d dueRow, err error) {
+	b.Queue(selectSiblings, ids, now).Query(collect(&siblings, func(r pgx.CollectableRow) (d dueRow, err error) {
 		return d, r.Scan(&d.id, &d.tweetID, &d.due)
 	}))
 	if err := t.send(ctx, b); err != nil {

@@ -1,0 +1,29 @@
+package store
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Statement is one of the statements that run all the time, and arguments for it.
+type Statement struct {
+	Name string
+	SQL  string
+	Args []any
+}
+
+// HotStatements returns the statements that claim and apply a batch, as they
+// read: for rows and tweets that are due at now.
+func HotStatements(now time.Time, rows []uuid.UUID, tweets []string) []Statement {
+	return []Statement{
+		{"claim: due rows", selectDue, []any{now, 2000}},
+		{"claim: their tweets and zones", selectZonesOf, []any{rows}},
+		{"claim: other rows of the tweets", selectSiblings, []any{tweets, now}},
+		{"claim: what is outstanding", selectOutstanding, []any{now, now.Add(-time.Minute)}},
+		{"apply: lock tracking rows", lockClaimed, []any{rows, rows[0]}},
+		{"apply: lock tweets", lockNamed, []any{rows}},
+		{"refresh: lock tracking rows", lockActive, []any{tweets}},
+		{"refresh: lock tweets", lockTweetIDs, []any{tweets}},
+	}
+}
