@@ -1,0 +1,194 @@
+package store_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"pgregory.net/rapid"
+
+	"gorgone/engagement"
+	"gorgone/store"
+)
+
+// model is what a test believes of one tweet's row: what the fence must let
+// through, and the points that this makes.
+type model struct {
+	row      uuid.UUID
+	claim    uuid.UUID // zero: none
+	observed time.Time
+	points   []point
+	likes    int64
+	attempts int
+}
+
+type point struct {
+	at    time.Time
+	likes int64
+}
+
+func (m *model) observe(at time.Time, likes int64) {
+	m.observed, m.likes, m.attempts = at, likes, 0
+	if n := len(m.points); n > 0 && at.Sub(m.points[n-1].at) < engagement.MinSnapshotGap {
+		return
+	}
+	m.points = append(m.points, point{at, likes})
+}
+
+// TestFenceModel runs random sequences of claims, answers on time, late and
+// doubled, misses, failures, refreshes and forced rows against the model: every
+// answer is written exactly when it may be, and the deltas always add up.
+func TestFenceModel(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t, store.ExecPrepared)
+	rapid.Check(t, func(rt *rapid.T) {
+		// One database for all sequences: each has a tweet of its own.
+		zone := e.newZone(t)
+		id := engagement.TweetIDAt(epoch, int64(uuid.New().ID()))
+		tracked := e.trackIn(t, zone, []store.NewTweet{{TweetID: id, CreatedAt: e.clock.Now()}})[0]
+		run := sequence{env: e, zone: zone, tweetID: id, model: model{row: tracked.Row}}
+		defer e.exec(t, `delete from zones where id = $1`, zone)
+		for range rapid.IntRange(1, 25).Draw(rt, "steps") {
+			run.step(rt)
+			run.check(rt)
+		}
+	})
+}
+
+// sequence is a run of steps on one tweet.
+type sequence struct {
+	*env
+	zone    uuid.UUID
+	tweetID string
+	model   model
+	works   []store.Work // messages out there; any may be delivered, more than once
+}
+
+func (s *sequence) step(t *rapid.T) {
+	s.clock.advance(time.Duration(rapid.IntRange(1, 150).Draw(t, "seconds")) * time.Second)
+	likes := rapid.Int64Range(0, 1000).Draw(t, "likes")
+	switch op := rapid.SampledFrom([]string{"claim", "claim", "apply", "apply", "apply", "miss", "fail", "refresh", "release"}).Draw(t, "step"); op {
+	case "claim":
+		s.claimDue(t, likes)
+	case "refresh":
+		s.refreshNow(t, likes)
+	case "release":
+		s.giveBack(t)
+	default:
+		if len(s.works) > 0 {
+			s.deliver(t, op, rapid.SampledFrom(s.works).Draw(t, "message"))
+		}
+	}
+}
+
+// claimDue makes the tweet due, claims it, and looks it up at once; the answer
+// is delivered by a later step, or never.
+func (s *sequence) claimDue(t *rapid.T, n int64) {
+	ctx := t.Context()
+	if _, err := s.ForceDue(ctx, store.DueFilter{Zone: s.zone, IncludeCold: true}); err != nil {
+		t.Fatal(err)
+	}
+	claimed, err := s.Claim(ctx, store.ClaimRequest{Tweets: 10, BatchTweets: 10, BatchRows: 10, Lease: lease})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(claimed.Batches) == 0 {
+		if s.model.claim == uuid.Nil {
+			t.Fatal("a due row that nobody holds was not claimed")
+		}
+		return
+	}
+	work := s.found(claimed.Batches[0], n)
+	s.model.claim = work.ClaimID
+	s.works = append(s.works, work)
+}
+
+func (s *sequence) deliver(t *rapid.T, op string, work store.Work) {
+	work.Results = slices.Clone(work.Results)
+	result := &work.Results[0]
+	want := store.OutcomeLostClaim
+	switch held := s.model.claim == work.ClaimID; {
+	case held && op == "miss":
+		result.Kind, want = store.Missing, store.OutcomeMissing
+	case held && op == "fail":
+		result.Kind, want = store.Unresolved, store.OutcomeUnresolved
+		s.model.attempts++
+	case held && !result.Observation.At.After(s.model.observed):
+		want = store.OutcomeStale
+	case held:
+		want = store.OutcomeApplied
+		s.model.observe(result.Observation.At, result.Observation.Metrics.Likes.Value())
+	}
+	if want != store.OutcomeLostClaim {
+		s.model.claim = uuid.Nil
+	}
+	applied, err := s.Apply(t.Context(), work)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(applied.Rows) != 1 || applied.Rows[0].Outcome != want {
+		t.Fatalf("%s: outcome %+v, want %s", op, applied.Rows, want)
+	}
+}
+
+func (s *sequence) refreshNow(t *rapid.T, n int64) {
+	ago := time.Duration(rapid.IntRange(0, 120).Draw(t, "asked ago")) * time.Second
+	asked := s.clock.Now().Add(-ago)
+	applied, err := s.ApplyRefresh(t.Context(), []store.RefreshResult{{
+		TweetID: s.tweetID, RequestedAt: asked, Kind: store.Found,
+		Observation: engagement.Observation{At: s.clock.Now(), Metrics: likes(n)},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := store.OutcomeNewer
+	if s.model.observed.IsZero() || s.model.observed.Before(asked) {
+		want = store.OutcomeApplied
+		s.model.observe(s.clock.Now(), n)
+		s.model.claim = uuid.Nil
+	}
+	if len(applied.Rows) != 1 || applied.Rows[0].Outcome != want {
+		t.Fatalf("refresh: outcome %+v, want %s", applied.Rows, want)
+	}
+}
+
+func (s *sequence) giveBack(t *rapid.T) {
+	if len(s.works) == 0 {
+		return
+	}
+	work := rapid.SampledFrom(s.works).Draw(t, "given back")
+	if err := s.Release(t.Context(), work.ClaimID, work.Results[0].Rows); err != nil {
+		t.Fatal(err)
+	}
+	if s.model.claim == work.ClaimID {
+		s.model.claim = uuid.Nil
+	}
+}
+
+// check compares the database with the model.
+func (s *sequence) check(t *rapid.T) {
+	points, err := s.History(t.Context(), s.model.row, store.HistoryRange{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := make([]point, len(points))
+	for i, p := range points {
+		got[i] = point{p.At, p.Metrics.Likes.Value()}
+	}
+	if fmt.Sprint(got) != fmt.Sprint(s.model.points) {
+		t.Fatalf("history %v, want %v", got, s.model.points)
+	}
+	telescopes(t, points)
+	w, err := s.Tweet(t.Context(), s.model.row)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w.Tracking.Metrics.Likes.Value() != s.model.likes || !w.Tracking.ObservedAt.Equal(s.model.observed) || w.Tracking.Attempts != s.model.attempts {
+		t.Fatalf("row %+v, want %+v", w.Tracking, s.model)
+	}
+	if held := !w.ClaimedUntil.IsZero(); held != (s.model.claim != uuid.Nil) {
+		t.Fatalf("row is claimed: %v, want %v", held, !held)
+	}
+}
