@@ -3,7 +3,6 @@ package queue
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -69,30 +68,21 @@ func (q *Queue) CallAudience() error {
 type Audience struct {
 	heard atomic.Int64 // when it was last heard of, by started
 	since time.Time
-	sub   *nats.Subscription
 }
 
-// NewAudience listens for readers of live events.
+// NewAudience listens for readers of live events, as long as the queue's
+// connection lasts.
 func NewAudience(q *Queue) (*Audience, error) {
 	a := &Audience{since: time.Now()}
 	a.heard.Store(int64(-audienceStays))
-	sub, err := q.conn.nc.Subscribe(q.names.audience(), func(*nats.Msg) { a.heard.Store(int64(time.Since(a.since))) })
+	_, err := q.conn.nc.Subscribe(q.names.audience(), func(*nats.Msg) { a.heard.Store(int64(time.Since(a.since))) })
 	if err != nil {
 		return nil, fmt.Errorf("listen for readers of live events: %w", err)
 	}
-	a.sub = sub
 	return a, nil
 }
 
 // Present reports whether anybody was heard of lately.
 func (a *Audience) Present() bool {
 	return time.Since(a.since)-time.Duration(a.heard.Load()) < audienceStays
-}
-
-// Close stops listening.
-func (a *Audience) Close() error {
-	if err := a.sub.Unsubscribe(); err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
-		return fmt.Errorf("stop listening for readers: %w", err)
-	}
-	return nil
 }

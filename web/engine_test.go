@@ -150,6 +150,8 @@ func (e *engine) startWorker() {
 	must(e.t, err)
 	refreshes, err := e.queue.Refreshes(ctx)
 	must(e.t, err)
+	audience, err := queue.NewAudience(e.queue)
+	must(e.t, err)
 	w := worker.New(worker.Config{
 		BatchSlots: 4, RefreshSlots: 2, Writes: 2, CallTimeout: 2 * time.Second, Grace: 10 * time.Second,
 		Group: client.MaxIDs, RatePause: 200 * time.Millisecond,
@@ -159,7 +161,7 @@ func (e *engine) startWorker() {
 			return client.Through(gate).Lookup(ctx, ids)
 		},
 		BatchPace: e.pace.Lane(queue.LaneBatch), RefreshPace: e.pace.Lane(queue.LaneRefresh), Pauser: e.pace,
-		Sink: e.store, Requests: e.store, Announcer: e.queue, Clock: e.clock, Random: rand.Float64, Log: zerolog.Nop(),
+		Sink: e.store, Requests: e.store, Announcer: e.queue, Audience: audience, Clock: e.clock, Random: rand.Float64, Log: zerolog.Nop(),
 	})
 	background(e.t, w.Run)
 }

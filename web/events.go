@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/google/uuid"
@@ -20,7 +21,7 @@ const (
 	recheckEvery = time.Minute
 
 	// frameTime is how long a reader may take to take an event.
-	frameTime = 10 * time.Second
+	frameTime = 5 * time.Second
 )
 
 // events streams what happens, as server-sent events.
@@ -94,15 +95,22 @@ func (s *Server) stream(r *request, reader *reader, out stream) {
 		case <-end.C:
 			return
 		case <-reader.gone:
-			s.log.Info().Str("request", noteOf(r.Context()).id).Msg("a reader of live events was too slow, or the server stops")
+			s.letGo(r, "it fell behind, or the server stops")
 			return
 		case <-r.Context().Done():
 			return
 		}
 		if err != nil {
+			if errors.Is(err, os.ErrDeadlineExceeded) { // else it has left by itself
+				s.letGo(r, "it took nothing in time")
+			}
 			return
 		}
 	}
+}
+
+func (s *Server) letGo(r *request, why string) {
+	s.log.Info().Str("request", noteOf(r.Context()).id).Str("reason", why).Msg("a reader of live events was let go")
 }
 
 // stream is an answer that is sent piece by piece.

@@ -132,11 +132,15 @@ func TestRefreshSaysWhyItFailed(t *testing.T) {
 	}
 }
 
+func deletedTweet(id string) twittertest.Steering {
+	return twittertest.Steering{Tweets: []twittertest.TweetSteering{{Fault: twittertest.Deleted, IDs: []string{id}}}}
+}
+
 func TestRefreshOfADeletedTweet(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t, options{tweets: 2, workers: 1})
 	row, id := e.row(0)
-	must(t, e.double.Steer(twittertest.Steering{Tweets: []twittertest.TweetSteering{{Fault: twittertest.Deleted, IDs: []string{id}}}}))
+	must(t, e.double.Steer(deletedTweet(id)))
 	if a := e.ok(410, "POST", refreshPath(row), e.service, ""); a.code(t) != "gone" {
 		t.Errorf("%s", a.body)
 	}

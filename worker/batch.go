@@ -243,6 +243,7 @@ func (j *job) apply(ctx context.Context, results []store.Result) error {
 	}
 	j.spent = store.Calls{}
 	j.tally(applied)
+	j.tell(ctx, applied)
 	return nil
 }
 

@@ -170,8 +170,16 @@ func (e *engine) worker(o workerOptions) *worker.Worker {
 	}, worker.Parts{
 		Batches: batches, Refreshes: refreshes, Lookup: lookup,
 		BatchPace: pace.Lane(queue.LaneBatch), RefreshPace: pace.Lane(queue.LaneRefresh), Pauser: pace,
-		Sink: o.sink, Requests: e.store, Announcer: e.queue, Clock: e.clock, Random: rand.Float64, Log: zerolog.Nop(),
+		Sink: o.sink, Requests: e.store, Announcer: e.queue, Audience: e.audience(), Clock: e.clock, Random: rand.Float64, Log: zerolog.Nop(),
 	})
+}
+
+// audience is told whether anybody watches.
+func (e *engine) audience() *queue.Audience {
+	e.t.Helper()
+	a, err := queue.NewAudience(e.queue)
+	must(e.t, err)
+	return a
 }
 
 // run runs workers until stop is called, which waits for them. The test's end

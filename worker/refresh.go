@@ -172,6 +172,7 @@ func (r *refresher) apply(ctx context.Context, results []store.RefreshResult) er
 	for _, a := range answers {
 		r.finish(ctx, *a)
 	}
+	r.tell(ctx, applied)
 	return nil
 }
 

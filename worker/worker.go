@@ -57,10 +57,14 @@ type Requests interface {
 	FailRefreshes(ctx context.Context, failures []store.RefreshFailure) error
 }
 
-// Announcer tells those who wait for a refresh.
+// Announcer tells those who wait for a refresh, and those who watch.
 type Announcer interface {
 	PublishDone(ctx context.Context, d queue.Done) error
+	PublishSeen(ctx context.Context, seen []queue.Seen) error
 }
+
+// Audience knows whether anybody watches.
+type Audience interface{ Present() bool }
 
 // Pauser stops the calls of all replicas for a while.
 type Pauser interface {
@@ -98,6 +102,7 @@ type Parts struct {
 	Sink        Sink
 	Requests    Requests
 	Announcer   Announcer
+	Audience    Audience
 	Clock       Clock
 	Random      func() float64 // in [0, 1), safe for concurrent use
 	Log         zerolog.Logger

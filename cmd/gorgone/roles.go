@@ -79,6 +79,10 @@ func (a *app) newWorker(ctx context.Context, p parts) (*worker.Worker, error) {
 	if err != nil {
 		return nil, err
 	}
+	audience, err := queue.NewAudience(p.queue)
+	if err != nil {
+		return nil, err
+	}
 	return worker.New(worker.Config{
 		BatchSlots:   a.cfg.Worker.BatchSlots,
 		RefreshSlots: a.cfg.Worker.RefreshSlots,
@@ -97,6 +101,7 @@ func (a *app) newWorker(ctx context.Context, p parts) (*worker.Worker, error) {
 		Sink:        p.store,
 		Requests:    p.store,
 		Announcer:   p.queue,
+		Audience:    audience,
 		Clock:       p.clock,
 		Random:      rand.Float64,
 		Log:         a.log,

@@ -1,0 +1,285 @@
+package web_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/sourcegraph/conc"
+
+	"gorgone/engagement"
+	"gorgone/queue"
+	"gorgone/store"
+	"gorgone/web"
+)
+
+// liveEvent is one server-sent event.
+type liveEvent struct {
+	id, kind, data string
+}
+
+// listener reads a stream of events.
+type listener struct {
+	t      *testing.T
+	events chan liveEvent
+	stop   func()
+}
+
+const eventsPath = "/api/twitter/engagement/events"
+
+// listen opens a stream and waits until it stands.
+func (e *engine) listen(query, token, lastID string) *listener {
+	e.t.Helper()
+	ctx, cancel := context.WithCancel(e.t.Context())
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, e.url+eventsPath+query, nil)
+	must(e.t, err)
+	r.Header.Set("Authorization", "Bearer "+token)
+	if lastID != "" {
+		r.Header.Set("Last-Event-ID", lastID)
+	}
+	res, err := http.DefaultClient.Do(r) //nolint:bodyclose // closed by the reader
+	must(e.t, err)
+	if res.StatusCode != 200 || !strings.HasPrefix(res.Header.Get("Content-Type"), "text/event-stream") {
+		e.t.Fatalf("status %d, type %s", res.StatusCode, res.Header.Get("Content-Type"))
+	}
+	l := &listener{t: e.t, events: make(chan liveEvent, 10_000)}
+	var reading conc.WaitGroup
+	reading.Go(func() {
+		defer close(l.events)
+		defer res.Body.Close()
+		var ev liveEvent
+		lines := bufio.NewScanner(res.Body)
+		lines.Buffer(nil, 1<<20)
+		for lines.Scan() {
+			field, value, _ := strings.Cut(lines.Text(), ": ")
+			switch field {
+			case "id":
+				ev.id = value
+			case "event":
+				ev.kind = value
+			case "data":
+				ev.data = value
+			case "":
+				if ev.kind != "" {
+					l.events <- ev
+				}
+				ev = liveEvent{}
+			}
+		}
+	})
+	l.stop = func() {
+		cancel()
+		reading.Wait()
+	}
+	e.t.Cleanup(l.stop)
+	if first := l.next(); first.kind != "hello" {
+		e.t.Fatalf("first event %+v", first)
+	}
+	return l
+}
+
+// next waits for an event.
+func (l *listener) next() liveEvent {
+	l.t.Helper()
+	select {
+	case ev, ok := <-l.events:
+		if !ok {
+			return liveEvent{kind: "end"}
+		}
+		return ev
+	case <-time.After(20 * time.Second):
+		l.t.Fatal("no event")
+		return liveEvent{}
+	}
+}
+
+// publish sends an event of a row in a zone, as a worker does.
+func (e *engine) publish(zone uuid.UUID, tweet string) {
+	e.t.Helper()
+	must(e.t, e.queue.PublishSeen(e.t.Context(), []queue.Seen{{
+		RowID: uuid.New(), ZoneID: zone, TweetID: tweet, Outcome: queue.Updated, Metrics: engagement.Metrics{Likes: engagement.Known(7)}, Tier: engagement.Hot,
+	}}))
+}
+
+func TestEventsOfAWorker(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t, options{tweets: 3, workers: 1})
+	_, user := e.user("operator", true)
+	l := e.listen("", user, "")
+	row, id := e.row(0)
+	gone, goneID := e.row(1)
+	must(t, e.double.Steer(deletedTweet(goneID)))
+	e.ok(200, "POST", refreshPath(row), e.service, "")
+	var data struct {
+		ZoneID uuid.UUID `json:"zone_id"`
+		Tweets []struct {
+			TweetID        uuid.UUID `json:"tweet_id"`
+			TwitterTweetID string    `json:"twitter_tweet_id"`
+			Metrics        map[string]*int
+			Tier           string
+		}
+	}
+	ev := l.next()
+	must(t, json.Unmarshal([]byte(ev.data), &data))
+	if ev.kind != "update" || ev.id == "" || data.ZoneID != e.zone || len(data.Tweets) != 1 || data.Tweets[0].TweetID != row ||
+		data.Tweets[0].TwitterTweetID != id || data.Tweets[0].Metrics["like_count"] == nil {
+		t.Errorf("%+v", ev)
+	}
+	e.ok(410, "POST", refreshPath(gone), e.service, "")
+	if ev := l.next(); ev.kind != "failure" || !strings.Contains(ev.data, goneID) {
+		t.Errorf("%+v", ev)
+	}
+}
+
+func TestEventsOnlyOfOnesZones(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t, options{})
+	other, err := e.store.CreateZone(t.Context(), store.Zone{Name: "other"})
+	must(t, err)
+	e.exec(`insert into clients (id, name) values ('11111111-1111-1111-1111-111111111111', 'c')`)
+	e.exec(`update zones set client_id = '11111111-1111-1111-1111-111111111111' where id = $1`, other.ID)
+	_, user := e.user("operator", true)
+	own, all, one := e.listen("", user, ""), e.listen("", e.service, ""), e.listen("?zone="+other.ID.String(), e.service, "")
+	e.publish(other.ID, "1")
+	e.publish(e.zone, "2")
+	e.publish(other.ID, "3")
+	for name, tc := range map[string]struct {
+		l    *listener
+		want []string
+	}{"own": {own, []string{"2"}}, "all": {all, []string{"1", "2", "3"}}, "one": {one, []string{"1", "3"}}} {
+		for _, want := range tc.want {
+			if ev := tc.l.next(); !strings.Contains(ev.data, fmt.Sprintf(`"twitter_tweet_id":%q`, want)) {
+				t.Errorf("%s: %+v, want tweet %s", name, ev, want)
+			}
+		}
+	}
+	e.ok(404, "GET", eventsPath+"?zone="+other.ID.String(), user, "")
+	e.ok(400, "GET", eventsPath+"?zone=x", user, "")
+}
+
+func TestEventsAfterABreak(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t, options{})
+	l := e.listen("", e.service, "")
+	for i := range 3 {
+		e.publish(e.zone, fmt.Sprint(i))
+	}
+	first := l.next()
+	l.next()
+	l.next()
+	l.stop()
+	again := e.listen("", e.service, first.id)
+	for i := 1; i < 3; i++ {
+		if ev := again.next(); !strings.Contains(ev.data, fmt.Sprintf(`"twitter_tweet_id":"%d"`, i)) {
+			t.Errorf("after the break: %+v, want tweet %d", ev, i)
+		}
+	}
+	for _, id := range []string{"another-process_3", "nonsense", strings.Replace(first.id, "_", "_99", 1)} {
+		if ev := e.listen("", e.service, id).next(); ev.kind != "reset" {
+			t.Errorf("after %q: %+v, want a reset", id, ev)
+		}
+	}
+}
+
+func TestEventsShowSignsOfLife(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t, options{config: func(c *web.Config) { c.Heartbeat = 10 * time.Millisecond }})
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, e.url+eventsPath, nil)
+	must(t, err)
+	r.Header.Set("Authorization", "Bearer "+e.service)
+	res, err := http.DefaultClient.Do(r)
+	must(t, err)
+	defer res.Body.Close()
+	lines := bufio.NewScanner(res.Body)
+	for lines.Scan() {
+		if strings.HasPrefix(lines.Text(), ":") {
+			return
+		}
+	}
+	t.Errorf("no heartbeat: %v", lines.Err())
+}
+
+// TestAStalledReaderKeepsNobody has many readers, of which one reads nothing: all
+// others get every event, and it is let go.
+func TestAStalledReaderKeepsNobody(t *testing.T) {
+	t.Parallel()
+	const readers, events = 30, 800
+	e := newEngine(t, options{})
+	var d net.Dialer
+	stalled, err := d.DialContext(t.Context(), "tcp", strings.TrimPrefix(e.url, "http://"))
+	must(t, err)
+	defer stalled.Close()
+	must(t, stalled.(*net.TCPConn).SetReadBuffer(4096))
+	_, err = fmt.Fprintf(stalled, "GET %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n", eventsPath, e.service)
+	must(t, err)
+	list := make([]*listener, readers)
+	for i := range list {
+		list[i] = e.listen("", e.service, "")
+	}
+	var got atomic.Int64
+	var reading conc.WaitGroup
+	for _, l := range list {
+		reading.Go(func() {
+			for range events {
+				if ev := l.next(); ev.kind == "update" {
+					got.Add(1)
+				} else {
+					return
+				}
+			}
+		})
+	}
+	padding := strings.Repeat("x", 15_000)
+	for i := range events {
+		must(t, e.queue.PublishSeen(t.Context(), []queue.Seen{{RowID: uuid.New(), ZoneID: e.zone, TweetID: fmt.Sprint(i), Outcome: queue.Updated, Reason: padding}}))
+		// As fast as the readers take them: a burst would drop them all, as it should.
+		wait(t, func() bool { return int64(i*readers)-got.Load() < 100*readers })
+	}
+	reading.Wait()
+	if n := got.Load(); n != readers*events {
+		t.Errorf("the others got %d events of %d", n, readers*events)
+	}
+	wait(t, func() bool { return strings.Contains(e.log.String(), "was let go") })
+}
+
+func TestEventsEndWithTheServer(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t, options{})
+	l := e.listen("", e.service, "")
+	e.stop()
+	if ev := l.next(); ev.kind != "end" {
+		t.Errorf("%+v", ev)
+	}
+}
+
+func TestTooManyReaders(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t, options{config: func(c *web.Config) { c.MaxReaders = 2 }})
+	e.listen("", e.service, "")
+	l := e.listen("", e.service, "")
+	if a := e.ok(503, "GET", eventsPath, e.service, ""); a.header.Get("Retry-After") == "" {
+		t.Errorf("%s", a.body)
+	}
+	l.stop()
+	wait(t, func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, e.url+eventsPath, nil)
+		must(t, err)
+		r.Header.Set("Authorization", "Bearer "+e.service)
+		res, err := http.DefaultClient.Do(r)
+		if err != nil {
+			return false
+		}
+		defer res.Body.Close()
+		return res.StatusCode == 200
+	})
+}
