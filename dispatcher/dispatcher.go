@@ -109,12 +109,13 @@ type Result struct {
 func (d *Dispatcher) DispatchOnce(ctx context.Context, limit int) (r Result, err error) {
 	started := d.clock.Database()
 	defer func() { r.Duration = d.clock.Database().Sub(started) }()
+	var refusals error
 	for more := true; more; {
 		if r.Closed = d.gate.Closed(); r.Closed != "" {
 			return r, nil
 		}
-		if err := context.Cause(ctx); err != nil {
-			return r, err
+		if ctx.Err() != nil {
+			return r, context.Cause(ctx)
 		}
 		n := chunk
 		if limit > 0 {
@@ -134,12 +135,17 @@ func (d *Dispatcher) DispatchOnce(ctx context.Context, limit int) (r Result, err
 		}
 		r.Busy, r.Limited, r.MoreDue = claimed.Busy, claimed.Limited, claimed.MoreDue
 		r.Parked += claimed.Parked
+		published := r.Batches
 		if err := d.publish(ctx, claimed.Batches, &r); err != nil {
-			return r, err
+			refusals = errors.Join(refusals, err)
+			if r.Batches == published || errors.Is(err, queue.ErrFull) {
+				return r, refusals
+			}
+			// One batch that cannot be published does not stop the others.
 		}
 		more = claimed.MoreDue && !claimed.Limited && (limit == 0 || r.Tweets < limit)
 	}
-	return r, nil
+	return r, refusals
 }
 
 // publish puts claimed batches into the queue and gives back what is refused.
@@ -201,9 +207,12 @@ func (d *Dispatcher) Run(ctx context.Context) {
 		case <-timer.C:
 		}
 		r, err := d.DispatchOnce(ctx, 0)
+		if ctx.Err() != nil {
+			return
+		}
 		d.report(r, err)
 		wait := d.clock.Real(d.cfg.Every)
-		if r.MoreDue && err == nil {
+		if r.MoreDue && r.Tweets > 0 {
 			wait /= hurry
 		}
 		timer.Reset(max(wait, minTick))
@@ -213,8 +222,6 @@ func (d *Dispatcher) Run(ctx context.Context) {
 func (d *Dispatcher) report(r Result, err error) {
 	level := zerolog.DebugLevel
 	switch {
-	case errors.Is(err, context.Canceled):
-		return
 	case errors.Is(err, queue.ErrFull):
 		level = zerolog.WarnLevel
 	case err != nil:

@@ -17,11 +17,11 @@ func TestWindow(t *testing.T) {
 		want        int
 	}{
 		"nothing measured yet":           {0, 0, 0, 1000},
-		"workers finish 100 a second":    {0, 100, 0, 6000},
-		"less what is outstanding":       {0, 100, 5500, 500},
+		"workers finish 100 a second":    {0, 100, 0, 3000},
+		"less what is outstanding":       {0, 100, 2500, 500},
 		"more outstanding than allowed":  {0, 100, 9000, 0},
-		"never more than the rate gives": {10, 400, 0, 600},
-		"a slow key bounds the first":    {1, 0, 0, 60},
+		"never more than the rate gives": {10, 400, 0, 300},
+		"a slow key bounds the first":    {1, 0, 0, 30},
 		"a very slow key gets one":       {0.001, 0, 0, 1},
 	} {
 		w := dispatcher.Window{Lease: 3 * time.Minute, First: 1000, Rate: tc.rate}

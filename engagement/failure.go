@@ -36,6 +36,23 @@ func Fail(prev Tracking, retryAt time.Time) Tracking {
 	return t
 }
 
+// lastTries is how often a tweet that is too old for any tier is looked for in
+// vain before it goes cold like the others of its age.
+const lastTries = 3
+
+// GiveUp lets a tweet that gets no answer go cold when its age says so and it was
+// missed, or failed, three times in a row: it would be looked up, and perhaps
+// paid for, for ever. That says nothing about whether the tweet is still there.
+// Call it with what [Miss] or [Fail] returned.
+func GiveUp(p Policy, t Tracking, now time.Time) Tracking {
+	tier, next := p.Schedule(t, now)
+	if !next.IsZero() || max(t.Misses, t.Attempts) < lastTries {
+		return t
+	}
+	t.Tier, t.NextUpdateAt, t.RetryAt = tier, time.Time{}, time.Time{}
+	return t
+}
+
 // Backoff returns how long to wait after the given number of failures in a row
 // (1 is the first): exponential with full jitter, uniform in [0, min(ceiling,
 // base * 2^(attempts-1))]. random is in [0, 1). A floor of base/2 keeps a retry

@@ -42,6 +42,26 @@ func TestFailCounts(t *testing.T) {
 	}
 }
 
+func TestATweetWithoutAnswerGoesColdWithAge(t *testing.T) {
+	t.Parallel()
+	p := engagement.DefaultTierPolicy()
+	for name, tc := range map[string]struct {
+		age    time.Duration
+		misses int
+		cold   bool
+	}{
+		"young, missed often": {time.Hour, 9, false},
+		"old, missed twice":   {13 * time.Hour, 2, false},
+		"old, missed thrice":  {13 * time.Hour, 3, true},
+	} {
+		tweet := engagement.Tracking{CreatedAt: posted, Tier: engagement.Warm, NextUpdateAt: posted.Add(time.Hour), RetryAt: posted.Add(99 * time.Hour), Misses: tc.misses}
+		got := engagement.GiveUp(p, tweet, posted.Add(tc.age))
+		if (got.Tier == engagement.Cold) != tc.cold || got.NextUpdateAt.IsZero() != tc.cold {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
 func TestBackoffStaysInBounds(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

@@ -68,6 +68,20 @@ func (db *DB) SetClockSetting(ctx context.Context, setting clock.Setting) error 
 	return nil
 }
 
+// ClearLeases lifts all claims and back-offs. They are real durations, written in
+// engine time: when that begins to run at another speed, or has stood still, they
+// mean nothing any more. Nobody else may be using the database.
+func (db *DB) ClearLeases(ctx context.Context) error {
+	return db.transact(ctx, "clear leases", func(ctx context.Context, t *tx) error {
+		b := t.group()
+		b.Queue(`
+			update public.twitter_engagement_tracking set claim_id = null, claimed_until = null, retry_at = null
+			where claim_id is not null or retry_at is not null`)
+		b.Queue(`delete from gorgone.batches where done_at is null`)
+		return t.send(ctx, b)
+	})
+}
+
 // MarkPrivate records that the database was created for this engine alone.
 func (db *DB) MarkPrivate(ctx context.Context) error {
 	const sql = `

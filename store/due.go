@@ -7,6 +7,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"gorgone/engagement"
 )
 
 const (
@@ -137,6 +139,9 @@ func splitByZone(ctx context.Context, t *tx, rows []dueRow) (active []dueRow, id
 		f, ok := byID[r.id]
 		switch {
 		case !ok: // deleted at this moment; the tracking row goes with it
+		case engagement.CheckTweetID(f.tweetID) != nil:
+			// No provider can be asked about it, and no message may hold it.
+			idle = append(idle, r.id)
 		case f.active:
 			f.due = r.due
 			active = append(active, f)

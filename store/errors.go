@@ -44,7 +44,11 @@ func Unavailable(err error) bool {
 	if refused, ok := errors.AsType[*pgconn.PgError](err); ok {
 		switch {
 		case strings.HasPrefix(refused.Code, "08"), // connection exception
+			strings.HasPrefix(refused.Code, "40"),  // clashed with others, again and again
 			strings.HasPrefix(refused.Code, "53"),  // insufficient resources
+			refused.Code == "55P03",                // a lock could not be had in time
+			refused.Code == "25P03",                // idle in transaction for too long
+			refused.Code == "57014",                // the statement's time was up
 			strings.HasPrefix(refused.Code, "57P"): // shutdown, crash, cannot connect now
 			return true
 		}

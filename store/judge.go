@@ -24,7 +24,7 @@ func (s *Store) judge(r *row, kind Kind, o engagement.Observation, reason string
 		s.observe(&out, o, now)
 	case Missing:
 		out.Outcome = OutcomeMissing
-		out.After = engagement.Miss(out.Before, now)
+		out.After = engagement.GiveUp(s.policy, engagement.Miss(out.Before, now), now)
 	default:
 		s.fail(&out, OutcomeUnresolved, now)
 	}
@@ -60,5 +60,6 @@ func (s *Store) observe(out *RowOutcome, o engagement.Observation, now time.Time
 func (s *Store) fail(out *RowOutcome, o Outcome, now time.Time) {
 	out.Outcome = o
 	wait := engagement.Backoff(out.Before.Attempts+1, backoffBase, backoffCeiling, s.random())
-	out.After = engagement.Fail(out.Before, now.Add(s.clock.Engine(wait)).Truncate(time.Microsecond))
+	failed := engagement.Fail(out.Before, now.Add(s.clock.Engine(wait)).Truncate(time.Microsecond))
+	out.After = engagement.GiveUp(s.policy, failed, now)
 }

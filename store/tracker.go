@@ -1,8 +1,11 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -243,7 +246,8 @@ func (k *tracker) insertBaselines(ctx context.Context, updates map[uuid.UUID]eng
 		history historyArrays
 		tweets  tweetArrays
 	)
-	for id := range began {
+	// In order of their ids, as all writers lock them.
+	for _, id := range slices.SortedFunc(maps.Keys(began), func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) }) {
 		u := updates[id]
 		if u.Snapshot == nil {
 			continue

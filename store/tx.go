@@ -44,6 +44,9 @@ func (db *DB) transact(ctx context.Context, doing string, f func(context.Context
 }
 
 func (db *DB) try(ctx context.Context, f func(context.Context, *tx) error) error {
+	// The server's own time-out cannot reach us when the way to it is cut.
+	ctx, cancel := context.WithTimeout(ctx, 2*db.statementTimeout)
+	defer cancel()
 	conn, err := db.pool.Acquire(ctx)
 	if err != nil {
 		return err

@@ -213,9 +213,12 @@ func TestOutOfCreditGivesTheClaimsBack(t *testing.T) {
 	}
 }
 
+// A success that knows none of the tweets is such a fault too, not fifty misses.
 func TestProviderFaultsAreRetriedThenCountedOnTheRows(t *testing.T) {
 	t.Parallel()
-	for _, fault := range []twittertest.Fault{twittertest.ServerError, twittertest.Truncated, twittertest.StatusError, twittertest.Reset} {
+	for _, fault := range []twittertest.Fault{
+		twittertest.ServerError, twittertest.Truncated, twittertest.StatusError, twittertest.Reset, twittertest.Empty,
+	} {
 		t.Run(string(fault), func(t *testing.T) {
 			t.Parallel()
 			e := newEngine(t, engineOptions{tweets: 50})
@@ -224,7 +227,7 @@ func TestProviderFaultsAreRetriedThenCountedOnTheRows(t *testing.T) {
 			must(t, e.double.Steer(twittertest.Steering{Calls: []twittertest.CallSteering{{Fault: fault, Next: 3}}}))
 			e.dispatch()
 			e.eventually("rows that back off", `select count(*) from twitter_engagement_tracking
-				where attempts = 1 and retry_at is not null and claim_id is null and update_count = 0 and tier <> 'cold'`, 50)
+				where attempts = 1 and misses = 0 and retry_at is not null and claim_id is null and update_count = 0 and tier <> 'cold'`, 50)
 			if s := e.double.Stats(); s.Calls != 3 {
 				t.Errorf("%d calls, want 3", s.Calls)
 			}
@@ -402,23 +405,44 @@ func waitForDeadLetter(t *testing.T, e *engine) {
 	}
 }
 
-// brokenSink refuses whatever holds an observation, as a bug in the store would.
-type brokenSink struct{ *store.Store }
+// brokenSink refuses whatever holds an observation of one tweet, as a constraint
+// that we do not know of would.
+type brokenSink struct {
+	*store.Store
+	tweet string
+}
 
 func (s brokenSink) Apply(ctx context.Context, w store.Work) (store.Applied, error) {
 	for _, r := range w.Results {
-		if r.Kind == store.Found {
+		if r.Kind == store.Found && r.TweetID == s.tweet {
 			return store.Applied{}, engagement.ErrOutOfRange // any error that is not an outage
 		}
 	}
 	return s.Store.Apply(ctx, w)
 }
 
-func TestRefusedResultsBackOffInsteadOfComingRound(t *testing.T) {
+func TestARefusedResultBacksOffAndTheOthersAreWritten(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t, engineOptions{tweets: 20})
-	e.track()
+	ids := e.track()
 	e.dispatch()
-	e.run(e.worker(workerOptions{sink: brokenSink{e.store}}))
-	e.eventually("rows that back off", `select count(*) from twitter_engagement_tracking where attempts = 1 and retry_at is not null and claim_id is null`, 20)
+	e.run(e.worker(workerOptions{sink: brokenSink{e.store, ids[13]}}))
+	e.eventually("tweets updated once", updatedOnce, 19)
+	e.eventually("rows that back off", `select count(*) from twitter_engagement_tracking where attempts = 1 and retry_at is not null and claim_id is null`, 1)
+}
+
+// An id that is none can be in a table that others write to. It must not hold up
+// the tweets beside it.
+func TestAnIllFormedIDHoldsUpNobody(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t, engineOptions{tweets: 300})
+	e.track()
+	_, err := e.sql.Exec(t.Context(), `update twitter_tweets set tweet_id = 'abc' where id = (select id from twitter_tweets limit 1)`)
+	must(t, err)
+	e.run(e.worker(workerOptions{}))
+	r := e.dispatch()
+	e.eventually("tweets updated once", updatedOnce, 299)
+	if r.Tweets != 299 || r.Refused != 0 {
+		t.Errorf("dispatched %+v", r)
+	}
 }

@@ -39,7 +39,7 @@ type databaseConfig struct {
 type queueConfig struct {
 	URL      secret        `envconfig:"NATS_URL" desc:"NATS servers to use, comma separated; empty: the embedded one of a running gorgone up"`
 	Creds    string        `envconfig:"NATS_CREDS" desc:"credentials file for NATS"`
-	Prefix   string        `envconfig:"GORGONE_STREAM_PREFIX" default:"ENG" desc:"start of every stream, bucket and subject name (1 to 20 letters and digits)"`
+	Prefix   string        `envconfig:"GORGONE_STREAM_PREFIX" default:"ENG" desc:"start of every stream, bucket and subject name (1 to 20 capital letters and digits)"`
 	Replicas int           `envconfig:"GORGONE_STREAM_REPLICAS" default:"1" desc:"copies of each stream: 1, or 3 or 5 on a NATS cluster"`
 	Memory   bool          `envconfig:"GORGONE_STREAM_MEMORY" default:"false" desc:"keep streams in memory; nothing is lost without them, Postgres holds the schedule"`
 	Lease    time.Duration `envconfig:"GORGONE_LEASE" default:"0s" desc:"how long a claim lasts; 0: what the stream says (3m on a new one). To change it stop every role and run gorgone migrate"`
@@ -69,7 +69,7 @@ type workerConfig struct {
 	BatchSlots   int           `envconfig:"GORGONE_BATCH_SLOTS" default:"16" desc:"batches a worker handles at once (1 to 256)"`
 	RefreshSlots int           `envconfig:"GORGONE_REFRESH_SLOTS" default:"2" desc:"groups of refreshes a worker handles at once, in slots of their own (1 to 64)"`
 	Writes       int           `envconfig:"GORGONE_WRITES" default:"4" desc:"batches of a worker that use the database at once (1 to 64): about twice the database's cores, shared by all workers"`
-	Grace        time.Duration `envconfig:"GORGONE_GRACE" default:"8s" desc:"time that work in flight gets at a stop (0s to 5m)"`
+	Grace        time.Duration `envconfig:"GORGONE_GRACE" default:"5s" desc:"time that work in flight gets at a stop (0s to 5m)"`
 }
 
 type webConfig struct {
@@ -198,11 +198,15 @@ func (c *config) validate() (faults []error) {
 	}
 	between("GORGONE_DB_MAX_CONNS", c.Database.MaxConns, 1, 500)
 	oneOf("GORGONE_DB_POOLER", c.Database.Pooler, "auto", "yes", "no")
-	check(validPrefix(c.Queue.Prefix), "GORGONE_STREAM_PREFIX is not 1 to 20 letters and digits")
+	check(c.Database.MigrateURL == "" || c.Database.URL != "", "GORGONE_MIGRATE_URL is set and DATABASE_URL is not: they name the same database")
+	if _, err := engagement.NewTierPolicy(c.Schedule.Tiers); err != nil {
+		faults = append(faults, fmt.Errorf("GORGONE_TIERS: %w", err))
+	}
+	check(validPrefix(c.Queue.Prefix), "GORGONE_STREAM_PREFIX is not 1 to 20 capital letters and digits, a letter first")
 	check(c.Queue.Replicas == 1 || c.Queue.Replicas == 3 || c.Queue.Replicas == 5, "GORGONE_STREAM_REPLICAS is %d, want 1, 3 or 5", c.Queue.Replicas)
 	check(c.Queue.Lease >= 0, "GORGONE_LEASE is negative")
 	oneOf("TWITTER_PROVIDER", c.Provider.Name, providerTwitterAPI, providerX)
-	check(c.Provider.Rate >= 0 && c.Provider.Rate <= 10000, "TWITTER_RATE is %g, want 0 to 10000", c.Provider.Rate)
+	check(c.Provider.Rate == 0 || c.Provider.Rate >= 0.001 && c.Provider.Rate <= 10000, "TWITTER_RATE is %g, want 0, or 0.001 to 10000", c.Provider.Rate)
 	between("TWITTER_IDS_PER_CALL", c.Provider.PerCall, 0, 100)
 	within("TWITTER_TIMEOUT", c.Provider.Timeout, time.Second, time.Minute)
 	check(c.Provider.Reserve >= 0 && c.Provider.Reserve <= 0.9, "TWITTER_REFRESH_RESERVE is %g, want 0 to 0.9", c.Provider.Reserve)
@@ -223,8 +227,8 @@ func (c *config) validate() (faults []error) {
 }
 
 func validPrefix(s string) bool {
-	for _, r := range s {
-		if (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && (r < '0' || r > '9') {
+	for i, r := range s {
+		if (r < 'A' || r > 'Z') && (i == 0 || r < '0' || r > '9') {
 			return false
 		}
 	}

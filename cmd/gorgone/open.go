@@ -43,17 +43,19 @@ func (a *app) locate() error {
 	if err != nil {
 		return err
 	}
-	if a.cfg.Database.URL == "" {
-		a.cfg.Database.URL = secret(r.DatabaseURL)
+	// The database and the queue belong together: claims made in one must be
+	// published to the workers of the same.
+	if a.cfg.Database.URL != "" || a.cfg.Queue.URL != "" {
+		if a.cfg.Database.URL == "" {
+			return usageError("NATS_URL is set and DATABASE_URL is not: set both, or neither to use the running gorgone up")
+		}
+		return nil
 	}
-	if a.cfg.Queue.URL == "" {
-		a.cfg.Queue.URL = secret(r.NATSURL)
-	}
+	a.cfg.Database.URL, a.cfg.Queue.URL = secret(r.DatabaseURL), secret(r.NATSURL)
+	a.demonstration = r.ProviderURL != ""
 	if a.cfg.Provider.Key == "" {
-		a.cfg.Provider.Key, a.cfg.Provider.URL = secret(r.ProviderKey), r.ProviderURL
-	}
-	if a.cfg.Provider.Rate == 0 {
-		a.cfg.Provider.Rate = r.Rate
+		a.cfg.Provider.Key, a.cfg.Provider.URL, a.cfg.Provider.Rate = secret(r.ProviderKey), r.ProviderURL, r.Rate
+		a.demonstration = false // it is asked for what it knows
 	}
 	return nil
 }

@@ -17,8 +17,12 @@ type app struct {
 	out     io.Writer // results
 	errOut  io.Writer // logs and progress
 	dataDir string
-	cfg     config
-	log     zerolog.Logger
+
+	// demonstration: the tweets of the running up are made up, and the key that
+	// is set is a real one.
+	demonstration bool
+	cfg           config
+	log           zerolog.Logger
 }
 
 func newRoot(in io.Reader, out, errOut io.Writer) *cobra.Command {

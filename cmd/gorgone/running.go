@@ -41,8 +41,13 @@ func readRunning(dataDir string) (running, error) {
 	if err := json.Unmarshal(data, &r); err != nil {
 		return running{}, fmt.Errorf("read %s: %w", filepath.Join(dataDir, runningFile), err)
 	}
-	if !alive(r.PID) {
+	lock, err := lockDataDir(dataDir, syscall.LOCK_SH)
+	if err == nil {
+		lock.Close()
 		return running{}, fmt.Errorf("%w in %s (process %d ended without a word)", errNotRunning, dataDir, r.PID)
+	}
+	if !errors.Is(err, errLocked) {
+		return running{}, err
 	}
 	return r, nil
 }
@@ -67,8 +72,26 @@ func removeRunning(dataDir string) error {
 	return os.Remove(filepath.Join(dataDir, runningFile))
 }
 
-// alive reports whether a process exists, ours or another's.
-func alive(pid int) bool {
-	err := syscall.Kill(pid, 0)
-	return err == nil || errors.Is(err, syscall.EPERM)
+// errLocked is returned by lockDataDir when another process has the folder.
+var errLocked = errors.New("gorgone up is running already")
+
+// lockDataDir takes the lock that tells whether a "gorgone up" has the folder.
+// The kernel drops it when the process ends, however that comes about; a process
+// id would not do, because they come round again.
+func lockDataDir(dataDir string, how int) (*os.File, error) {
+	path := filepath.Join(dataDir, "lock")
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock the data folder: %w", err)
+	}
+	err = syscall.Flock(int(f.Fd()), how|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		f.Close()
+		return nil, fmt.Errorf("%w in %s", errLocked, dataDir)
+	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("lock %s: %w", path, err)
+	}
+	return f, nil
 }

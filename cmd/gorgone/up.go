@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/sourcegraph/conc"
@@ -66,29 +68,21 @@ With DATABASE_URL or NATS_URL set, it uses those instead of its own.`,
 }
 
 // up runs everything until ctx ends.
-func (a *app) up(ctx context.Context, o upOptions) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	if o.reset {
-		if err := a.reset(ctx); err != nil {
-			return err
-		}
-	}
-	if r, err := readRunning(a.dataDir); err == nil {
-		return usageError("gorgone up is running in %s already (process %d)", a.dataDir, r.PID)
-	}
-	if err := os.MkdirAll(a.dataDir, 0o755); err != nil { //nolint:gosec // Postgres may run as another user; what is secret in it has modes of its own
-		return usageError("--data-dir: %w", err)
-	}
-	terminal := isTerminal(a.errOut)
+func (a *app) up(asked context.Context, o upOptions) error {
+	ctx, fail := context.WithCancelCause(asked)
+	defer fail(nil)
 	var open resources
 	defer open.close()
+	if err := a.takeDataDir(ctx, o.reset, &open); err != nil {
+		return err
+	}
+	terminal := isTerminal(a.errOut)
 	if terminal {
 		if err := a.logToFile(&open); err != nil {
 			return err
 		}
 	}
-	h, err := a.openHouse(ctx, o, cancel, &open)
+	h, err := a.openHouse(ctx, o, fail, &open)
 	if err != nil {
 		return err
 	}
@@ -101,17 +95,43 @@ func (a *app) up(ctx context.Context, o upOptions) error {
 	if err := a.runHouse(ctx, h, terminal); err != nil {
 		return err
 	}
-	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
-		return cause
+	if asked.Err() == nil {
+		return context.Cause(ctx) // it stopped although nobody asked it to
+	}
+	return nil
+}
+
+// takeDataDir makes the data folder ours until the resources are closed, and
+// empties it if so asked.
+func (a *app) takeDataDir(ctx context.Context, reset bool, open *resources) error {
+	if err := os.MkdirAll(a.dataDir, 0o755); err != nil { //nolint:gosec // Postgres may run as another user; what is secret in it has modes of its own
+		return usageError("--data-dir: %w", err)
+	}
+	lock, err := lockDataDir(a.dataDir, syscall.LOCK_EX)
+	for tries := 0; errors.Is(err, errLocked) && tries < 10; tries++ {
+		// Commands that look whether it runs hold the lock for a moment.
+		if err := sleep(ctx, 20*time.Millisecond); err != nil {
+			return err
+		}
+		lock, err = lockDataDir(a.dataDir, syscall.LOCK_EX)
+	}
+	if err != nil {
+		return usageError("%w; stop it, or use another --data-dir", err)
+	}
+	open.add(func() { lock.Close() })
+	if reset {
+		if err := a.reset(ctx); err != nil {
+			return err
+		}
+	}
+	if err := removeRunning(a.dataDir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("take the data folder: %w", err)
 	}
 	return nil
 }
 
 // reset deletes the data folder's content.
 func (a *app) reset(ctx context.Context) error {
-	if r, err := readRunning(a.dataDir); err == nil {
-		return usageError("gorgone up is running in %s (process %d); stop it before --reset", a.dataDir, r.PID)
-	}
 	if a.cfg.Database.URL != "" {
 		return usageError("--reset deletes the data folder's own database only; DATABASE_URL is set")
 	}
@@ -170,6 +190,9 @@ func (a *app) openHouse(ctx context.Context, o upOptions, fail context.CancelCau
 	if h.database, err = a.openDatabase(ctx, "up", open); err != nil {
 		return h, err
 	}
+	if err := a.keepApart(ctx, demonstrates, h.database); err != nil {
+		return h, err
+	}
 	if h.messaging, err = a.openQueueWith(ctx, options, a.queueConfig(), "up", open); err != nil {
 		return h, err
 	}
@@ -196,6 +219,26 @@ func (a *app) openHouse(ctx context.Context, o upOptions, fail context.CancelCau
 	h.running.WebURL = "http://" + h.listener.Addr().String()
 	h.running.DatabaseURL, h.running.NATSURL = string(a.cfg.Database.URL), string(a.cfg.Queue.URL)
 	return h, nil
+}
+
+// keepApart refuses to ask a double about real tweets, which would find them all
+// missing, and a real provider about made-up ones, which would be billed.
+func (a *app) keepApart(ctx context.Context, demonstrates bool, d database) error {
+	_, err := os.Stat(filepath.Join(a.dataDir, demoFile))
+	switch {
+	case err == nil && !demonstrates:
+		return usageError("%s holds a demonstration; to ask a real provider use another --data-dir, or --reset", a.dataDir)
+	case err == nil || !demonstrates:
+		return nil
+	}
+	zones, err := d.store.Zones(ctx)
+	if err != nil {
+		return err
+	}
+	if len(zones) > 0 {
+		return usageError("the database has zones that are not a demonstration's: set TWITTER_API_KEY to go on with them, or use another --data-dir")
+	}
+	return nil
 }
 
 func firstSet(values ...secret) secret {

@@ -55,6 +55,10 @@ func (a *app) setClock(ctx context.Context, own, demonstrates bool, speed float6
 		// stamp old. Time must not run through the same stretch twice.
 		setting.Engine = before.Engine.Add(time.Duration(2 * float64(stampEvery) * before.Speed))
 	}
+	// Leases and back-offs are real durations, written in the time that ran then.
+	if err := db.ClearLeases(ctx); err != nil {
+		return clock.Setting{}, err
+	}
 	if err := db.SetClockSetting(ctx, setting); err != nil {
 		return clock.Setting{}, fmt.Errorf("set the clock: %w", err)
 	}

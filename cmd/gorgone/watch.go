@@ -42,13 +42,18 @@ func (a *app) greet(h house, o upOptions, terminal bool) {
 	fmt.Fprintf(w, "\nIn another terminal: gorgone stats | refresh ID | history ID (with --data-dir %s)\n\n", a.dataDir)
 }
 
-// address is a URL without what must not be shown of it.
+// address is a URL, or a list of them, without what must not be shown of it. What
+// it cannot read as one it does not show at all.
 func address(s secret) string {
-	u, err := url.Parse(string(s))
-	if err != nil {
-		return s.String() // a list of servers, say
+	var shown []string
+	for part := range strings.SplitSeq(string(s), ",") {
+		u, err := url.Parse(strings.TrimSpace(part))
+		if err != nil || u.Scheme == "" || u.Host == "" {
+			return s.String()
+		}
+		shown = append(shown, u.Scheme+"://"+u.Host+u.Path)
 	}
-	return u.Scheme + "://" + u.Host + u.Path
+	return strings.Join(shown, ",")
 }
 
 // watch shows how things go until ctx ends: in place on a terminal, else in the

@@ -9,6 +9,7 @@ package clock
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -16,6 +17,14 @@ import (
 
 // SyncEvery is how often a running clock reads the database's time again.
 const SyncEvery = 30 * time.Second
+
+// maxRoundTrip is the longest a reading may take to be of use. Where in that
+// time the database read its clock is not known.
+const maxRoundTrip = 500 * time.Millisecond
+
+// errSlowReading is reported for a reading that took too long; the clock goes on
+// by the one before.
+var errSlowReading = errors.New("reading of the database's time is of no use")
 
 // Source tells the database's time.
 type Source interface {
@@ -80,9 +89,13 @@ func (c *Clock) Sync(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the database's time: %w", err)
 	}
-	middle := before.Add(time.Since(before) / 2)
+	took := time.Since(before)
+	middle := before.Add(took / 2)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if took > maxRoundTrip && !c.anchor.IsZero() {
+		return fmt.Errorf("%w: it took %s", errSlowReading, took.Round(time.Millisecond))
+	}
 	c.anchor = middle
 	c.offset = database.Sub(middle)
 	return nil

@@ -107,6 +107,25 @@ func TestRunSyncsAndOutlivesFaults(t *testing.T) {
 	})
 }
 
+func TestASlowReadingIsNotTaken(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		db := &database{offset: time.Minute}
+		c, err := clock.New(t.Context(), db, clock.Setting{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		db.travel = 5 * time.Second
+		db.set(time.Hour, nil)
+		if err := c.Sync(t.Context()); err == nil {
+			t.Error("a reading that took 10 s was taken")
+		}
+		if got, want := c.Database(), time.Now().Add(time.Minute); !got.Equal(want) {
+			t.Errorf("database time %s, want %s", got, want)
+		}
+	})
+}
+
 func TestNewFailsWithoutATime(t *testing.T) {
 	t.Parallel()
 	if _, err := clock.New(t.Context(), &database{err: errors.New("away")}, clock.Setting{}); err == nil {
