@@ -64,6 +64,7 @@ type engine struct {
 	client     uuid.UUID // that the zone belongs to
 	sql        *pgx.Conn
 	log        *logBuffer
+	document   document
 	stop       func() // stops the server and waits for it
 
 	service string // token that may do everything
@@ -79,7 +80,7 @@ type options struct {
 func newEngine(t *testing.T, o options) *engine {
 	t.Helper()
 	ctx := t.Context()
-	e := &engine{t: t, service: newToken(t), log: &logBuffer{}}
+	e := &engine{t: t, service: newToken(t), log: &logBuffer{}, document: readDocument(t)}
 	dsn := pgtest.NewDatabase(t)
 	var err error
 	e.db, err = store.Connect(ctx, store.Config{URL: dsn, MaxConns: 16})
@@ -313,7 +314,9 @@ func (e *engine) do(method, path, token, body string, headers ...string) answer 
 	if err != nil {
 		e.t.Errorf("%s %s: %v", method, path, err)
 	}
-	return answer{res.StatusCode, res.Header, data}
+	a := answer{res.StatusCode, res.Header, data}
+	e.conform(method, path, a)
+	return a
 }
 
 // ok is do, for what must succeed with a status.
