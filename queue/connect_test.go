@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -84,8 +85,8 @@ func TestConnectFails(t *testing.T) {
 			t.Parallel()
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
-			var log bytes.Buffer
-			_, err := queue.Connect(ctx, queue.Options{URL: c.url, Log: zerolog.New(zerolog.SyncWriter(&log))})
+			var log lockedBuffer
+			_, err := queue.Connect(ctx, queue.Options{URL: c.url, Log: zerolog.New(&log)})
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Fatalf("error is %v, want one that says %q", err, c.want)
 			}
@@ -100,14 +101,15 @@ func TestConnectFails(t *testing.T) {
 func TestNotConnected(t *testing.T) {
 	t.Parallel()
 	server := natstest.Start(t)
-	var log bytes.Buffer
+	var log lockedBuffer
 	conn, err := queue.Connect(testContext(t), queue.Options{
 		URL: strings.Replace(server.ClientURL(), "nats://", "nats://me:SECRET@", 1),
-		Log: zerolog.New(zerolog.SyncWriter(&log)),
+		Log: zerolog.New(&log),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(conn.Close)
 	q, err := queue.Open(testContext(t), conn, queue.Config{})
 	if err != nil {
 		t.Fatal(err)
@@ -132,12 +134,29 @@ func TestNotConnected(t *testing.T) {
 		}
 	}
 	server.Resume()
-	await(t, "reconnected", conn.Connected)
-	conn.Close()
+	await(t, "reconnected", func() bool { return strings.Contains(log.String(), "connected to nats again") })
 	if strings.Contains(log.String(), "SECRET") {
 		t.Errorf("the password is in the log: %s", &log)
 	}
-	if !strings.Contains(log.String(), "lost the connection") || !strings.Contains(log.String(), "connected to nats again") {
+	if !strings.Contains(log.String(), "lost the connection") {
 		t.Errorf("the log is %s", &log)
 	}
+}
+
+// lockedBuffer is a log that can be read while it is written.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
 }

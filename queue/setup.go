@@ -14,7 +14,7 @@ import (
 const (
 	// setUpAnswer bounds one question. A cluster that is electing leaders answers
 	// none; then all is asked again, and what was done is found done.
-	setUpAnswer = 2 * time.Second
+	setUpAnswer = time.Second
 
 	// setUpPause is how long to wait before asking a cluster again that was not ready.
 	setUpPause = 250 * time.Millisecond
@@ -43,6 +43,10 @@ func (q *Queue) setUpOnce(ctx context.Context) error {
 	for name, apply := range map[string]func(*jetstream.StreamConfig){
 		q.names.refresh: q.refreshStream,
 		q.names.dead:    q.deadStream,
+		// The pace is worth nothing after a restart, and is written for every run of
+		// calls: it stays in memory.
+		bucketStream(q.names.pace):  q.bucket(q.names.pace, jetstream.MemoryStorage),
+		bucketStream(q.names.pause): q.bucket(q.names.pause, q.storage()),
 	} {
 		found, err := q.find(ctx, name)
 		if err == nil {
@@ -55,15 +59,7 @@ func (q *Queue) setUpOnce(ctx context.Context) error {
 	if err := q.putConsumer(ctx, q.names.batch, q.batchConsumer); err != nil {
 		return err
 	}
-	if err := q.putConsumer(ctx, q.names.refresh, q.refreshConsumer); err != nil {
-		return err
-	}
-	// The pace is worth nothing after a restart, and is written for every run of
-	// calls: it stays in memory.
-	if err := q.putBucket(ctx, q.names.pace, jetstream.MemoryStorage); err != nil {
-		return err
-	}
-	return q.putBucket(ctx, q.names.pause, q.storage())
+	return q.putConsumer(ctx, q.names.refresh, q.refreshConsumer)
 }
 
 // putBatchStream settles the lease with what is there before it writes its own.
@@ -158,22 +154,6 @@ func (q *Queue) putConsumer(ctx context.Context, stream string, apply func(*jets
 	}
 	if err != nil {
 		return fmt.Errorf("set up consumer %s of stream %s: %w", consumerName, stream, err)
-	}
-	return nil
-}
-
-func (q *Queue) putBucket(ctx context.Context, name string, storage jetstream.StorageType) error {
-	ctx, cancel := context.WithTimeout(ctx, setUpAnswer)
-	defer cancel()
-	_, err := q.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
-		Bucket:   name,
-		History:  1,
-		MaxBytes: 1 << 20,
-		Storage:  storage,
-		Replicas: q.cfg.Replicas,
-	})
-	if err != nil {
-		return fmt.Errorf("set up bucket %s: %w", name, err)
 	}
 	return nil
 }

@@ -113,6 +113,28 @@ func (q *Queue) deadStream(c *jetstream.StreamConfig) {
 	c.AllowDirect = true
 }
 
+// bucketStream is the name of the stream behind a key-value bucket.
+func bucketStream(bucket string) string { return "KV_" + bucket }
+
+// bucket is the stream of a key-value bucket (NATS ADR-8) without direct reads:
+// those may be answered by a server that is behind, and a replica that starts must
+// not miss a pause that stands.
+func (q *Queue) bucket(name string, storage jetstream.StorageType) func(*jetstream.StreamConfig) {
+	return func(c *jetstream.StreamConfig) {
+		c.Name = bucketStream(name)
+		c.Subjects = []string{"$KV." + name + ".>"}
+		c.Retention = jetstream.LimitsPolicy
+		c.Discard = jetstream.DiscardNew
+		c.Storage = storage
+		c.Replicas = q.cfg.Replicas
+		c.MaxMsgsPerSubject = 1
+		c.MaxBytes = 1 << 20
+		c.AllowRollup = true
+		c.DenyDelete = true
+		c.AllowDirect = false
+	}
+}
+
 func (q *Queue) common(c *jetstream.StreamConfig) {
 	c.Storage = q.storage()
 	c.Replicas = q.cfg.Replicas

@@ -35,6 +35,10 @@ const (
 	maxReservePause = time.Second
 )
 
+// conflictPause is the longest wait before another try when somebody else was
+// faster. It is random, so that they do not meet again.
+const conflictPause = 2 * time.Millisecond
+
 // PaceLane is the pace of one lane.
 type PaceLane struct {
 	p    *Pace
@@ -124,6 +128,7 @@ func (l *PaceLane) take(ctx context.Context) (time.Time, error) {
 		case ctx.Err() != nil:
 			return time.Time{}, because(ended(ctx), trouble)
 		case errors.Is(err, errConflict):
+			wait = time.Duration(l.p.cfg.Random() * float64(conflictPause))
 		default:
 			if failures == 0 {
 				l.p.log.Warn().Err(err).Str("lane", string(l.lane)).Msg("no calls: the shared pace cannot be reached")
