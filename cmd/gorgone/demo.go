@@ -51,8 +51,8 @@ type demo struct {
 }
 
 // loadDemo returns the demonstration of the data folder, or a new one as asked
-// for. What was asked for must not differ from what is there.
-func loadDemo(dataDir string, asked demo) (d demo, fresh bool, err error) {
+// for. What was asked for with flags must not differ from what is there.
+func loadDemo(dataDir string, asked demo, shaped bool) (d demo, fresh bool, err error) {
 	data, err := os.ReadFile(filepath.Join(dataDir, demoFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return asked, true, nil
@@ -63,8 +63,10 @@ func loadDemo(dataDir string, asked demo) (d demo, fresh bool, err error) {
 	if err := json.Unmarshal(data, &d); err != nil {
 		return demo{}, false, fmt.Errorf("read %s: %w", filepath.Join(dataDir, demoFile), err)
 	}
-	if asked.Replay != "" && asked.Replay != d.Replay {
-		return demo{}, false, usageError("%s holds a demonstration of %s; use --reset to begin a new one, or another --data-dir", dataDir, cmp.Or(d.Replay, "synthetic tweets"))
+	asked.Start = d.Start
+	if shaped && asked != d {
+		return demo{}, false, usageError("%s holds a demonstration of %d tweets (%s, seed %d, over %s); leave its flags out to go on with it, use --reset to begin a new one, or another --data-dir",
+			dataDir, d.Tweets, cmp.Or(d.Replay, "synthetic"), d.Seed, d.Spread)
 	}
 	return d, false, nil
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 )
 
@@ -44,6 +45,10 @@ func (e *exitError) Unwrap() error { return e.err }
 func exitCode(err error) int {
 	if e, ok := errors.AsType[*exitError](err); ok {
 		return e.code
+	}
+	// The library has no type for its own refusals.
+	if text := err.Error(); strings.HasPrefix(text, "unknown command") || strings.HasPrefix(text, "if any flags in the group") {
+		return exitUsage
 	}
 	return exitFailed
 }

@@ -12,7 +12,7 @@ import (
 )
 
 func newProvider(a *app) *cobra.Command {
-	var listen, key, replay, logFile string
+	var listen, key, replay, callLog string
 	var tweets, perCall, burst int
 	var seed uint64
 	var rate, speed float64
@@ -52,8 +52,8 @@ Point gorgone at it with TWITTER_API_URL and TWITTER_API_KEY.`,
 				},
 				Key: key, MaxIDs: perCall, Rate: rate, Burst: burst, Latency: latency, Jitter: jitter, Credits: credits, Seed: seed,
 			}
-			if logFile != "" {
-				f, err := os.OpenFile(logFile, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+			if callLog != "" {
+				f, err := os.OpenFile(callLog, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 				if err != nil {
 					return usageError("--log: %w", err)
 				}
@@ -77,7 +77,7 @@ Point gorgone at it with TWITTER_API_URL and TWITTER_API_KEY.`,
 	f.DurationVar(&latency, "latency", 0, "time that an answer takes")
 	f.DurationVar(&jitter, "jitter", 0, "time that it takes more, at most")
 	f.Int64Var(&credits, "credits", 0, "credits of the account (0: without end)")
-	f.StringVar(&logFile, "log", "", "file that gets every call as a line of JSON")
+	f.StringVar(&callLog, "log", "", "file that gets every call as a line of JSON")
 	return cmd
 }
 

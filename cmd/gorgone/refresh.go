@@ -46,7 +46,7 @@ look-up.`,
 			if done.Outcome == queue.Updated || done.Outcome == queue.Current {
 				return nil
 			}
-			return fmt.Errorf("%s: %s %s", done.TweetID, done.Outcome, done.Reason)
+			return refreshError(done)
 		},
 	}
 	cmd.Flags().DurationVar(&wait, "wait", 10*time.Second, "how long to wait for the answer (1s to 5m)")
@@ -114,13 +114,25 @@ func findTweet(ctx context.Context, s *store.Store, ref string) ([]store.Tweet, 
 	}
 }
 
+// refreshError says what a refresh without fresh counts ended with.
+func refreshError(d queue.Done) error {
+	switch {
+	case d.Outcome == queue.Missing && d.Reason == "":
+		return &exitError{exitNotFound, fmt.Errorf("%s is missing from the provider's answer: it may be deleted or protected; it stays tracked and is asked for again", d.TweetID)}
+	case d.Outcome == queue.Missing, d.Outcome == queue.Untracked:
+		return &exitError{exitNotFound, fmt.Errorf("%s: %s: %s", d.TweetID, d.Outcome, d.Reason)}
+	default:
+		return fmt.Errorf("%s: %s: %s", d.TweetID, d.Outcome, d.Reason)
+	}
+}
+
 func (a *app) printRefresh(d queue.Done) {
 	a.printf("tweet %s: %s", d.TweetID, d.Outcome)
 	if !d.ObservedAt.IsZero() {
 		a.printf(", seen at %s", d.ObservedAt.Format(time.DateTime))
 	}
 	a.printf("\n")
-	if len(d.Rows) == 0 {
+	if len(d.Rows) == 0 || d.Outcome != queue.Updated && d.Outcome != queue.Current {
 		return
 	}
 	r := d.Rows[0]
@@ -152,7 +164,7 @@ func (a *app) printRefresh(d queue.Done) {
 		default:
 			a.printf(", next look %s", r.NextUpdateAt.Format(time.DateTime))
 		}
-		if !r.SnapshotCreated {
+		if !r.SnapshotCreated && d.Outcome == queue.Updated {
 			a.printf(" (no snapshot: the last one is less than a minute old)")
 		}
 		a.printf("\n")

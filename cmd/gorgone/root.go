@@ -37,6 +37,7 @@ the rate limit and the price of a tweet look-up API.
 Start here:
   gorgone up                everything on this machine, with made-up tweets
   gorgone stats             how the schedule is doing
+  gorgone tweets            the tweets that move most, and their ids
   gorgone refresh ID        look one tweet up now
   gorgone history ID        what was seen of it
 
@@ -68,7 +69,7 @@ Exit codes: 0 done, 1 it failed, 2 bad usage or configuration, 3 not found,
 	root.PersistentFlags().StringVar(&a.dataDir, "data-dir", ".gorgone", "folder of gorgone up: where it keeps its data, and how other commands find it")
 	root.AddCommand(
 		newUp(a), newDispatcher(a), newWorker(a), newWeb(a), newMigrate(a),
-		newTrack(a), newRefresh(a), newStats(a), newHistory(a), newDue(a),
+		newTrack(a), newRefresh(a), newStats(a), newHistory(a), newTweets(a), newDue(a),
 		newProvider(a), newProbe(a), newDoctor(a), newBench(a), newToken(a), newVersion(a),
 	)
 	return root

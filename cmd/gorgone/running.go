@@ -24,7 +24,11 @@ type running struct {
 	Rate        float64   `json:"rate"` // calls a second, which all replicas must agree on
 }
 
-const runningFile = "running.json"
+const (
+	runningFile = "running.json"
+	lockFile    = "lock"
+	logFile     = "gorgone.log"
+)
 
 // errNotRunning is returned when no "gorgone up" runs in the data folder.
 var errNotRunning = errors.New("gorgone up is not running")
@@ -79,7 +83,7 @@ var errLocked = errors.New("gorgone up is running already")
 // The kernel drops it when the process ends, however that comes about; a process
 // id would not do, because they come round again.
 func lockDataDir(dataDir string, how int) (*os.File, error) {
-	path := filepath.Join(dataDir, "lock")
+	path := filepath.Join(dataDir, lockFile)
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("lock the data folder: %w", err)

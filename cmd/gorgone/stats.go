@@ -184,7 +184,11 @@ a worker holds already is left to it.`,
 				a.printf("%d due and %d claimed, the oldest for %s\n", s.DueUnclaimed, s.DueClaimed, s.Lateness().Round(time.Second))
 				return nil
 			}
-			return a.forceDue(ctx, d.store, zone, store.DueFilter{TweetIDs: args, IncludeCold: cold})
+			filter := store.DueFilter{IncludeCold: cold}
+			if len(args) > 0 {
+				filter.TweetIDs = args
+			}
+			return a.forceDue(ctx, d.store, zone, filter)
 		},
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "make tweets due now")

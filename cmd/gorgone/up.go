@@ -28,6 +28,7 @@ type upOptions struct {
 	speed  float64
 	reset  bool
 	listen string
+	shaped bool // the demonstration is asked for with flags of its own
 }
 
 func newUp(a *app) *cobra.Command {
@@ -53,6 +54,17 @@ With DATABASE_URL or NATS_URL set, it uses those instead of its own.`,
 			if o.speed < 0.1 || o.speed > 3600 {
 				return usageError("--speed %g: want 0.1 to 3600", o.speed)
 			}
+			if o.Tweets < 1 || o.Tweets > 1_000_000 || o.Spread < 0 {
+				return usageError("--tweets %d --spread %s: want 1 to 1,000,000 tweets over no negative time", o.Tweets, o.Spread)
+			}
+			if o.Replay != "" {
+				if _, err := os.Stat(o.Replay); err != nil {
+					return usageError("--replay: %w", err)
+				}
+			}
+			for _, name := range []string{"tweets", "seed", "spread", "replay"} {
+				o.shaped = o.shaped || cmd.Flags().Changed(name)
+			}
 			return a.up(cmd.Context(), o)
 		},
 	}
@@ -63,7 +75,7 @@ With DATABASE_URL or NATS_URL set, it uses those instead of its own.`,
 	f.DurationVar(&o.Spread, "spread", 6*time.Hour, "time over which they are posted")
 	f.Uint64Var(&o.Seed, "seed", 1, "seed of what is drawn by chance")
 	f.StringVar(&o.listen, "listen", "", "address to serve HTTP on; must be free (default: GORGONE_WEB_LISTEN, or another port when that is taken)")
-	f.BoolVar(&o.reset, "reset", false, "delete what is in the data folder first")
+	f.BoolVar(&o.reset, "reset", false, "delete what gorgone keeps in the data folder first")
 	return cmd
 }
 
@@ -107,6 +119,13 @@ func (a *app) takeDataDir(ctx context.Context, reset bool, open *resources) erro
 	if err := os.MkdirAll(a.dataDir, 0o755); err != nil { //nolint:gosec // Postgres may run as another user; what is secret in it has modes of its own
 		return usageError("--data-dir: %w", err)
 	}
+	if _, err := os.Stat(filepath.Join(a.dataDir, lockFile)); reset && errors.Is(err, fs.ErrNotExist) {
+		for _, name := range []string{"postgres", "nats", demoFile} {
+			if _, err := os.Stat(filepath.Join(a.dataDir, name)); err == nil {
+				return usageError("--reset: %s has a %s that gorgone did not make; nothing was deleted", a.dataDir, name)
+			}
+		}
+	}
 	lock, err := lockDataDir(a.dataDir, syscall.LOCK_EX)
 	for tries := 0; errors.Is(err, errLocked) && tries < 10; tries++ {
 		// Commands that look whether it runs hold the lock for a moment.
@@ -138,7 +157,7 @@ func (a *app) reset(ctx context.Context) error {
 	if err := postgres.Remove(ctx, a.postgresDir(), a.log); err != nil {
 		return err
 	}
-	for _, name := range []string{"nats", demoFile, runningFile} {
+	for _, name := range []string{"nats", demoFile, runningFile, logFile} {
 		if err := os.RemoveAll(filepath.Join(a.dataDir, name)); err != nil {
 			return fmt.Errorf("reset: %w", err)
 		}
@@ -149,7 +168,7 @@ func (a *app) reset(ctx context.Context) error {
 func (a *app) postgresDir() string { return filepath.Join(a.dataDir, "postgres") }
 
 func (a *app) logToFile(open *resources) error {
-	path := filepath.Join(a.dataDir, "gorgone.log")
+	path := filepath.Join(a.dataDir, logFile)
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return fmt.Errorf("open the log: %w", err)
@@ -197,7 +216,7 @@ func (a *app) openHouse(ctx context.Context, o upOptions, fail context.CancelCau
 		return h, err
 	}
 	if demonstrates {
-		if h.collector, err = a.startDemo(ctx, o.demo, h.database, open); err != nil {
+		if h.collector, err = a.startDemo(ctx, o.demo, o.shaped, h.database, open); err != nil {
 			return h, err
 		}
 		h.running.ProviderURL, h.running.ProviderKey = a.cfg.Provider.URL, demoKey
@@ -297,7 +316,7 @@ func (a *app) startNATS(open *resources) (queue.Options, error) {
 }
 
 // startDemo starts the provider double and the collector of its tweets.
-func (a *app) startDemo(ctx context.Context, asked demo, d database, open *resources) (*collector, error) {
+func (a *app) startDemo(ctx context.Context, asked demo, shaped bool, d database, open *resources) (*collector, error) {
 	asked.Start = d.clock.Now()
 	if asked.Replay != "" {
 		path, err := filepath.Abs(asked.Replay)
@@ -306,7 +325,7 @@ func (a *app) startDemo(ctx context.Context, asked demo, d database, open *resou
 		}
 		asked.Replay = path
 	}
-	described, fresh, err := loadDemo(a.dataDir, asked)
+	described, fresh, err := loadDemo(a.dataDir, asked, shaped)
 	if err != nil {
 		return nil, err
 	}

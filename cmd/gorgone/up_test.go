@@ -314,6 +314,9 @@ func TestEveryCommand(t *testing.T) {
 		if out := u.run("due", "--force", "--cold", id); !strings.HasPrefix(out, "1 rows") {
 			t.Errorf("due --force printed %q", out)
 		}
+		if out := u.run("due", "--force"); strings.HasPrefix(out, "0 rows") {
+			t.Errorf("due --force of all printed %q", out)
+		}
 		if out := u.run("due"); !strings.Contains(out, "due") {
 			t.Errorf("due printed %q", out)
 		}
@@ -338,6 +341,13 @@ func TestEveryCommand(t *testing.T) {
 		}
 		if out := u.run("dispatcher", "--once"); !strings.Contains(out, "dispatched") {
 			t.Errorf("dispatcher --once printed %q", out)
+		}
+	})
+	t.Run("tweets", func(t *testing.T) {
+		t.Parallel()
+		u := u.in(t)
+		if out := u.run("tweets", "--by", "engagement"); !strings.Contains(out, "TWEET") || strings.Count(out, "\n") < 3 {
+			t.Errorf("tweets printed:\n%s", out)
 		}
 	})
 	t.Run("a second up in the same folder", func(t *testing.T) {
@@ -384,10 +394,40 @@ func TestUpRefuses(t *testing.T) {
 		"a file that is missing": {"--replay", filepath.Join(t.TempDir(), "none.tsv")},
 		"an unknown flag":        {"--spead", "60"},
 		"an argument":            {"please"},
+		"no tweets":              {"--tweets", "0"},
+		"a negative time":        {"--spread", "-1h"},
 	} {
 		if _, code := gorgone(t, "", append([]string{"up", "--data-dir", dataDir(t)}, args...)...); code != exitUsage {
 			t.Errorf("%s: exits %d, want %d", name, code, exitUsage)
 		}
+	}
+}
+
+// TestResetDeletesOnlyWhatIsOurs: a folder may have a "nats" in it.
+func TestResetDeletesOnlyWhatIsOurs(t *testing.T) {
+	t.Parallel()
+	dir := dataDir(t)
+	mine := filepath.Join(dir, "nats")
+	if err := os.Mkdir(mine, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if _, code := gorgone(t, "", "up", "--data-dir", dir, "--reset"); code != exitUsage {
+		t.Errorf("exits %d, want %d", code, exitUsage)
+	}
+	if _, err := os.Stat(mine); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestARealProviderIsNotAskedAboutMadeUpTweets(t *testing.T) {
+	dir := dataDir(t)
+	u := startUp(t, dir, "--tweets", "5")
+	if err := u.stop(); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("TWITTER_API_KEY", "a-real-key")
+	if _, code := gorgone(t, "", "up", "--data-dir", dir); code != exitUsage {
+		t.Errorf("up with a key on a demonstration exits %d, want %d", code, exitUsage)
 	}
 }
 
