@@ -34,7 +34,10 @@ func (w *Worker) batch(ctx, stop context.Context, d *queue.BatchDelivery) {
 		started: w.Clock.Database(),
 		log:     w.Log.With().Stringer("claim", d.Batch().ID).Logger(),
 	}
-	alive := d.KeepAlive(ctx)
+	// The message is held no longer than the lease.
+	holding, release := context.WithTimeout(ctx, j.leaseLeft())
+	defer release()
+	alive := d.KeepAlive(holding)
 	var err error
 	if e := guard(func() { err = j.run(ctx) }); e != nil {
 		err = e
@@ -98,6 +101,9 @@ func (j *job) run(ctx context.Context) error {
 			return nil
 		}
 		answer, lookupErr := j.Lookup(ctx, g, next.ids)
+		if lookupErr == nil {
+			lookupErr = checkAnswer(&answer)
+		}
 		j.count.calls += answer.Calls
 		j.spent.Count += answer.Calls
 		j.spent.Time += answer.Took
@@ -215,29 +221,36 @@ func (j *job) unresolved(ids []string, err error) []store.Result {
 	return results
 }
 
-// apply writes results. When the database refuses them although it is there, the
-// rows are recorded as failed instead, so that they back off and cannot come
-// round again and again, paid for each time.
+// apply writes results. When the database refuses them although it is there, they
+// are written in halves until the one that it refuses stands alone. That one is
+// recorded as failed, so that it backs off and cannot come round again and again,
+// paid for each time.
 func (j *job) apply(ctx context.Context, results []store.Result) error {
 	if len(results) == 0 {
 		return nil
 	}
-	var applied store.Applied
-	write := func(results []store.Result) error {
-		return j.persist(ctx, func() (err error) {
-			applied, err = j.Sink.Apply(ctx, store.Work{ClaimID: j.batch.ID, Results: results, Calls: j.spent})
+	err := j.write(ctx, results)
+	if err == nil || ctx.Err() != nil || store.Unavailable(err) {
+		return err
+	}
+	if len(results) > 1 {
+		half := len(results) / 2
+		if err := j.apply(ctx, results[:half]); err != nil {
 			return err
-		})
-	}
-	err := write(results)
-	if err != nil && ctx.Err() == nil && !store.Unavailable(err) {
-		j.log.Error().Err(err).Int("tweets", len(results)).Msg("results refused by the database")
-		failed := make([]store.Result, len(results))
-		for i, r := range results {
-			failed[i] = store.Result{TweetID: r.TweetID, Rows: r.Rows, Kind: store.Unresolved, Reason: err.Error()}
 		}
-		err = write(failed)
+		return j.apply(ctx, results[half:])
 	}
+	r := results[0]
+	j.log.Error().Err(err).Str("tweet", r.TweetID).Msg("result refused by the database")
+	return j.write(ctx, []store.Result{{TweetID: r.TweetID, Rows: r.Rows, Kind: store.Unresolved, Reason: err.Error()}})
+}
+
+func (j *job) write(ctx context.Context, results []store.Result) error {
+	var applied store.Applied
+	err := j.persist(ctx, func() (err error) {
+		applied, err = j.Sink.Apply(ctx, store.Work{ClaimID: j.batch.ID, Results: results, Calls: j.spent})
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("apply: %w", err)
 	}
