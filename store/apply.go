@@ -40,6 +40,9 @@ func (s *Store) Apply(ctx context.Context, work Work) (Applied, error) {
 	if err != nil {
 		return Applied{}, err
 	}
+	if err := s.readMinimums(ctx, false); err != nil {
+		return Applied{}, err
+	}
 	ids := work.rows()
 	if len(ids) == 0 {
 		return Applied{}, nil

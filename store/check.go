@@ -60,7 +60,7 @@ func usedColumns() []string {
 			columns = append(columns, table+"."+n)
 		}
 	}
-	add("zones", "id", "name", "client_id", "is_active")
+	add("zones", "id", "name", "client_id", "is_active", "settings")
 	add("twitter_tweets", "id", "zone_id", "tweet_id", "text", "twitter_created_at", "collected_at", "raw_data", "created_at", "updated_at")
 	add("twitter_tweets", countColumns[:]...)
 	add(historyTable, "id", "tweet_id", "engagement_velocity", "snapshot_at", "created_at")

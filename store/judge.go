@@ -24,7 +24,7 @@ func (s *Store) judge(r *row, kind Kind, o engagement.Observation, reason string
 		s.observe(&out, o, now)
 	case Missing:
 		out.Outcome = OutcomeMissing
-		out.After = engagement.GiveUp(s.policy, engagement.Miss(out.Before, now), now)
+		out.After = engagement.GiveUp(s.policyOf(out.ZoneID), engagement.Miss(out.Before, now), now)
 	default:
 		s.fail(&out, OutcomeUnresolved, now)
 	}
@@ -35,7 +35,7 @@ func (s *Store) observe(out *RowOutcome, o engagement.Observation, now time.Time
 	// As Postgres stores it, or the same observation would look newer the
 	// second time.
 	o.At = o.At.UTC().Truncate(time.Microsecond)
-	update, err := engagement.Observe(s.policy, out.Before, o, now)
+	update, err := engagement.Observe(s.policyOf(out.ZoneID), out.Before, o, now)
 	switch {
 	case err == nil:
 		out.Outcome = OutcomeApplied
@@ -46,7 +46,7 @@ func (s *Store) observe(out *RowOutcome, o engagement.Observation, now time.Time
 		// It stays as it was, but must not be due again at once, for ever.
 		out.After.RetryAt = time.Time{}
 		if t := out.Before; !t.NextUpdateAt.IsZero() && !t.NextUpdateAt.After(now) {
-			out.After.Tier, out.After.NextUpdateAt = s.policy.Schedule(t, now)
+			out.After.Tier, out.After.NextUpdateAt = s.policyOf(out.ZoneID).Schedule(t, now)
 		}
 	case errors.Is(err, engagement.ErrOutOfRange):
 		s.fail(out, OutcomeOutOfRange, now)
@@ -61,5 +61,5 @@ func (s *Store) fail(out *RowOutcome, o Outcome, now time.Time) {
 	out.Outcome = o
 	wait := engagement.Backoff(out.Before.Attempts+1, backoffBase, backoffCeiling, s.random())
 	failed := engagement.Fail(out.Before, now.Add(s.clock.Engine(wait)).Truncate(time.Microsecond))
-	out.After = engagement.GiveUp(s.policy, failed, now)
+	out.After = engagement.GiveUp(s.policyOf(out.ZoneID), failed, now)
 }

@@ -34,6 +34,9 @@ func (s *Store) ApplyRefresh(ctx context.Context, results []RefreshResult) (Appl
 	if err != nil {
 		return Applied{}, err
 	}
+	if err := s.readMinimums(ctx, false); err != nil {
+		return Applied{}, err
+	}
 	if len(results) == 0 {
 		return Applied{}, nil
 	}

@@ -21,6 +21,8 @@ type Store struct {
 	policy engagement.Policy
 	random func() float64
 	shape  shape
+
+	minimums minimums
 }
 
 // New returns a store on db. The policy decides tier and next update of every

@@ -71,6 +71,9 @@ func (s *Store) Track(ctx context.Context, zone uuid.UUID, tweets []NewTweet) ([
 	if err != nil {
 		return nil, err
 	}
+	if err := s.readMinimums(ctx, true); err != nil {
+		return nil, err
+	}
 	status := make(map[string]Tracked, len(tweets))
 	for chunk := range slices.Chunk(distinct(tweets), trackChunk) {
 		err := s.db.transact(ctx, "track tweets", func(ctx context.Context, t *tx) error {
