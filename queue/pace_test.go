@@ -119,8 +119,9 @@ func TestLateSlotIsForfeited(t *testing.T) {
 	if last := grants[len(grants)-1]; len(grants) != 2 || last.At.Sub(last.Slot) > 21*time.Millisecond {
 		t.Errorf("%d calls, the last %s after its slot", len(grants), last.At.Sub(last.Slot))
 	}
-	if s := p.Stats(); s.Forfeited != 1 || s.Reservations != 3 {
-		t.Errorf("stats are %+v, want one slot forfeited and one more reserved", s)
+	// A busy machine may forfeit more.
+	if s := p.Stats(); s.Forfeited < 1 || s.Reservations != 2+s.Forfeited {
+		t.Errorf("stats are %+v, want a slot forfeited and one more reserved", s)
 	}
 }
 
@@ -132,10 +133,11 @@ func reserveAhead(t *testing.T, p *queue.Pace) (waiting <-chan error) {
 	if err := lane.Wait(testContext(t)); err != nil {
 		t.Fatal(err)
 	}
+	before := p.Stats().Reservations
 	done := make(chan error, 1)
 	ctx := testContext(t)
 	go func() { done <- lane.Wait(ctx) }()
-	await(t, "a slot is reserved", func() bool { return p.Stats().Reservations == 2 })
+	await(t, "a slot is reserved", func() bool { return p.Stats().Reservations > before })
 	return done
 }
 
