@@ -58,7 +58,7 @@ func TestForceDue(t *testing.T) {
 func TestForceDueMany(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t, store.ExecPrepared)
-	e.track(t, 11_000) // more than two chunks
+	populate(t, e, 11_000, 11_000) // more than two chunks
 	e.exec(t, `update twitter_engagement_tracking set next_update_at = $1`, epoch.Add(time.Hour))
 	if n, err := e.ForceDue(t.Context(), store.DueFilter{}); n != 11_000 || err != nil {
 		t.Errorf("forced %d (%v)", n, err)
