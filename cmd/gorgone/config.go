@@ -93,6 +93,11 @@ type webConfig struct {
 	QStashLocal   bool   `envconfig:"QSTASH_DEVELOPMENT" default:"false" desc:"accept the published keys of QStash's development server; never in production"`
 }
 
+type qstashConfig struct {
+	Token secret `envconfig:"QSTASH_TOKEN" desc:"token of QStash's API, for gorgone qstash only"`
+	URL   string `envconfig:"QSTASH_URL" default:"https://qstash.upstash.io" desc:"QStash's API; schedules are kept by region (https://qstash-us-east-1.upstash.io in the USA)"`
+}
+
 type logConfig struct {
 	Level string `envconfig:"GORGONE_LOG_LEVEL" default:"info" desc:"debug, info, warn or error"`
 }
@@ -106,6 +111,7 @@ type config struct {
 	Dispatcher dispatcherConfig
 	Worker     workerConfig
 	Web        webConfig
+	QStash     qstashConfig
 	Log        logConfig
 }
 
@@ -125,7 +131,7 @@ func loadConfig() (config, error) {
 }
 
 func (c *config) sections() []any {
-	return []any{&c.Database, &c.Queue, &c.Provider, &c.Schedule, &c.Dispatcher, &c.Worker, &c.Web, &c.Log}
+	return []any{&c.Database, &c.Queue, &c.Provider, &c.Schedule, &c.Dispatcher, &c.Worker, &c.Web, &c.QStash, &c.Log}
 }
 
 // loadSection fills one struct field by field, because envconfig stops at the

@@ -70,7 +70,7 @@ Exit codes: 0 done, 1 it failed, 2 bad usage or configuration, 3 not found,
 	root.AddCommand(
 		newUp(a), newDispatcher(a), newWorker(a), newWeb(a), newMigrate(a),
 		newTrack(a), newRefresh(a), newStats(a), newHistory(a), newTweets(a), newDue(a),
-		newProvider(a), newProbe(a), newDoctor(a), newBench(a), newToken(a), newVersion(a),
+		newProvider(a), newProbe(a), newDoctor(a), newBench(a), newToken(a), newQStash(a), newVersion(a),
 	)
 	return root
 }
@@ -94,7 +94,7 @@ func newLogger(w io.Writer, level string) zerolog.Logger {
 	if isTerminal(w) {
 		w = zerolog.ConsoleWriter{Out: w, TimeFormat: time.TimeOnly}
 	}
-	return zerolog.New(w).Level(parsed).With().Timestamp().Logger()
+	return zerolog.New(zerolog.SyncWriter(w)).Level(parsed).With().Timestamp().Logger()
 }
 
 func isTerminal(w any) bool {
