@@ -79,10 +79,20 @@ With DATABASE_URL or NATS_URL set, it uses those instead of its own.`,
 	return cmd
 }
 
-// up runs everything until ctx ends.
-func (a *app) up(asked context.Context, o upOptions) error {
-	ctx, fail := context.WithCancelCause(asked)
+// up runs everything until ctx ends, which is no error, or something fails.
+func (a *app) up(ctx context.Context, o upOptions) error {
+	running, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
+	err := a.live(running, fail, o)
+	if ctx.Err() != nil {
+		a.log.Debug().Err(err).Msg("stopped when asked to")
+		return nil
+	}
+	return err
+}
+
+// live runs everything until ctx ends, and returns why it did.
+func (a *app) live(ctx context.Context, fail context.CancelCauseFunc, o upOptions) error {
 	var open resources
 	defer open.close()
 	if err := a.takeDataDir(ctx, o.reset, &open); err != nil {
@@ -107,10 +117,7 @@ func (a *app) up(asked context.Context, o upOptions) error {
 	if err := a.runHouse(ctx, h, terminal); err != nil {
 		return err
 	}
-	if asked.Err() == nil {
-		return context.Cause(ctx) // it stopped although nobody asked it to
-	}
-	return nil
+	return context.Cause(ctx)
 }
 
 // takeDataDir makes the data folder ours until the resources are closed, and
