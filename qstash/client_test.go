@@ -2,6 +2,7 @@ package qstash_test
 
 import (
 	"errors"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -37,7 +38,7 @@ func TestClient(t *testing.T) {
 	}
 	kept := double.Schedules()
 	if len(kept) != 1 || kept[0].Cron != "*/5 * * * *" || kept[0].Destination != s.Destination || kept[0].Body != s.Body ||
-		kept[0].Retries != 1 || kept[0].Timeout != "60s" || kept[0].Method != "POST" {
+		kept[0].Retries != 1 || kept[0].Timeout != "60s" || kept[0].Method != http.MethodPost {
 		t.Errorf("%+v", kept)
 	}
 	if err := c.Pause(ctx, s.ID); err != nil || !double.Schedules()[0].IsPaused {

@@ -98,7 +98,7 @@ func pushedTweet(r *reader, p *Push) error {
 	t, err := readPushed(raw)
 	if err != nil {
 		p.Skipped = append(p.Skipped, fmt.Errorf("tweet %d of the delivery: %w", n, err))
-		return nil //nolint:nilerr // the element is at fault, the delivery is not
+		return nil // the element is at fault, the delivery is not
 	}
 	t.Raw = storable(raw)
 	p.Tweets = append(p.Tweets, t)

@@ -115,7 +115,7 @@ func TestScopes(t *testing.T) {
 				t.Errorf("%s %s with the scope %s: status %d", rt.Method, rt.Pattern, scope, a.status)
 			}
 		}
-		if rt.Method == "GET" { // QStash may trigger and nothing else
+		if rt.Method == http.MethodGet { // QStash may trigger and nothing else
 			path := e.fill(rt.Pattern)
 			if a := e.do(rt.Method, path, "", "", delivery(t, path, "", "m"+rt.Pattern)...); a.status != 489 && a.status != 403 {
 				t.Errorf("%s %s by QStash: status %d", rt.Method, rt.Pattern, a.status)

@@ -45,9 +45,9 @@ func (e *engine) listen(query, token, lastID string) *listener {
 	if lastID != "" {
 		r.Header.Set("Last-Event-ID", lastID)
 	}
-	res, err := http.DefaultClient.Do(r) //nolint:bodyclose // closed by the reader
+	res, err := http.DefaultClient.Do(r)
 	must(e.t, err)
-	if res.StatusCode != 200 || !strings.HasPrefix(res.Header.Get("Content-Type"), "text/event-stream") {
+	if res.StatusCode != http.StatusOK || !strings.HasPrefix(res.Header.Get("Content-Type"), "text/event-stream") {
 		e.t.Fatalf("status %d, type %s", res.StatusCode, res.Header.Get("Content-Type"))
 	}
 	l := &listener{t: e.t, events: make(chan liveEvent, 10_000)}
@@ -229,11 +229,10 @@ func TestAStalledReaderKeepsNobody(t *testing.T) {
 	for _, l := range list {
 		reading.Go(func() {
 			for range events {
-				if ev := l.next(); ev.kind == "update" {
-					got.Add(1)
-				} else {
+				if l.next().kind != "update" {
 					return
 				}
+				got.Add(1)
 			}
 		})
 	}
@@ -280,6 +279,6 @@ func TestTooManyReaders(t *testing.T) {
 			return false
 		}
 		defer res.Body.Close()
-		return res.StatusCode == 200
+		return res.StatusCode == http.StatusOK
 	})
 }

@@ -43,7 +43,7 @@ func TestHistory(t *testing.T) {
 		Data struct {
 			TweetID   uuid.UUID `json:"tweet_id"`
 			Metrics   map[string]*int
-			Baseline  *struct{ Like_count *int }
+			Baseline  *struct{}
 			Snapshots []struct {
 				At       time.Time `json:"snapshot_at"`
 				Likes    *int      `json:"like_count"`

@@ -101,7 +101,7 @@ type Calls interface {
 type Clock interface {
 	Now() time.Time
 	Database() time.Time
-	Engine(real time.Duration) time.Duration
+	Engine(d time.Duration) time.Duration
 }
 
 // Check looks at something this server needs, and returns what is wrong with it.

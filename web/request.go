@@ -33,7 +33,7 @@ func (s *Server) behind(rt route) http.Handler {
 		note := noteOf(hr.Context())
 		note.route = rt.method + " " + rt.pattern
 		r := &request{Request: hr, server: s, scope: rt.scope}
-		err := s.admit(w, r, rt)
+		err := s.admit(w, r, rt) //nolint:contextcheck // the request carries it
 		note.caller = r.caller.Name
 		if err == nil {
 			err = rt.handle(s, w, r)

@@ -92,7 +92,9 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		s.log.Warn().Msg("requests were cut off")
 		err = server.Close()
 	}
-	<-done
+	if e := <-done; !errors.Is(e, http.ErrServerClosed) {
+		err = errors.Join(err, e)
+	}
 	if err != nil {
 		return fmt.Errorf("stop serving http: %w", err)
 	}

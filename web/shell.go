@@ -134,16 +134,14 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, f *failure) {
 // report writes the line of a request. Paths, queries and headers can hold what
 // nobody should read, so it names the route.
 func (s *Server) report(w *recorder, r *http.Request, n *note, took time.Duration) {
-	var e *zerolog.Event
+	level := zerolog.InfoLevel
 	switch {
-	case w.status >= 500:
-		e = s.log.Warn()
+	case w.status >= http.StatusInternalServerError:
+		level = zerolog.WarnLevel
 	case n.route == "GET /healthz" || n.route == "GET /readyz":
-		e = s.log.Debug()
-	default:
-		e = s.log.Info()
+		level = zerolog.DebugLevel
 	}
-	e.Str("request", n.id).Str("method", r.Method).Str("route", n.route).Int("status", w.status).Int64("bytes", w.bytes).
+	s.log.WithLevel(level).Str("request", n.id).Str("method", r.Method).Str("route", n.route).Int("status", w.status).Int64("bytes", w.bytes).
 		Dur("took_ms", took).Stringer("remote", s.parts.Proxies.ClientAddr(r)).Str("caller", n.caller).Msg("http")
 }
 
