@@ -22,37 +22,20 @@ type DueFilter struct {
 // row that is claimed stays claimed: its batch answers it. Rows are written in
 // chunks, each a transaction of its own.
 func (s *Store) ForceDue(ctx context.Context, filter DueFilter) (int, error) {
-	const (
-		lock = `
-			select k.tweet_db_id
-			from public.twitter_engagement_tracking k
-			where k.tweet_db_id > $1::uuid
-			and ($2::bool or k.next_update_at is not null)
-			and (($3::uuid is null and $4::text[] is null) or exists (
-				select from public.twitter_tweets w
-				where w.id = k.tweet_db_id
-				and ($3::uuid is null or w.zone_id = $3::uuid)
-				and ($4::text[] is null or w.tweet_id = any($4::text[]))))
-			order by k.tweet_db_id limit $5::int4
-			for update of k`
-		force = `
-			update public.twitter_engagement_tracking set next_update_at = $2::timestamptz, retry_at = null
-			where tweet_db_id = any($1::uuid[])`
-	)
+	const force = `
+		update public.twitter_engagement_tracking set next_update_at = $2::timestamptz, retry_at = null
+		where tweet_db_id = any($1::uuid[])`
+	lock, args := filter.lock()
 	var (
-		zone   *uuid.UUID
 		forced int
 		after  uuid.UUID
 	)
-	if filter.Zone != uuid.Nil {
-		zone = &filter.Zone
-	}
 	for {
 		var ids []uuid.UUID
 		err := s.db.transact(ctx, "force tweets due", func(ctx context.Context, t *tx) error {
 			ids = nil
 			b := t.group()
-			b.Queue(lock, after, filter.IncludeCold, zone, filter.TweetIDs, forceChunk).Query(collect(&ids, pgx.RowTo[uuid.UUID]))
+			b.Queue(lock, append([]any{after, forceChunk}, args...)...).Query(collect(&ids, pgx.RowTo[uuid.UUID]))
 			if err := t.send(ctx, b); err != nil || len(ids) == 0 {
 				return err
 			}
@@ -69,4 +52,28 @@ func (s *Store) ForceDue(ctx context.Context, filter DueFilter) (int, error) {
 		}
 		after = ids[len(ids)-1]
 	}
+}
+
+// lock returns the statement that locks the next chunk of the rows selected, after
+// the row $1 and at most $2, and its further arguments. It names only what is
+// asked for, so that a few tweets are found by their index.
+func (f DueFilter) lock() (sql string, args []any) {
+	from := `public.twitter_engagement_tracking k`
+	where := `k.tweet_db_id > $1::uuid`
+	if !f.IncludeCold {
+		where += ` and k.next_update_at is not null`
+	}
+	if f.Zone != uuid.Nil || len(f.TweetIDs) > 0 {
+		from += ` join public.twitter_tweets w on w.id = k.tweet_db_id`
+	}
+	if f.Zone != uuid.Nil {
+		args = append(args, f.Zone)
+		where += fmt.Sprintf(` and w.zone_id = $%d::uuid`, len(args)+2)
+	}
+	if len(f.TweetIDs) > 0 {
+		args = append(args, f.TweetIDs)
+		where += fmt.Sprintf(` and w.tweet_id = any($%d::text[])`, len(args)+2)
+	}
+	return `select k.tweet_db_id from ` + from + ` where ` + where +
+		` order by k.tweet_db_id limit $2::int4 for update of k`, args
 }
