@@ -91,7 +91,9 @@ func (s *Server) stream(r *request, reader *reader, out stream) {
 				err = nil // the database is away, which says nothing about the reader
 				continue
 			}
-			reader.setZones(zones)
+			if err == nil {
+				reader.setZones(zones)
+			}
 		case <-end.C:
 			return
 		case <-reader.gone:
