@@ -62,13 +62,13 @@ type scheduleConfig struct {
 
 type dispatcherConfig struct {
 	Every time.Duration `envconfig:"GORGONE_DISPATCH_EVERY" default:"5s" desc:"time between two dispatches (1s to 10m)"`
-	Batch int           `envconfig:"GORGONE_BATCH_TWEETS" default:"100" desc:"tweet ids in a batch message (1 to 200)"`
+	Batch int           `envconfig:"GORGONE_BATCH_TWEETS" default:"300" desc:"tweet ids in a batch message at most (1 to 500); less for a slow key: what it looks up in a second, or one call"`
 }
 
 type workerConfig struct {
 	BatchSlots   int           `envconfig:"GORGONE_BATCH_SLOTS" default:"16" desc:"batches a worker handles at once (1 to 256)"`
 	RefreshSlots int           `envconfig:"GORGONE_REFRESH_SLOTS" default:"2" desc:"groups of refreshes a worker handles at once, in slots of their own (1 to 64)"`
-	Writes       int           `envconfig:"GORGONE_WRITES" default:"4" desc:"batches of a worker that use the database at once (1 to 64): about twice the database's cores, shared by all workers"`
+	Writes       int           `envconfig:"GORGONE_WRITES" default:"3" desc:"batches of a worker that use the database at once (1 to 64): about twice the database's cores, shared by all workers"`
 	Grace        time.Duration `envconfig:"GORGONE_GRACE" default:"5s" desc:"time that work in flight gets at a stop (0s to 5m)"`
 }
 
@@ -218,7 +218,7 @@ func (c *config) validate() (faults []error) {
 	check(c.Provider.Reserve >= 0 && c.Provider.Reserve <= 0.9, "TWITTER_REFRESH_RESERVE is %g, want 0 to 0.9", c.Provider.Reserve)
 	oneOf("TWITTER_X_FIELDS_PARAM", c.Provider.XFields, "tweet.fields", "post.fields")
 	within("GORGONE_DISPATCH_EVERY", c.Dispatcher.Every, time.Second, 10*time.Minute)
-	between("GORGONE_BATCH_TWEETS", c.Dispatcher.Batch, 1, 200)
+	between("GORGONE_BATCH_TWEETS", c.Dispatcher.Batch, 1, 500)
 	between("GORGONE_BATCH_SLOTS", c.Worker.BatchSlots, 1, 256)
 	between("GORGONE_REFRESH_SLOTS", c.Worker.RefreshSlots, 1, 64)
 	between("GORGONE_WRITES", c.Worker.Writes, 1, 64)

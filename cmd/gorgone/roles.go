@@ -64,10 +64,20 @@ func (a *app) openParts(ctx context.Context, role string, open *resources) (p pa
 func (a *app) newDispatcher(p parts) *dispatcher.Dispatcher {
 	cfg := dispatcher.Config{
 		Every:       a.cfg.Dispatcher.Every,
-		BatchTweets: a.cfg.Dispatcher.Batch,
+		BatchTweets: a.batchTweets(p.provider),
 		Window:      dispatcher.Window{Lease: p.queue.Lease(), First: firstHelping, Rate: p.provider.tweetRate()},
 	}
 	return dispatcher.New(cfg, p.store, p.queue, closedGate{p.conn, p.pace}, p.clock, a.log)
+}
+
+// batchTweets is how many tweets a batch holds: many, because a transaction for
+// many costs little more than one for few, but no more than the key looks up in a
+// second, because what a worker has paid for is written when its batch is done.
+func (a *app) batchTweets(p provider) int {
+	if p.rate == 0 {
+		return a.cfg.Dispatcher.Batch
+	}
+	return min(a.cfg.Dispatcher.Batch, max(p.maxIDs(), int(p.tweetRate())))
 }
 
 func (a *app) newWorker(ctx context.Context, p parts) (*worker.Worker, error) {
