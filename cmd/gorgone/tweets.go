@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -93,7 +94,7 @@ func (a *app) printTweets(top []store.TopTweet, asJSON bool) error {
 		if t.Velocity != nil {
 			velocity = fmt.Sprintf("%.0f", *t.Velocity)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%.40s\n", t.TweetID, t.Tier, t.Metrics.Likes, t.Metrics.Retweets, t.Metrics.Views, velocity, t.Text)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%.40s\n", t.TweetID, t.Tier, t.Metrics.Likes, t.Metrics.Retweets, t.Metrics.Views, velocity, strings.Join(strings.Fields(t.Text), " "))
 	}
 	return w.Flush()
 }
