@@ -1,10 +1,46 @@
 package worker
 
 import (
+	"context"
+	"errors"
 	"fmt"
 
 	"gorgone/twitter"
 )
+
+// asked is what a look-up led to.
+type asked struct {
+	twitter.Answer // its Unresolved are those with a reason of their own
+
+	failed  []string // tweets of the call that failed
+	unasked []string // tweets that were to come after it
+	err     error    // why it failed
+}
+
+// ask looks tweets up, and heeds what the provider says about further calls.
+func (w *Worker) ask(ctx context.Context, g gate, ids []string) asked {
+	answer, err := w.Lookup(ctx, g, ids)
+	if err == nil {
+		err = checkAnswer(&answer)
+	}
+	w.heed(ctx, err)
+	a := asked{Answer: answer, err: err}
+	a.Unresolved = nil
+	for _, u := range answer.Unresolved {
+		switch {
+		case errors.Is(u.Err, twitter.ErrNotAsked):
+			a.unasked = append(a.unasked, u.ID)
+		case err != nil && errors.Is(u.Err, err):
+			a.failed = append(a.failed, u.ID)
+		default:
+			a.Unresolved = append(a.Unresolved, u)
+		}
+	}
+	if err != nil && len(a.failed) == 0 {
+		a.failed, a.unasked = a.unasked, nil // no call was made at all
+	}
+	return a
+}
 
 // emptyAnswer is how many tweets an answer must have been asked for, and lack
 // every one of, to be the provider's fault rather than the tweets'.

@@ -100,16 +100,12 @@ func (j *job) run(ctx context.Context) error {
 		if !ok {
 			return nil
 		}
-		answer, lookupErr := j.Lookup(ctx, g, next.ids)
-		if lookupErr == nil {
-			lookupErr = checkAnswer(&answer)
-		}
+		answer := j.ask(ctx, g, next.ids)
+		failed, unasked, lookupErr := answer.failed, answer.unasked, answer.err
 		j.count.calls += answer.Calls
 		j.spent.Count += answer.Calls
 		j.spent.Time += answer.Took
-		j.heed(ctx, lookupErr)
-		results, failed, unasked := j.results(answer, lookupErr)
-		if err := j.apply(ctx, results); err != nil {
+		if err := j.apply(ctx, j.results(answer.Answer)); err != nil {
 			return err
 		}
 		switch judge(lookupErr, next.tries, len(failed)) {
@@ -184,10 +180,9 @@ func (j *job) open(ctx context.Context) ([]string, error) {
 	return ids, nil
 }
 
-// results turns an answer into what the store writes. failed are the tweets of
-// the call that failed, unasked those that were to come after it.
-func (j *job) results(a twitter.Answer, err error) (results []store.Result, failed, unasked []string) {
-	results = make([]store.Result, 0, len(a.Found)+len(a.Missing))
+// results turns an answer into what the store writes.
+func (j *job) results(a twitter.Answer) []store.Result {
+	results := make([]store.Result, 0, len(a.Found)+len(a.Missing)+len(a.Unresolved))
 	for _, f := range a.Found {
 		results = append(results, store.Result{
 			TweetID: f.ID, Rows: j.rows[f.ID], Kind: store.Found,
@@ -198,19 +193,9 @@ func (j *job) results(a twitter.Answer, err error) (results []store.Result, fail
 		results = append(results, store.Result{TweetID: m.ID, Rows: j.rows[m.ID], Kind: store.Missing, Reason: m.Reason})
 	}
 	for _, u := range a.Unresolved {
-		switch {
-		case errors.Is(u.Err, twitter.ErrNotAsked):
-			unasked = append(unasked, u.ID)
-		case err != nil && errors.Is(u.Err, err):
-			failed = append(failed, u.ID)
-		default:
-			results = append(results, j.unresolved([]string{u.ID}, u.Err)...)
-		}
+		results = append(results, j.unresolved([]string{u.ID}, u.Err)...)
 	}
-	if err != nil && len(failed) == 0 {
-		failed, unasked = unasked, nil // no call was made at all
-	}
-	return results, failed, unasked
+	return results
 }
 
 func (j *job) unresolved(ids []string, err error) []store.Result {

@@ -71,10 +71,9 @@ func (r *refresher) run(ctx context.Context) {
 		if !ok {
 			return
 		}
-		answer, err := r.Lookup(ctx, g, next.ids)
-		r.heed(ctx, err)
-		results, failed, unasked := r.results(answer, err)
-		if err := r.apply(ctx, results); err != nil {
+		answer := r.ask(ctx, g, next.ids)
+		failed, unasked, err := answer.failed, answer.unasked, answer.err
+		if err := r.apply(ctx, r.results(answer.Answer)); err != nil {
 			r.Log.Warn().Err(err).Msg("refreshes not written")
 			return
 		}
@@ -102,9 +101,8 @@ func (r *refresher) run(ctx context.Context) {
 	}
 }
 
-// results turns an answer into what the store writes. failed are the tweets of
-// the call that failed, unasked those that were to come after it.
-func (r *refresher) results(a twitter.Answer, err error) (results []store.RefreshResult, failed, unasked []string) {
+// results turns an answer into what the store writes.
+func (r *refresher) results(a twitter.Answer) (results []store.RefreshResult) {
 	add := func(id string, kind store.Kind, o engagement.Observation, reason string) {
 		d, ok := r.waiting[id]
 		if !ok {
@@ -121,19 +119,9 @@ func (r *refresher) results(a twitter.Answer, err error) (results []store.Refres
 		add(m.ID, store.Missing, engagement.Observation{}, m.Reason)
 	}
 	for _, u := range a.Unresolved {
-		switch {
-		case errors.Is(u.Err, twitter.ErrNotAsked):
-			unasked = append(unasked, u.ID)
-		case err != nil && errors.Is(u.Err, err):
-			failed = append(failed, u.ID)
-		default:
-			add(u.ID, store.Unresolved, engagement.Observation{}, u.Err.Error())
-		}
+		add(u.ID, store.Unresolved, engagement.Observation{}, u.Err.Error())
 	}
-	if err != nil && len(failed) == 0 {
-		failed, unasked = unasked, nil // no call was made at all
-	}
-	return results, failed, unasked
+	return results
 }
 
 // apply writes the results and answers those who wait for them.
