@@ -48,6 +48,9 @@ func (a *app) openParts(ctx context.Context, role string, open *resources) (p pa
 	if err := a.locate(); err != nil {
 		return p, err
 	}
+	if a.demonstration {
+		return p, usageError("the gorgone up in %s is a demonstration, and TWITTER_API_KEY would ask a real provider about its made-up tweets: unset it, or set DATABASE_URL and NATS_URL too", a.dataDir)
+	}
 	if p.database, err = a.openDatabase(ctx, role, open); err != nil {
 		return p, err
 	}

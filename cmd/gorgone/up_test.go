@@ -422,10 +422,13 @@ func TestResetDeletesOnlyWhatIsOurs(t *testing.T) {
 func TestARealProviderIsNotAskedAboutMadeUpTweets(t *testing.T) {
 	dir := dataDir(t)
 	u := startUp(t, dir, "--tweets", "5")
+	t.Setenv("TWITTER_API_KEY", "a-real-key")
+	if _, code := gorgone(t, "", "worker", "--data-dir", dir); code != exitUsage {
+		t.Errorf("a worker with a key beside a demonstration exits %d, want %d", code, exitUsage)
+	}
 	if err := u.stop(); err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("TWITTER_API_KEY", "a-real-key")
 	if _, code := gorgone(t, "", "up", "--data-dir", dir); code != exitUsage {
 		t.Errorf("up with a key on a demonstration exits %d, want %d", code, exitUsage)
 	}
