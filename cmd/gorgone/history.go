@@ -41,12 +41,9 @@ CSV), never as 0.`,
 			if limit < 0 {
 				return usageError("--limit %d: want 0 or more", limit)
 			}
-			if err := a.locate(); err != nil {
-				return err
-			}
 			var open resources
 			defer open.close()
-			d, err := a.openDatabase(ctx, "history", &open)
+			d, err := a.findDatabase(ctx, "history", &open)
 			if err != nil {
 				return err
 			}

@@ -94,6 +94,14 @@ func (a *app) openDatabase(ctx context.Context, role string, open *resources) (d
 	return database{db: db, clock: clk, store: store.New(db, clk, policy, rand.Float64)}, nil
 }
 
+// findDatabase opens the database that the environment, or a running up, names.
+func (a *app) findDatabase(ctx context.Context, role string, open *resources) (database, error) {
+	if err := a.locate(); err != nil {
+		return database{}, err
+	}
+	return a.openDatabase(ctx, role, open)
+}
+
 // messaging is an open queue with its connection.
 type messaging struct {
 	conn  *queue.Conn

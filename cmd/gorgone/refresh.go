@@ -55,12 +55,9 @@ look-up.`,
 }
 
 func (a *app) refresh(ctx context.Context, ref string, wait time.Duration) (queue.Done, error) {
-	if err := a.locate(); err != nil {
-		return queue.Done{}, err
-	}
 	var open resources
 	defer open.close()
-	d, err := a.openDatabase(ctx, "refresh", &open)
+	d, err := a.findDatabase(ctx, "refresh", &open)
 	if err != nil {
 		return queue.Done{}, err
 	}

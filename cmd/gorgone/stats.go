@@ -61,12 +61,9 @@ type stats struct {
 }
 
 func (a *app) readStats(ctx context.Context) (stats, error) {
-	if err := a.locate(); err != nil {
-		return stats{}, err
-	}
 	var open resources
 	defer open.close()
-	d, err := a.openDatabase(ctx, "stats", &open)
+	d, err := a.findDatabase(ctx, "stats", &open)
 	if err != nil {
 		return stats{}, err
 	}
@@ -167,12 +164,9 @@ a worker holds already is left to it.`,
 					return usageError("%w", err)
 				}
 			}
-			if err := a.locate(); err != nil {
-				return err
-			}
 			var open resources
 			defer open.close()
-			d, err := a.openDatabase(ctx, "due", &open)
+			d, err := a.findDatabase(ctx, "due", &open)
 			if err != nil {
 				return err
 			}

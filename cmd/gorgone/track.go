@@ -39,12 +39,9 @@ Nothing is tracked unless every line is good.`,
 			if err != nil {
 				return err
 			}
-			if err := a.locate(); err != nil {
-				return err
-			}
 			var open resources
 			defer open.close()
-			d, err := a.openDatabase(ctx, "track", &open)
+			d, err := a.findDatabase(ctx, "track", &open)
 			if err != nil {
 				return err
 			}

@@ -35,12 +35,9 @@ other commands take.`,
 			if by != string(store.ByVelocity) && by != string(store.ByEngagement) {
 				return usageError("--by %s: want %s or %s", by, store.ByVelocity, store.ByEngagement)
 			}
-			if err := a.locate(); err != nil {
-				return err
-			}
 			var open resources
 			defer open.close()
-			d, err := a.openDatabase(ctx, "tweets", &open)
+			d, err := a.findDatabase(ctx, "tweets", &open)
 			if err != nil {
 				return err
 			}

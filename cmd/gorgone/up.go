@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -203,7 +204,7 @@ func (a *app) openHouse(ctx context.Context, o upOptions, fail context.CancelCau
 	if err != nil {
 		return h, err
 	}
-	if _, err := store.Migrate(ctx, string(firstSet(a.cfg.Database.MigrateURL, a.cfg.Database.URL))); err != nil {
+	if _, err := store.Migrate(ctx, string(cmp.Or(a.cfg.Database.MigrateURL, a.cfg.Database.URL))); err != nil {
 		return h, err
 	}
 	demonstrates := a.cfg.Provider.Key == ""
@@ -262,15 +263,6 @@ func (a *app) keepApart(ctx context.Context, demonstrates bool, d database) erro
 		return usageError("the database has zones that are not a demonstration's: set TWITTER_API_KEY to go on with them, or use another --data-dir")
 	}
 	return nil
-}
-
-func firstSet(values ...secret) secret {
-	for _, v := range values {
-		if v != "" {
-			return v
-		}
-	}
-	return ""
 }
 
 // runHouse runs all roles until ctx ends.
