@@ -3,7 +3,6 @@ package dispatcher_test
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"os"
 	"strconv"
 	"testing"
@@ -14,8 +13,8 @@ import (
 	"github.com/sourcegraph/conc"
 
 	"gorgone/dispatcher"
-	"gorgone/engagement"
 	"gorgone/internal/clock"
+	"gorgone/internal/enginetest"
 	"gorgone/internal/natsserver/natstest"
 	"gorgone/internal/postgres/pgtest"
 	"gorgone/queue"
@@ -43,30 +42,13 @@ func (g gate) Closed() string { return g.reason }
 func newHouse(t *testing.T, due int, q queue.Config) *house {
 	t.Helper()
 	ctx := t.Context()
-	url := pgtest.NewDatabase(t)
-	db, err := store.Connect(ctx, store.Config{URL: url, MaxConns: 8})
-	must(t, err)
-	t.Cleanup(db.Close)
-	clk, err := clock.New(ctx, db, clock.Setting{})
-	must(t, err)
-	h := &house{t: t, nats: natstest.Start(t), clock: clk, store: store.New(db, clk, engagement.DefaultTierPolicy(), rand.Float64)}
-	h.conn, err = queue.Connect(ctx, queue.Options{URL: h.nats.ClientURL(), Log: zerolog.Nop()})
-	must(t, err)
-	t.Cleanup(h.conn.Close)
-	q.Prefix, q.Memory = "D", true
-	h.queue, err = queue.Open(ctx, h.conn, q)
-	must(t, err)
-	h.sql, err = pgx.Connect(ctx, url)
-	must(t, err)
-	t.Cleanup(func() { _ = h.sql.Close(context.WithoutCancel(ctx)) })
-
-	zone, err := h.store.CreateZone(ctx, store.Zone{Name: "test"})
-	must(t, err)
+	g := enginetest.New(t, q)
+	h := &house{t: t, nats: g.NATS, clock: g.Clock, store: g.Store, conn: g.Conn, queue: g.Queue, sql: pgtest.Connect(t, g.URL)}
 	var tweets []store.NewTweet
 	for i := range due {
-		tweets = append(tweets, store.NewTweet{TweetID: strconv.Itoa(1000 + i), CreatedAt: clk.Now()})
+		tweets = append(tweets, store.NewTweet{TweetID: strconv.Itoa(1000 + i), CreatedAt: h.clock.Now()})
 	}
-	_, err = h.store.Track(ctx, zone.ID, tweets)
+	_, err := h.store.Track(ctx, g.Zone.ID, tweets)
 	must(t, err)
 	return h
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/uuid"
 
+	"gorgone/internal/enginetest"
 	"gorgone/web"
 	"gorgone/web/auth"
 )
@@ -51,7 +52,7 @@ func TestEveryRouteRefuses(t *testing.T) {
 			"a signature":          {auth.HeaderSignature, "x.y.z", auth.HeaderMessageID, "m"},
 			"another key":          {"X-API-Key", "not-the-key-that-it-sends"},
 			"no key":               {"X-API-Key", ""},
-			"the provider's key":   {"X-API-Key", doubleKey},
+			"the provider's key":   {"X-API-Key", enginetest.DoubleKey},
 			"a cookie":             {"Cookie", "sb-access-token=" + forged},
 			"a token in the query": {"X-Nothing", ""},
 		} {

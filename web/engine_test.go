@@ -23,8 +23,8 @@ import (
 	"github.com/sourcegraph/conc"
 
 	"gorgone/dispatcher"
-	"gorgone/engagement"
 	"gorgone/internal/clock"
+	"gorgone/internal/enginetest"
 	"gorgone/internal/natsserver/natstest"
 	"gorgone/internal/postgres/pgtest"
 	"gorgone/queue"
@@ -39,7 +39,6 @@ import (
 func TestMain(m *testing.M) { os.Exit(pgtest.Run(m)) }
 
 const (
-	doubleKey  = "key-of-the-double"
 	webhookKey = "key-that-the-provider-sends"
 	issuer     = "https://project.supabase.test/auth/v1"
 )
@@ -79,44 +78,17 @@ type options struct {
 
 func newEngine(t *testing.T, o options) *engine {
 	t.Helper()
-	ctx := t.Context()
-	e := &engine{t: t, service: newToken(t), log: &logBuffer{}, document: readDocument(t)}
-	dsn := pgtest.NewDatabase(t)
+	g := enginetest.New(t, queue.Config{})
+	e := &engine{
+		t: t, service: newToken(t), log: &logBuffer{}, document: readDocument(t),
+		db: g.DB, store: g.Store, clock: g.Clock, nats: g.NATS, conn: g.Conn, queue: g.Queue,
+		zone: g.Zone.ID, client: g.Zone.ClientID, sql: pgtest.Connect(t, g.URL),
+	}
 	var err error
-	e.db, err = store.Connect(ctx, store.Config{URL: dsn, MaxConns: 16})
-	must(t, err)
-	t.Cleanup(e.db.Close)
-	e.clock, err = clock.New(ctx, e.db, clock.Setting{})
-	must(t, err)
-	e.store = store.New(e.db, e.clock, engagement.DefaultTierPolicy(), rand.Float64)
-	e.sql, err = pgx.Connect(ctx, dsn)
-	must(t, err)
-	t.Cleanup(func() { _ = e.sql.Close(context.WithoutCancel(ctx)) })
-
-	e.nats = natstest.Start(t)
-	e.conn, err = queue.Connect(ctx, queue.Options{URL: e.nats.ClientURL(), Log: zerolog.Nop()})
-	must(t, err)
-	t.Cleanup(e.conn.Close)
-	e.queue, err = queue.Open(ctx, e.conn, queue.Config{Prefix: "T", Memory: true})
-	must(t, err)
-	e.pace, err = queue.NewPace(ctx, e.queue, queue.PaceConfig{Key: "test"}, e.clock)
+	e.pace, err = queue.NewPace(t.Context(), e.queue, queue.PaceConfig{Key: "test"}, e.clock)
 	must(t, err)
 	t.Cleanup(e.pace.Close)
-
-	population, err := twittertest.NewSynthetic(twittertest.Options{
-		N: max(o.tweets, 1), Seed: 7, Start: e.clock.Now().Add(-50 * time.Minute), Spread: 40 * time.Minute,
-	})
-	must(t, err)
-	o.provider.Population, o.provider.Now, o.provider.Key, o.provider.LogSize = population, e.clock.Now, doubleKey, 10_000
-	e.double, err = twittertest.NewServer(o.provider)
-	must(t, err)
-	t.Cleanup(e.double.Close)
-	e.providerAt, err = e.double.Listen(ctx, "")
-	must(t, err)
-
-	zone, err := e.store.CreateZone(ctx, store.Zone{Name: "test"})
-	must(t, err)
-	e.zone, e.client = zone.ID, zone.ClientID
+	e.double, e.providerAt = g.Double(t, max(o.tweets, 1), o.provider)
 	if o.tweets > 0 {
 		e.track()
 	}
@@ -130,11 +102,7 @@ func newEngine(t *testing.T, o options) *engine {
 // track tracks the whole population without known counts, so that all is due.
 func (e *engine) track() {
 	e.t.Helper()
-	var tweets []store.NewTweet
-	for tw := range e.double.Population().All() {
-		tweets = append(tweets, store.NewTweet{TweetID: tw.ID, CreatedAt: tw.CreatedAt, Text: "tweet " + tw.ID})
-	}
-	_, err := e.store.Track(e.t.Context(), e.zone, tweets)
+	_, err := e.store.Track(e.t.Context(), e.zone, enginetest.Tweets(e.double))
 	must(e.t, err)
 }
 
@@ -145,7 +113,7 @@ func (openGate) Closed() string { return "" }
 func (e *engine) startWorker() {
 	e.t.Helper()
 	ctx := e.t.Context()
-	client, err := twitter.NewTwitterAPI(twitter.Config{Key: doubleKey, BaseURL: e.providerAt, Now: e.clock.Now})
+	client, err := twitter.NewTwitterAPI(twitter.Config{Key: enginetest.DoubleKey, BaseURL: e.providerAt, Now: e.clock.Now})
 	must(e.t, err)
 	batches, err := e.queue.Batches(ctx)
 	must(e.t, err)

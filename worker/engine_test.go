@@ -13,9 +13,8 @@ import (
 	"github.com/sourcegraph/conc"
 
 	"gorgone/dispatcher"
-	"gorgone/engagement"
 	"gorgone/internal/clock"
-	"gorgone/internal/natsserver/natstest"
+	"gorgone/internal/enginetest"
 	"gorgone/internal/postgres/pgtest"
 	"gorgone/queue"
 	"gorgone/store"
@@ -25,8 +24,6 @@ import (
 )
 
 func TestMain(m *testing.M) { os.Exit(pgtest.Run(m)) }
-
-const doubleKey = "key-of-the-double"
 
 // engine is a whole engine for a test: its own database, streams and provider
 // double, and as many dispatchers and workers as the test starts.
@@ -52,50 +49,20 @@ type engineOptions struct {
 
 func newEngine(t *testing.T, o engineOptions) *engine {
 	t.Helper()
-	ctx := t.Context()
-	url := pgtest.NewDatabase(t)
-	db, err := store.Connect(ctx, store.Config{URL: url, MaxConns: 16})
-	must(t, err)
-	t.Cleanup(db.Close)
-	clk, err := clock.New(ctx, db, clock.Setting{})
-	must(t, err)
-	e := &engine{t: t, db: db, clock: clk, store: store.New(db, clk, engagement.DefaultTierPolicy(), rand.Float64)}
-
-	server := natstest.Start(t)
-	e.conn, err = queue.Connect(ctx, queue.Options{URL: server.ClientURL(), Log: zerolog.Nop()})
-	must(t, err)
-	t.Cleanup(e.conn.Close)
-	e.queue, err = queue.Open(ctx, e.conn, queue.Config{Prefix: "T", Memory: true, Lease: o.lease})
-	must(t, err)
-
-	population, err := twittertest.NewSynthetic(twittertest.Options{
-		N: o.tweets, Seed: 7, Start: clk.Now().Add(-50 * time.Minute), Spread: 40 * time.Minute,
-	})
-	must(t, err)
-	e.double, err = twittertest.NewServer(twittertest.Config{
-		Population: population, Now: clk.Now, Key: doubleKey, Rate: o.rate, Burst: o.burst, LogSize: 10_000,
-	})
-	must(t, err)
-	t.Cleanup(e.double.Close)
-	e.url, err = e.double.Listen(ctx, "")
-	must(t, err)
-
-	zone, err := e.store.CreateZone(ctx, store.Zone{Name: "test"})
-	must(t, err)
-	e.zone = zone.ID
-	e.sql, err = pgx.Connect(ctx, url)
-	must(t, err)
-	t.Cleanup(func() { _ = e.sql.Close(context.WithoutCancel(ctx)) })
+	g := enginetest.New(t, queue.Config{Lease: o.lease})
+	e := &engine{
+		t: t, db: g.DB, store: g.Store, clock: g.Clock, conn: g.Conn, queue: g.Queue, zone: g.Zone.ID, sql: pgtest.Connect(t, g.URL),
+	}
+	e.double, e.url = g.Double(t, o.tweets, twittertest.Config{Rate: o.rate, Burst: o.burst})
 	return e
 }
 
 // track tracks the whole population without known counts, so that all is due.
 func (e *engine) track() (ids []string) {
 	e.t.Helper()
-	var tweets []store.NewTweet
-	for tw := range e.double.Population().All() {
-		ids = append(ids, tw.ID)
-		tweets = append(tweets, store.NewTweet{TweetID: tw.ID, CreatedAt: tw.CreatedAt})
+	tweets := enginetest.Tweets(e.double)
+	for _, tw := range tweets {
+		ids = append(ids, tw.TweetID)
 	}
 	_, err := e.store.Track(e.t.Context(), e.zone, tweets)
 	must(e.t, err)
@@ -142,7 +109,7 @@ type workerOptions struct {
 func (e *engine) worker(o workerOptions) *worker.Worker {
 	e.t.Helper()
 	ctx := e.t.Context()
-	client, err := twitter.NewTwitterAPI(twitter.Config{Key: doubleKey, BaseURL: e.url, Now: e.clock.Now})
+	client, err := twitter.NewTwitterAPI(twitter.Config{Key: enginetest.DoubleKey, BaseURL: e.url, Now: e.clock.Now})
 	must(e.t, err)
 	lookup := worker.Lookup(func(ctx context.Context, gate twitter.Gate, ids []string) (twitter.Answer, error) {
 		return client.Through(gate).Lookup(ctx, ids)

@@ -84,6 +84,17 @@ func NewEmptyDatabase(tb testing.TB) string {
 	return shared.create(tb, "template0")
 }
 
+// Connect returns a connection, for looking at a database past what is under test.
+func Connect(tb testing.TB, url string) *pgx.Conn {
+	tb.Helper()
+	conn, err := pgx.Connect(tb.Context(), url)
+	if err != nil {
+		tb.Fatalf("connect to a test database: %v", err)
+	}
+	tb.Cleanup(func() { _ = conn.Close(context.WithoutCancel(tb.Context())) })
+	return conn
+}
+
 func (k *kit) ensureServer(tb testing.TB) {
 	tb.Helper()
 	if !k.running.Load() {

@@ -1,0 +1,104 @@
+// Package enginetest gives tests the ground that dispatcher, worker and web stand
+// on: a database, a queue and a double of the provider, of their own and real.
+//
+// A package that uses it has a TestMain, see package pgtest.
+package enginetest
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"gorgone/engagement"
+	"gorgone/internal/clock"
+	"gorgone/internal/natsserver/natstest"
+	"gorgone/internal/postgres/pgtest"
+	"gorgone/queue"
+	"gorgone/store"
+	"gorgone/twitter/twittertest"
+)
+
+// DoubleKey is the API key that the double of the provider takes.
+const DoubleKey = "key-of-the-double"
+
+// Ground is what an engine is built on. It goes with the test.
+type Ground struct {
+	URL   string // of the database
+	DB    *store.DB
+	Store *store.Store
+	Clock *clock.Clock
+	NATS  *natstest.Server
+	Conn  *queue.Conn
+	Queue *queue.Queue
+	Zone  store.Zone // an active one
+}
+
+// New returns a ground on a new database and a NATS server of its own. The queue's
+// streams are in memory, and named after T where q does not say otherwise.
+func New(tb testing.TB, q queue.Config) *Ground {
+	tb.Helper()
+	return On(tb, pgtest.NewDatabase(tb), q)
+}
+
+// On is [New] on a database that is there, and migrated.
+func On(tb testing.TB, url string, q queue.Config) *Ground {
+	tb.Helper()
+	ctx := tb.Context()
+	must := func(err error) {
+		tb.Helper()
+		if err != nil {
+			tb.Fatal(err)
+		}
+	}
+	g := &Ground{URL: url, NATS: natstest.Start(tb)}
+	var err error
+	g.DB, err = store.Connect(ctx, store.Config{URL: g.URL, MaxConns: 16})
+	must(err)
+	tb.Cleanup(g.DB.Close)
+	g.Clock, err = clock.New(ctx, g.DB, clock.Setting{})
+	must(err)
+	g.Store = store.New(g.DB, g.Clock, engagement.DefaultTierPolicy(), rand.Float64)
+	g.Conn, err = queue.Connect(ctx, queue.Options{URL: g.NATS.ClientURL(), Log: zerolog.Nop()})
+	must(err)
+	tb.Cleanup(g.Conn.Close)
+	if q.Prefix == "" {
+		q.Prefix = "T"
+	}
+	q.Memory = true
+	g.Queue, err = queue.Open(ctx, g.Conn, q)
+	must(err)
+	g.Zone, err = g.Store.CreateZone(ctx, store.Zone{Name: "test"})
+	must(err)
+	return g
+}
+
+// Double starts a double of the provider that knows n tweets, of which the oldest
+// is 50 minutes old. It returns the address, too.
+func (g *Ground) Double(tb testing.TB, n int, config twittertest.Config) (double *twittertest.Server, url string) {
+	tb.Helper()
+	population, err := twittertest.NewSynthetic(twittertest.Options{
+		N: n, Seed: 7, Start: g.Clock.Now().Add(-50 * time.Minute), Spread: 40 * time.Minute,
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	config.Population, config.Now, config.Key, config.LogSize = population, g.Clock.Now, DoubleKey, 10_000
+	if double, err = twittertest.NewServer(config); err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(double.Close)
+	if url, err = double.Listen(tb.Context(), ""); err != nil {
+		tb.Fatal(err)
+	}
+	return double, url
+}
+
+// Tweets are all that a double knows, to be tracked without known counts.
+func Tweets(double *twittertest.Server) (tweets []store.NewTweet) {
+	for tw := range double.Population().All() {
+		tweets = append(tweets, store.NewTweet{TweetID: tw.ID, CreatedAt: tw.CreatedAt, Text: "tweet " + tw.ID})
+	}
+	return tweets
+}
