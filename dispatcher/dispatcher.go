@@ -70,6 +70,9 @@ type Config struct {
 	Every       time.Duration // engine time between two dispatches
 	BatchTweets int           // tweet ids a batch, at most
 	Window      Window        // how much may be outstanding
+
+	// OnDispatch, if set, is told of every dispatch when it is over.
+	OnDispatch func(Result, error)
 }
 
 // Dispatcher claims and publishes. Any number may run at once, in one process or
@@ -108,7 +111,12 @@ type Result struct {
 // once. The result tells what was done also when there is an error.
 func (d *Dispatcher) DispatchOnce(ctx context.Context, limit int) (r Result, err error) {
 	started := d.clock.Database()
-	defer func() { r.Duration = d.clock.Database().Sub(started) }()
+	defer func() {
+		r.Duration = d.clock.Database().Sub(started)
+		if d.cfg.OnDispatch != nil {
+			d.cfg.OnDispatch(r, err)
+		}
+	}()
 	var refusals error
 	for more := true; more; {
 		if r.Closed = d.gate.Closed(); r.Closed != "" {

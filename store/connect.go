@@ -43,6 +43,11 @@ type Config struct {
 	ExecMode         ExecMode      // "": ExecAuto
 	StatementTimeout time.Duration // 0: 30 s
 	ApplicationName  string        // shown in pg_stat_activity; "": gorgone
+
+	// OnTransaction, if set, is told of every transaction when it is over: what it
+	// does, one of a few words, and how long all its tries took. It may be called
+	// from many goroutines.
+	OnTransaction func(op string, took time.Duration, err error)
 }
 
 // DB is a pool of connections to the database.
@@ -50,6 +55,7 @@ type DB struct {
 	pool             *pgxpool.Pool
 	pooled           bool
 	statementTimeout time.Duration
+	onTransaction    func(op string, took time.Duration, err error)
 }
 
 // Connect opens a pool and checks that the database answers. Errors do not
@@ -59,7 +65,10 @@ func Connect(ctx context.Context, config Config) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the database url: %w", err)
 	}
-	db := &DB{statementTimeout: config.StatementTimeout}
+	db := &DB{statementTimeout: config.StatementTimeout, onTransaction: config.OnTransaction}
+	if db.onTransaction == nil {
+		db.onTransaction = func(string, time.Duration, error) {}
+	}
 	if db.statementTimeout <= 0 {
 		db.statementTimeout = defaultStatementTimeout
 	}
@@ -118,6 +127,21 @@ func milliseconds(d time.Duration) string {
 
 // Close closes the pool. It waits for connections in use to be given back.
 func (db *DB) Close() { db.pool.Close() }
+
+// PoolUse is how the connections of a pool are used.
+type PoolUse struct {
+	InUse int // connections
+	Idle  int // connections
+	Max   int // connections
+	// Waited is how often somebody had to wait for a connection, since the start.
+	Waited int64
+}
+
+// PoolUse returns how the pool is used at this moment.
+func (db *DB) PoolUse() PoolUse {
+	s := db.pool.Stat()
+	return PoolUse{InUse: int(s.AcquiredConns()), Idle: int(s.IdleConns()), Max: int(s.MaxConns()), Waited: s.EmptyAcquireCount()}
+}
 
 // Ping checks that the database answers.
 func (db *DB) Ping(ctx context.Context) error {

@@ -40,12 +40,12 @@ func (s *Store) EnsurePartitions(ctx context.Context, from, to time.Time) (int, 
 	made := 0
 	for _, d := range missing {
 		created := false
-		err := s.db.transact(ctx, "make the partition of "+d.Format(time.DateOnly), func(ctx context.Context, t *tx) (err error) {
+		err := s.db.transact(ctx, "make a partition", func(ctx context.Context, t *tx) (err error) {
 			created, err = makePartition(ctx, t, d)
 			return err
 		})
 		if err != nil {
-			return made, err
+			return made, fmt.Errorf("the history of %s: %w", d.Format(time.DateOnly), err)
 		}
 		if created {
 			made++

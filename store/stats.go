@@ -18,16 +18,32 @@ type Stats struct {
 	// estimate; it is counted only in small tables.
 	ColdEstimated bool
 
-	DueUnclaimed int       // due, waiting to be claimed
-	DueClaimed   int       // due, held by a batch
-	OldestDue    time.Time // earliest due time among the due; zero: nothing is due
-	NextDue      time.Time // next time a row falls due; zero: never
+	Due          map[engagement.Tier]Due // what is due, by tier
+	DueUnclaimed int                     // due, waiting to be claimed
+	DueClaimed   int                     // due, held by a batch
+	OldestDue    time.Time               // earliest due time among the due; zero: nothing is due
+	NextDue      time.Time               // next time a row falls due; zero: never
 
 	Failing int // live rows with failures since their last answer
 	Missing int // live rows that were missing from their last answers
 	Parked  int // live rows put off because their zone is inactive
 
 	Outstanding Outstanding
+}
+
+// Due is what is due of one tier.
+type Due struct {
+	Rows   int       // due, claimed or not
+	Oldest time.Time // earliest due time among them; zero: nothing is due
+}
+
+// Lateness is how long the row that has waited longest has been due at the given
+// engine time.
+func (d Due) Lateness(at time.Time) time.Duration {
+	if d.Oldest.IsZero() {
+		return 0
+	}
+	return max(at.Sub(d.Oldest), 0)
 }
 
 // Live is the number of rows that are looked at from time to time.
@@ -41,10 +57,7 @@ func (s Stats) Total() int { return s.Live() + s.Tier[engagement.Cold] }
 // Lateness is how long the row that has waited longest has been due, in engine
 // time.
 func (s Stats) Lateness() time.Duration {
-	if s.OldestDue.IsZero() {
-		return 0
-	}
-	return max(s.At.Sub(s.OldestDue), 0)
+	return Due{Oldest: s.OldestDue}.Lateness(s.At)
 }
 
 // smallTable is the number of rows, by the planner's estimate, up to which cold
@@ -82,7 +95,7 @@ const (
 //
 // A row is counted as Parked when it waits without having failed or been missed.
 func (s *Store) Stats(ctx context.Context) (Stats, error) {
-	stats := Stats{At: s.clock.Now(), Tier: make(map[engagement.Tier]int, 4)}
+	stats := Stats{At: s.clock.Now(), Tier: make(map[engagement.Tier]int, 4), Due: make(map[engagement.Tier]Due, 4)}
 	var estimate int64
 	var b pgx.Batch
 	b.Queue(selectLive, stats.At).Query(stats.scanLive)
@@ -119,6 +132,10 @@ func (s *Stats) scanLive(rows pgx.Rows) error {
 			return err
 		}
 		s.Tier[engagement.Tier(tier)] += count
+		due := s.Due[engagement.Tier(tier)]
+		due.Rows += unclaimed + claimed
+		due.Oldest = earliest(due.Oldest, timeOf(oldest))
+		s.Due[engagement.Tier(tier)] = due
 		s.DueUnclaimed += unclaimed
 		s.DueClaimed += claimed
 		s.OldestDue = earliest(s.OldestDue, timeOf(oldest))

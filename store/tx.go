@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -29,18 +30,21 @@ type tx struct {
 
 // transact runs f in a transaction and commits it when f returns nil. It is run
 // again, from the start, when it clashed with another transaction (a deadlock or
-// a serialization failure), so f must not keep anything of an earlier try.
+// a serialization failure), so f must not keep anything of an earlier try. doing is
+// one of a few constant texts: it is also what the transaction is counted by.
 func (db *DB) transact(ctx context.Context, doing string, f func(context.Context, *tx) error) error {
+	began := time.Now()
 	var err error
+	defer func() { db.onTransaction(strings.ReplaceAll(doing, " ", "_"), time.Since(began), err) }()
 	for range conflictTries {
 		if err = db.try(ctx, f); err == nil || !conflict(err) {
 			break
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", doing, err)
+		err = fmt.Errorf("%s: %w", doing, err)
 	}
-	return nil
+	return err
 }
 
 func (db *DB) try(ctx context.Context, f func(context.Context, *tx) error) error {

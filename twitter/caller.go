@@ -26,6 +26,8 @@ type caller struct {
 	refusal func(status int, header http.Header, body []byte) error
 	header  func(http.Header, string) // puts the key where the provider wants it
 	buffers sync.Pool                 // of *bytes.Buffer
+	// leastBilled is the number of tweets that an answer with fewer is billed as.
+	leastBilled int
 }
 
 func newCaller(provider string, config Config) *caller {
@@ -92,6 +94,9 @@ func (c *caller) exchange(ctx context.Context, gate Gate, path string, x *exchan
 	err := c.fetch(ctx, path, x)
 	if err == nil {
 		x.call.Returned, err = decode(x.body.Bytes())
+	}
+	if err == nil && x.call.IDs > 0 {
+		x.call.Billed = max(x.call.Returned, c.leastBilled)
 	}
 	if err != nil {
 		err = fmt.Errorf("%s: %w", c.provider, err)

@@ -21,8 +21,6 @@ type client struct {
 	// limit reads the number of ids that the provider takes from its refusal of asked
 	// ids; 0 when the refusal is not about that.
 	limit func(refusal *BadRequestError, asked int) int
-	// leastBilled is the number of tweets that an answer with fewer is billed as.
-	leastBilled int
 }
 
 // MaxIDs returns how many ids go into one call now: the setting, or what the

@@ -48,6 +48,7 @@ type Call struct {
 	Duration time.Duration // real time until the answer was read
 	IDs      int           // ids asked for; 0 for a balance
 	Returned int           // tweets in the answer
+	Billed   int           // tweets that the provider bills for it
 }
 
 // Gate permits HTTP calls one at a time: Wait returns when the next may be made,

@@ -43,10 +43,10 @@ func NewTwitterAPI(config Config) (*TwitterAPI, error) {
 		path: func(ids []string) string {
 			return "/twitter/tweets?tweet_ids=" + strings.Join(ids, ",")
 		},
-		decode:      decodeTwitterAPI,
-		limit:       twitterAPILimit,
-		leastBilled: 1,
+		decode: decodeTwitterAPI,
+		limit:  twitterAPILimit,
 	}}
+	c.leastBilled = 1
 	c.refusal = refusal
 	c.header = func(h http.Header, key string) { h.Set("X-Api-Key", key) }
 	c.maxIDs.Store(int64(config.MaxIDs))

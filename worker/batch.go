@@ -241,6 +241,7 @@ func (j *job) write(ctx context.Context, results []store.Result) error {
 	}
 	j.spent = store.Calls{}
 	j.tally(applied)
+	j.Observer.Wrote(applied)
 	j.tell(ctx, applied)
 	return nil
 }
@@ -325,8 +326,10 @@ func (j *job) sleep(ctx context.Context, d time.Duration) error {
 
 func (j *job) report() {
 	c := j.count
+	took := j.Clock.Database().Sub(j.started)
 	j.progress.batch(c)
+	j.Observer.BatchDone(took)
 	j.log.Info().Int("successful", c.applied).Int("missing", c.missing).Int("failed", c.unresolved).
 		Int("skipped", c.lost).Int("given_back", c.released).Int("calls", c.calls).
-		Dur("took_ms", j.Clock.Database().Sub(j.started)).Msg("Batch update completed")
+		Dur("took_ms", took).Msg("Batch update completed")
 }

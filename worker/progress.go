@@ -1,6 +1,19 @@
 package worker
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"time"
+
+	"gorgone/queue"
+	"gorgone/store"
+)
+
+// unobserved is an [Observer] that keeps nothing.
+type unobserved struct{}
+
+func (unobserved) BatchDone(time.Duration)                  {}
+func (unobserved) RefreshDone(queue.Outcome, time.Duration) {}
+func (unobserved) Wrote(store.Applied)                      {}
 
 // Progress is what a worker has done since it started. Rows, not tweets, where
 // several zones track the same tweet.

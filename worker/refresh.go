@@ -160,6 +160,7 @@ func (r *refresher) apply(ctx context.Context, results []store.RefreshResult) er
 	for _, a := range answers {
 		r.finish(ctx, *a)
 	}
+	r.Observer.Wrote(applied)
 	r.tell(ctx, applied)
 	return nil
 }
@@ -203,6 +204,7 @@ func (r *refresher) finish(ctx context.Context, a queue.Done) {
 	}
 	delete(r.waiting, a.TweetID)
 	r.progress.refreshes.Add(1)
+	r.Observer.RefreshDone(a.Outcome, r.Clock.Real(r.Clock.Now().Sub(d.Refresh().RequestedAt)))
 	a.RequestIDs = append(a.RequestIDs, d.Refresh().RequestID)
 
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settle)

@@ -73,6 +73,17 @@ type Pauser interface {
 	Paused() (until time.Time, reason string, paused bool)
 }
 
+// Observer is told what a worker did, by the goroutine that did it.
+type Observer interface {
+	// BatchDone tells that a batch was settled, however it ended.
+	BatchDone(took time.Duration)
+	// RefreshDone tells that a refresh was answered, and how long after it was
+	// asked for.
+	RefreshDone(outcome queue.Outcome, took time.Duration)
+	// Wrote tells what was written.
+	Wrote(applied store.Applied)
+}
+
 // Clock tells engine time and database time.
 type Clock interface {
 	Now() time.Time
@@ -91,7 +102,7 @@ type Config struct {
 	RatePause    time.Duration // pause after a 429 that does not say how long
 }
 
-// Parts are what a worker works with. All of them are required.
+// Parts are what a worker works with. All of them but the observer are required.
 type Parts struct {
 	Batches     Batches
 	Refreshes   Refreshes
@@ -103,6 +114,7 @@ type Parts struct {
 	Requests    Requests
 	Announcer   Announcer
 	Audience    Audience
+	Observer    Observer // may be nil
 	Clock       Clock
 	Random      func() float64 // in [0, 1), safe for concurrent use
 	Log         zerolog.Logger
@@ -119,6 +131,9 @@ type Worker struct {
 
 // New returns a worker.
 func New(cfg Config, parts Parts) *Worker {
+	if parts.Observer == nil {
+		parts.Observer = unobserved{}
+	}
 	return &Worker{cfg: cfg, Parts: parts, writes: make(chan struct{}, cfg.Writes)}
 }
 

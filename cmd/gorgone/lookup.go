@@ -68,7 +68,10 @@ func (a *app) openProvider(now func() time.Time) (provider, error) {
 	}
 	settings := twitter.Config{
 		Key: string(cfg.Key), BaseURL: cfg.URL, MaxIDs: cfg.PerCall, Timeout: cfg.Timeout, Now: now,
-		OnCall:   p.calls.count,
+		OnCall: func(c twitter.Call) {
+			p.calls.count(c)
+			a.metrics.Called(c)
+		},
 		OnMaxIDs: func(n int) { a.log.Warn().Int("ids", n).Msg("the provider takes fewer ids a call; going on with that") },
 	}
 	lowest := lowestTwitterAPIRate

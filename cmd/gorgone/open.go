@@ -78,6 +78,7 @@ func (a *app) openDatabase(ctx context.Context, role string, open *resources) (d
 		MaxConns:        a.cfg.Database.MaxConns,
 		ExecMode:        mode[a.cfg.Database.Pooler],
 		ApplicationName: "gorgone " + role,
+		OnTransaction:   a.metrics.Transacted,
 	})
 	if err != nil {
 		return database{}, err

@@ -69,6 +69,7 @@ func (a *app) newDispatcher(p parts) *dispatcher.Dispatcher {
 		Every:       a.cfg.Dispatcher.Every,
 		BatchTweets: a.batchTweets(p.provider),
 		Window:      dispatcher.Window{Lease: p.queue.Lease(), First: firstHelping, Rate: p.provider.tweetRate()},
+		OnDispatch:  a.metrics.Dispatched,
 	}
 	return dispatcher.New(cfg, p.store, p.queue, closedGate{p.conn, p.pace}, p.clock, a.log)
 }
@@ -115,6 +116,7 @@ func (a *app) newWorker(ctx context.Context, p parts) (*worker.Worker, error) {
 		Requests:    p.store,
 		Announcer:   p.queue,
 		Audience:    audience,
+		Observer:    a.metrics,
 		Clock:       p.clock,
 		Random:      rand.Float64,
 		Log:         a.log,

@@ -6,9 +6,12 @@ import (
 	"os"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+
+	"gorgone/metrics"
 )
 
 // app is what every subcommand starts from.
@@ -23,10 +26,14 @@ type app struct {
 	demonstration bool
 	cfg           config
 	log           zerolog.Logger
+
+	registry *prometheus.Registry
+	metrics  *metrics.Metrics
 }
 
 func newRoot(in io.Reader, out, errOut io.Writer) *cobra.Command {
-	a := &app{in: in, out: out, errOut: errOut}
+	a := &app{in: in, out: out, errOut: errOut, registry: prometheus.NewRegistry()}
+	a.metrics = metrics.New(a.registry, versionString())
 	root := &cobra.Command{
 		Use:   "gorgone",
 		Short: "Keep the engagement counters of tweets fresh",

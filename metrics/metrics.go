@@ -1,0 +1,168 @@
+package metrics
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"gorgone/dispatcher"
+	"gorgone/engagement"
+	"gorgone/queue"
+	"gorgone/store"
+	"gorgone/twitter"
+	"gorgone/worker"
+)
+
+// namespace is the start of every name.
+const namespace = "gorgone"
+
+// Results of a tweet's row, as the label of gorgone_tweets_total.
+const (
+	resultApplied = "applied"
+	resultSkipped = "skipped"
+	resultMissing = "missing"
+	resultFailed  = "failed"
+)
+
+// Metrics are the counters and histograms of one process. It is safe for
+// concurrent use.
+type Metrics struct {
+	claimed    prometheus.Counter
+	published  prometheus.Counter
+	dispatches *prometheus.CounterVec
+
+	tweets    *prometheus.CounterVec
+	snapshots *prometheus.CounterVec
+	batches   prometheus.Histogram
+	refreshes *prometheus.HistogramVec
+
+	calls       *prometheus.CounterVec
+	callSeconds *prometheus.HistogramVec
+	billed      *prometheus.CounterVec
+
+	storeSeconds *prometheus.HistogramVec
+	storeErrors  *prometheus.CounterVec
+}
+
+// New makes the metrics and registers them, with those of the Go runtime and the
+// process. Every series that can be known beforehand is there from the start, at
+// zero, so that rates over them are true from the first event on. It panics when
+// the registry has them already.
+func New(reg prometheus.Registerer, version string) *Metrics {
+	m := &Metrics{
+		claimed:      counter("claimed_tweets_total", "Tweets claimed by this dispatcher."),
+		published:    counter("published_batches_total", "Batches that this dispatcher put into the queue."),
+		dispatches:   counterVec("dispatches_total", "Dispatches, by how they ended: done, busy (another dispatcher was claiming), closed (nothing may be claimed now), error.", "result"),
+		tweets:       counterVec("tweets_total", "Rows of tweets that a batch or refresh was to update, by result.", "result"),
+		snapshots:    counterVec("snapshots_total", "Points added to the history, by the tweet's tier.", "tier"),
+		batches:      prometheus.NewHistogram(histogram("batch_duration_seconds", "Time from taking a batch to settling it.", batchBuckets)),
+		refreshes:    prometheus.NewHistogramVec(histogram("refresh_duration_seconds", "Time from asking for a refresh to its answer, end to end, by outcome.", refreshBuckets), []string{"outcome"}),
+		calls:        counterVec("lookup_calls_total", "Calls to the provider, by how they ended.", "provider", "status"),
+		callSeconds:  prometheus.NewHistogramVec(histogram("lookup_duration_seconds", "Time of a call to the provider until its answer was read.", prometheus.DefBuckets), []string{"provider"}),
+		billed:       counterVec("tweets_billed_total", "Tweets that the provider bills: those in its answers, or its minimum a call.", "provider"),
+		storeSeconds: prometheus.NewHistogramVec(histogram("store_duration_seconds", "Time of a transaction in Postgres, by what it does.", storeBuckets), []string{"op"}),
+		storeErrors:  counterVec("store_errors_total", "Transactions in Postgres that failed, by what they were to do.", "op"),
+	}
+	build := prometheus.NewGauge(prometheus.GaugeOpts{
+		Namespace: namespace, Name: "build_info", Help: "Always 1; the label tells the version.",
+		ConstLabels: prometheus.Labels{"version": version},
+	})
+	build.Set(1)
+	reg.MustRegister(
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), build,
+		m.claimed, m.published, m.dispatches, m.tweets, m.snapshots, m.batches, m.refreshes,
+		m.calls, m.callSeconds, m.billed, m.storeSeconds, m.storeErrors,
+	)
+	for _, result := range []string{resultApplied, resultSkipped, resultMissing, resultFailed} {
+		m.tweets.WithLabelValues(result)
+	}
+	for _, tier := range engagement.Tiers() {
+		m.snapshots.WithLabelValues(string(tier))
+	}
+	return m
+}
+
+// Buckets, in seconds. A batch is to be done within 30 s, a refresh within one.
+var (
+	batchBuckets   = []float64{.05, .1, .25, .5, 1, 2.5, 5, 10, 20, 30, 60, 120}
+	refreshBuckets = []float64{.025, .05, .1, .15, .25, .5, 1, 2, 4, 10}
+	storeBuckets   = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 5, 30}
+)
+
+func counter(name, help string) prometheus.Counter {
+	return prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help})
+}
+
+func counterVec(name, help string, labels ...string) *prometheus.CounterVec {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, labels)
+}
+
+func histogram(name, help string, buckets []float64) prometheus.HistogramOpts {
+	return prometheus.HistogramOpts{Namespace: namespace, Name: name, Help: help, Buckets: buckets}
+}
+
+// Dispatched counts a dispatch. It fits [dispatcher.Config].
+func (m *Metrics) Dispatched(r dispatcher.Result, err error) {
+	m.claimed.Add(float64(r.Tweets + r.Refused))
+	m.published.Add(float64(r.Batches))
+	result := "done"
+	switch {
+	case err != nil:
+		result = "error"
+	case r.Busy:
+		result = "busy"
+	case r.Closed != "":
+		result = "closed"
+	}
+	m.dispatches.WithLabelValues(result).Inc()
+}
+
+var _ worker.Observer = (*Metrics)(nil)
+
+// BatchDone implements [worker.Observer].
+func (m *Metrics) BatchDone(took time.Duration) { m.batches.Observe(took.Seconds()) }
+
+// RefreshDone implements [worker.Observer].
+func (m *Metrics) RefreshDone(outcome queue.Outcome, took time.Duration) {
+	m.refreshes.WithLabelValues(string(outcome)).Observe(max(took, 0).Seconds())
+}
+
+// Wrote implements [worker.Observer].
+func (m *Metrics) Wrote(applied store.Applied) {
+	for i := range applied.Rows {
+		row := &applied.Rows[i]
+		m.tweets.WithLabelValues(result(row.Outcome)).Inc()
+		if row.Snapshot != nil {
+			m.snapshots.WithLabelValues(string(row.After.Tier)).Inc()
+		}
+	}
+}
+
+func result(o store.Outcome) string {
+	switch o {
+	case store.OutcomeApplied:
+		return resultApplied
+	case store.OutcomeMissing:
+		return resultMissing
+	case store.OutcomeLostClaim, store.OutcomeVanished, store.OutcomeStale, store.OutcomeNewer:
+		return resultSkipped
+	default:
+		return resultFailed
+	}
+}
+
+// Called counts a call to a provider. It fits [twitter.Config].
+func (m *Metrics) Called(c twitter.Call) {
+	m.calls.WithLabelValues(c.Provider, c.Kind).Inc()
+	m.callSeconds.WithLabelValues(c.Provider).Observe(c.Duration.Seconds())
+	m.billed.WithLabelValues(c.Provider).Add(float64(c.Billed))
+}
+
+// Transacted counts a transaction. It fits [store.Config].
+func (m *Metrics) Transacted(op string, took time.Duration, err error) {
+	m.storeSeconds.WithLabelValues(op).Observe(took.Seconds())
+	if err != nil {
+		m.storeErrors.WithLabelValues(op).Inc()
+	}
+}
