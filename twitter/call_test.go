@@ -229,7 +229,7 @@ func TestOnCall(t *testing.T) {
 		}
 	}
 	want := []twitter.Call{
-		{Provider: "twitterapi.io", Kind: twitter.KindOK, Status: 200, IDs: 50, Returned: 49},
+		{Provider: "twitterapi.io", Kind: twitter.KindOK, Status: 200, IDs: 50, Returned: 49, Billed: 49},
 		{Provider: "twitterapi.io", Kind: twitter.KindOK, Status: 200},
 		{Provider: "twitterapi.io", Kind: twitter.KindRateLimited, Status: 429, IDs: 3},
 		{Provider: "twitterapi.io", Kind: twitter.KindFault, IDs: 3},
