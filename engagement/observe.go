@@ -43,6 +43,7 @@ type Snapshot struct {
 
 // Tracking is what is known of a tweet between two looks.
 type Tracking struct {
+	TweetID   string    // spreads due times of tweets posted together; may be empty
 	CreatedAt time.Time // when the tweet was posted
 
 	Tier         Tier
@@ -50,6 +51,9 @@ type Tracking struct {
 	ObservedAt   time.Time // last observation; zero: never
 	NextUpdateAt time.Time // when the next look is due; zero: never
 	UpdateCount  int       // observations applied so far
+
+	// Activity is the running estimate of a [Learner] policy; zero: none yet.
+	Activity Activity
 
 	SnapshotAt time.Time // last snapshot; zero: none
 	Snapshot   Metrics   // counts of the last snapshot, which the next deltas are against
@@ -66,30 +70,35 @@ type Update struct {
 	Snapshot *Snapshot // nil when the look adds no point to the history
 }
 
-// Track returns the state of a tweet that was posted at createdAt, is tracked
-// from now on, and was collected with the counts known (none of them may be). Its
-// first look is due at once: also for a tweet that is too old for any tier, which
-// gets that one look and then goes cold. Counts known at collection make the
-// baseline snapshot.
+// Track returns the state of a tweet that is tracked from now on. The tweet has
+// its creation time, the counts that were known when it was collected (none of them
+// may be), and if known its id and what its author's tweets get
+// ([Activity.Expected]). Its first look is due at once: also for a tweet that is
+// too old for any tier, which gets that one look and then goes cold. Counts known
+// at collection make the baseline snapshot.
 //
 // The error wraps [ErrOutOfRange].
-func Track(p Policy, createdAt time.Time, known Metrics, now time.Time) (Update, error) {
-	if err := known.Validate(); err != nil {
+func Track(p Policy, tweet Tracking, now time.Time) (Update, error) {
+	if err := tweet.Metrics.Validate(); err != nil {
 		return Update{}, err
 	}
-	t := Tracking{CreatedAt: createdAt, Metrics: known}
-	var first time.Time
-	t.Tier, first = p.Schedule(t, now)
-	t.NextUpdateAt = now
-	if !known.Known() {
+	t := Tracking{TweetID: tweet.TweetID, CreatedAt: tweet.CreatedAt, Metrics: tweet.Metrics}
+	t.Activity.Expected = tweet.Activity.Expected
+	if !t.Metrics.Known() {
+		t.Tier, _ = p.Schedule(t, now)
+		t.NextUpdateAt = now
 		return Update{Tracking: t}, nil
 	}
-	if !first.IsZero() {
-		// The collection was a look already.
-		t.NextUpdateAt = first
-	}
 	snap := t.snapshot(now)
-	t.SnapshotAt, t.Snapshot = now, known
+	collected := t
+	collected.SnapshotAt = now
+	t.Activity = learn(p, t, collected)
+	t.Tier, t.NextUpdateAt = p.Schedule(t, now)
+	if t.NextUpdateAt.IsZero() {
+		// The collection was a look already, but not one of ours.
+		t.NextUpdateAt = now
+	}
+	t.SnapshotAt, t.Snapshot = now, t.Metrics
 	return Update{Tracking: t, Snapshot: snap}, nil
 }
 
@@ -123,6 +132,7 @@ func Observe(p Policy, prev Tracking, o Observation, now time.Time) (Update, err
 	t.UpdateCount++
 	t.Attempts, t.Misses = 0, 0
 	t.LastMissedAt, t.RetryAt = time.Time{}, time.Time{}
+	t.Activity = learn(p, prev, t)
 	t.Tier, t.NextUpdateAt = p.Schedule(t, now)
 
 	if !prev.SnapshotAt.IsZero() && o.At.Sub(prev.SnapshotAt) < MinSnapshotGap {

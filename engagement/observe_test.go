@@ -21,7 +21,7 @@ func counts(retweets, replies, likes, quotes, views, bookmarks int64) engagement
 
 func track(t *testing.T, known engagement.Metrics, age time.Duration) engagement.Update {
 	t.Helper()
-	u, err := engagement.Track(engagement.DefaultTierPolicy(), posted, known, posted.Add(age))
+	u, err := engagement.Track(engagement.DefaultTierPolicy(), engagement.Tracking{CreatedAt: posted, Metrics: known}, posted.Add(age))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,7 +179,7 @@ func TestHistoryTelescopes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		policy := tierPolicy().Draw(t, "policy")
 		now := posted.Add(time.Duration(rapid.Int64Range(0, int64(time.Hour)).Draw(t, "collected at age")))
-		u, err := engagement.Track(policy, posted, metrics().Draw(t, "baseline"), now)
+		u, err := engagement.Track(policy, engagement.Tracking{CreatedAt: posted, Metrics: metrics().Draw(t, "baseline")}, now)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -18,7 +18,10 @@ type Selective struct {
 	Minimum int64 // 0 or less: every tweet is looked after
 }
 
-var _ Policy = Selective{}
+var _ Learner = Selective{}
+
+// Learn implements [Learner] where Policy does.
+func (s Selective) Learn(prev, next Tracking) Activity { return learn(s.Policy, prev, next) }
 
 // Schedule implements [Policy].
 func (s Selective) Schedule(t Tracking, now time.Time) (Tier, time.Time) {

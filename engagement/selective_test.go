@@ -14,7 +14,7 @@ func TestSelective(t *testing.T) {
 	policy := engagement.Selective{Policy: engagement.DefaultTierPolicy(), Minimum: 10}
 	likes := func(n int64) engagement.Metrics { return engagement.Metrics{Likes: engagement.Known(n)} }
 	track := func(m engagement.Metrics) engagement.Tracking {
-		u, err := engagement.Track(policy, posted, m, posted.Add(2*time.Minute))
+		u, err := engagement.Track(policy, engagement.Tracking{CreatedAt: posted, Metrics: m}, posted.Add(2*time.Minute))
 		if err != nil {
 			t.Fatal(err)
 		}

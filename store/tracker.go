@@ -188,7 +188,7 @@ func (k *tracker) begin(ctx context.Context, tweets []NewTweet, rows []found, in
 		if observed {
 			metrics = engagement.Metrics{} // it has its baseline; due now
 		}
-		u, err := engagement.Track(k.store.policyOf(k.zone), f.posted.UTC(), metrics, k.now)
+		u, err := engagement.Track(k.store.policyOf(k.zone), engagement.Tracking{TweetID: f.tweetID, CreatedAt: f.posted.UTC(), Metrics: metrics}, k.now)
 		if err != nil {
 			return fmt.Errorf("%s: %w", f.tweetID, err)
 		}

@@ -1,0 +1,170 @@
+package engagement
+
+import (
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"math"
+	"time"
+)
+
+// Adaptive looks at each tweet as often as it is worth, at one price for all.
+//
+// What is lost between two looks is the engagement not yet seen, times how long it
+// stays unseen: with a rate λ and a gap T, λT²/2 engagement-hours. A look costs
+// the price c. Over time the sum λT/2 + c/T is least for
+//
+//	T = √(2c/(wλ)),
+//
+// the square-root rule of Sia, Cho and Cho ("Efficient Monitoring Algorithm for
+// Fast News Alerts", TKDE 19(7), 2007). A rate that changes is met by its density:
+// the next look is due when ∫ √(wλ(t)/2c) dt since the last reaches 1. The weight
+// w = 1/max(N, Kappa)^Exponent says how much less one engagement matters to a tweet
+// that has N already. The rate is estimated by [Model] and taken somewhat high,
+// Optimism standard deviations: looking is also how one learns.
+//
+// The policy ends by value: when even a look after the longest gap allowed would
+// show less than it costs, the tweet goes cold. All tweets do at the age of Until.
+type Adaptive struct {
+	Model Model
+
+	// Price is c: how many (weighted) engagement-hours one look must save to be
+	// worth its money. It is what a [Budget] moves. Above 0.
+	Price float64
+
+	Exponent float64 // p, from 0 (each engagement matters the same) to 1 (relative to the size)
+	Kappa    float64 // tweets smaller than this count as this large; above 0
+	Optimism float64 // z, standard deviations; from 0
+
+	Floor    time.Duration // shortest gap between two looks; at least [MinSnapshotGap]
+	Patience time.Duration // the longest gap while a tweet is young ...
+	Stretch  float64       // ... and later as a multiple of its age; above 0
+	Ceiling  time.Duration // the longest gap of all
+	Until    time.Duration // age from which on no tweet is looked at
+}
+
+var _ Learner = Adaptive{}
+
+// DefaultAdaptive returns the policy with the parameters that docs/scheduling.md
+// explains, for a model and a price.
+func DefaultAdaptive(m Model, price float64) Adaptive {
+	return Adaptive{
+		Model: m, Price: price,
+		Exponent: 0.5, Kappa: 10, Optimism: 1,
+		Floor: 2 * time.Minute, Patience: 30 * time.Minute, Stretch: 1, Ceiling: 12 * time.Hour, Until: 48 * time.Hour,
+	}
+}
+
+// Validate reports all faults of the parameters at once.
+func (a Adaptive) Validate() error {
+	var faults []error
+	check := func(ok bool, format string, args ...any) {
+		if !ok {
+			faults = append(faults, fmt.Errorf("adaptive schedule: "+format, args...))
+		}
+	}
+	check(a.Price > 0 && !math.IsInf(a.Price, 0), "the price %v must be above 0", a.Price)
+	check(a.Exponent >= 0 && a.Exponent <= 1, "the exponent %v must be from 0 to 1", a.Exponent)
+	check(a.Kappa > 0, "kappa %v must be above 0", a.Kappa)
+	check(a.Optimism >= 0, "the optimism %v must not be below 0", a.Optimism)
+	check(a.Floor >= MinSnapshotGap, "the floor %s is less than the minimum of %s", a.Floor, MinSnapshotGap)
+	check(a.Patience >= a.Floor, "the patience %s is less than the floor %s", a.Patience, a.Floor)
+	check(a.Stretch > 0, "the stretch %v must be above 0", a.Stretch)
+	check(a.Ceiling >= a.Patience, "the ceiling %s is less than the patience %s", a.Ceiling, a.Patience)
+	check(a.Until > 0, "the end %s must be above 0", a.Until)
+	return errors.Join(faults...)
+}
+
+// Learn implements [Learner].
+func (a Adaptive) Learn(prev, next Tracking) Activity { return a.Model.Learn(prev, next) }
+
+// Schedule implements [Policy].
+func (a Adaptive) Schedule(t Tracking, now time.Time) (Tier, time.Time) {
+	age := max(now.Sub(t.CreatedAt), 0)
+	if age >= a.Until {
+		return Cold, time.Time{}
+	}
+	gap, worth := a.gap(t, age)
+	if !worth {
+		return Cold, time.Time{}
+	}
+	gap = max(time.Duration(float64(gap)*spread(t, now)), a.Floor)
+	// The last look falls on the age at which tweets go cold.
+	gap = min(gap, max(a.Until-age, MinSnapshotGap))
+	return tierOf(gap), now.Add(gap)
+}
+
+// gap returns how long to wait for the next look of a tweet of an age, and whether
+// that look is worth its price.
+func (a Adaptive) gap(t Tracking, age time.Duration) (gap time.Duration, worth bool) {
+	ceiling := a.ceiling(age)
+	value := a.value(t)
+	kernel := a.Model.Engagement.Kernel
+	gap = kernel.after(age, 1/math.Sqrt(value/(2*a.Price)))
+	if gap != math.MaxInt64 {
+		gap -= age
+	}
+	worth = value*kernel.Rate(age+ceiling)*ceiling.Hours()*ceiling.Hours() >= 2*a.Price
+	return min(max(gap, a.Floor), ceiling), worth || gap <= ceiling
+}
+
+// ceiling is the longest gap at an age.
+func (a Adaptive) ceiling(age time.Duration) time.Duration {
+	return min(max(a.Patience, time.Duration(a.Stretch*float64(age))), a.Ceiling)
+}
+
+// value returns w·Â: the weighted size that the kernel makes a rate of.
+func (a Adaptive) value(t Tracking) float64 {
+	mean, sd := a.Model.Size(t.Activity)
+	size := max(float64(t.Metrics.Total()), a.Kappa)
+	return (mean + a.Optimism*sd) / math.Pow(size, a.Exponent)
+}
+
+// Outlook is what a policy at its price does to one tweet, or to many when summed.
+type Outlook struct {
+	Looks  float64 // per hour
+	Unseen float64 // engagements not yet seen, averaged over time
+}
+
+// Add sums two outlooks.
+func (o Outlook) Add(p Outlook) Outlook {
+	return Outlook{Looks: o.Looks + p.Looks, Unseen: o.Unseen + p.Unseen}
+}
+
+// Outlook returns what the policy does to a tweet at now: 1/T looks an hour, and
+// λT/2 engagements unseen on average. Summed over all tweets that are tracked, at
+// this price and at others, it says what another budget would buy.
+func (a Adaptive) Outlook(t Tracking, now time.Time) Outlook {
+	age := max(now.Sub(t.CreatedAt), 0)
+	rate := a.Model.Rate(t.Activity, max(age, a.Floor))
+	gap, worth := a.gap(t, age)
+	if age >= a.Until || !worth {
+		return Outlook{}
+	}
+	return Outlook{Looks: 1 / gap.Hours(), Unseen: rate * gap.Hours() / 2}
+}
+
+// spread returns a factor from 0.95 to 1.05, always the same for the same look at
+// the same tweet, so that tweets that were looked at together part again.
+func spread(t Tracking, now time.Time) float64 {
+	h := fnv.New64a()
+	var b [16]byte
+	for i := range 8 {
+		b[i], b[8+i] = byte(t.CreatedAt.UnixMilli()>>(8*i)), byte(now.UnixMilli()>>(8*i))
+	}
+	_, _ = h.Write([]byte(t.TweetID))
+	_, _ = h.Write(b[:])
+	return 0.95 + 0.1*float64(h.Sum64()>>11)/(1<<53)
+}
+
+// tierOf names a gap by the default tier that looks about as often.
+func tierOf(gap time.Duration) Tier {
+	switch {
+	case gap < 20*time.Minute:
+		return UltraHot
+	case gap < 45*time.Minute:
+		return Hot
+	default:
+		return Warm
+	}
+}

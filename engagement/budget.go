@@ -1,0 +1,107 @@
+package engagement
+
+import (
+	"math"
+	"time"
+)
+
+// Budget is what looks may cost, or how stale counts may be. It moves the price of
+// [Adaptive]: a higher price buys fewer looks. Exactly one of the two is set.
+type Budget struct {
+	// PerDay is the money to spend in a day, in any unit as long as [Reading] has
+	// the same.
+	PerDay float64
+
+	// Delay is how long an engagement may stay unseen, on average.
+	Delay time.Duration
+
+	// Least and Most bound the price. Zero: 1e-6 and 1e9.
+	Least, Most float64
+}
+
+// Reading is what was spent, and what it bought, up to now.
+type Reading struct {
+	Now      time.Time
+	DayStart time.Time // when the budget's day began; it lasts 24 hours
+
+	SpentToday float64       // money, since DayStart
+	Spent      float64       // money, in the last Period
+	Period     time.Duration // since the last adjustment; above 0
+
+	// Outlook is the sum over all tracked tweets (see [Adaptive.Outlook]) and
+	// Rate that of their rates in engagements an hour; needed for Delay only.
+	// Unseen/Rate is the mean delay of an engagement (Little's law).
+	Outlook Outlook
+	Rate    float64
+}
+
+const (
+	budgetGain = 0.4 // η
+	budgetStep = 2.0 // most the price moves by in one period, as a factor
+)
+
+// Adjust returns the price for the coming period. It is a dual ascent: the price is
+// the multiplier of the budget's constraint and rises while too much is spent,
+//
+//	c ← c · exp(η (spent - planned)/planned),
+//
+// by a factor of two at most. Planned is what is left for the rest of the day,
+// evenly: what was saved or overspent before is made up for over all that remains.
+func (b Budget) Adjust(price float64, r Reading) float64 {
+	var off float64
+	switch {
+	case b.Delay > 0:
+		if r.Rate <= 0 {
+			return price
+		}
+		off = b.Delay.Hours()/max(r.Outlook.Unseen/r.Rate, 1e-9) - 1
+	case r.Period <= 0:
+		return price
+	default:
+		planned := b.Planned(r)
+		if planned <= 0 {
+			off = math.Inf(1)
+		} else {
+			off = r.Spent/planned - 1
+		}
+	}
+	step := math.Exp(budgetGain * off)
+	step = min(max(step, 1/budgetStep), budgetStep)
+	least, most := b.Least, b.Most
+	if least == 0 {
+		least = 1e-6
+	}
+	if most == 0 {
+		most = 1e9
+	}
+	return min(max(price*step, least), most)
+}
+
+// Planned returns the money to spend in the reading's period, if what is left of
+// the day's budget is spread evenly over what is left of the day. Near the day's
+// end it stays bounded by twice the even share of a whole day.
+func (b Budget) Planned(r Reading) float64 {
+	even := b.PerDay * r.Period.Hours() / 24
+	rest := 24*time.Hour - r.Now.Sub(r.DayStart)
+	if rest <= 0 {
+		return even
+	}
+	planned := (b.PerDay - r.SpentToday) * float64(r.Period) / float64(max(rest, r.Period))
+	return min(planned, 2*even)
+}
+
+// PriceFor returns the price at which the outlook, the sum over all tracked tweets
+// as a function of the price, spends looks per hour. It bisects: looks fall as the
+// price rises. Use it for the first price, and after a change of the budget.
+func PriceFor(looks float64, outlook func(price float64) Outlook) float64 {
+	low, high := math.Log(1e-6), math.Log(1e9)
+	for range 50 {
+		mid := (low + high) / 2
+		if outlook(math.Exp(mid)).Looks > looks {
+			low = mid
+		} else {
+			high = mid
+		}
+	}
+	return math.Exp(high)
+}

@@ -1,0 +1,187 @@
+package engagement
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"time"
+)
+
+// Horizons are how far ahead a [Forecast] looks.
+func Horizons() [NumHorizons]time.Duration {
+	return [NumHorizons]time.Duration{time.Hour, 3 * time.Hour, 24 * time.Hour}
+}
+
+// NumHorizons is the number of [Horizons].
+const NumHorizons = 3
+
+// Expectation is a count at a coming time.
+type Expectation struct {
+	Low  float64 `json:"low"` // with Low and High, the interval that holds 80% of the truth
+	Mean float64 `json:"mean"`
+	High float64 `json:"high"`
+
+	// Linear is what the speed between the last two snapshots would lead to.
+	// Engagement slows down with age, so it is too high nearly always.
+	Linear float64 `json:"linear"`
+}
+
+// Horizon is a forecast of all counts for one moment. A count that is not known is
+// not forecast: its expectation is nil.
+type Horizon struct {
+	Ahead      time.Duration
+	At         time.Time
+	Counts     [NumCounters]*Expectation // by [Counter]
+	Engagement Expectation               // of the total, see [Metrics.Total]
+}
+
+// Forecast is where the counts of a tweet will be. Its JSON is what the column
+// predictions holds:
+//
+//	{"made_at": "2026-11-24T06:00:00Z", "horizons": [
+//	  {"hours": 1, "at": "2026-11-24T07:00:00Z",
+//	   "total_engagement": {"low": 110, "mean": 121.5, "high": 140, "linear": 150},
+//	   "counts": {"likes": {"low": …, "mean": …, "high": …, "linear": …}, …}}, …]}
+type Forecast struct {
+	MadeAt   time.Time            `json:"made_at"`
+	Horizons [NumHorizons]Horizon `json:"horizons"`
+}
+
+type horizonJSON struct {
+	Hours      float64                `json:"hours"`
+	At         time.Time              `json:"at"`
+	Engagement Expectation            `json:"total_engagement"`
+	Counts     map[string]Expectation `json:"counts"`
+}
+
+// MarshalJSON encodes a horizon as part of a [Forecast].
+func (h Horizon) MarshalJSON() ([]byte, error) {
+	out := horizonJSON{Hours: h.Ahead.Hours(), At: h.At, Engagement: h.Engagement, Counts: map[string]Expectation{}}
+	for _, c := range Counters() {
+		if e := h.Counts[c]; e != nil {
+			out.Counts[c.String()] = *e
+		}
+	}
+	return json.Marshal(out)
+}
+
+// UnmarshalJSON decodes what MarshalJSON made.
+func (h *Horizon) UnmarshalJSON(data []byte) error {
+	var in horizonJSON
+	if err := json.Unmarshal(data, &in); err != nil {
+		return fmt.Errorf("decode forecast: %w", err)
+	}
+	*h = Horizon{Ahead: time.Duration(in.Hours * float64(time.Hour)), At: in.At, Engagement: in.Engagement}
+	for _, c := range Counters() {
+		if e, ok := in.Counts[c.String()]; ok {
+			h.Counts[c] = &e
+		}
+	}
+	return nil
+}
+
+// Forecast says where the counts of a tweet will be 1, 3 and 24 hours after its last
+// look, given what the looks up to then showed: the count now plus
+//
+//	Â (K(t+h) - K(t)),
+//
+// with Â the size of [Model.Size] for each counter. The interval is that of a negative binomial count
+// (the gamma-Poisson predictive) with its width corrected by what was seen on
+// tweets not used for the fit ([Bands]). last is the snapshot before the last look,
+// for the linear extrapolation beside it; nil: none. ok is false when the tweet
+// was not looked at since it has an estimate.
+func (m Model) Forecast(t Tracking, last *Snapshot) (f Forecast, ok bool) {
+	a := t.Activity
+	age := a.At.Sub(t.CreatedAt)
+	if a.At.IsZero() || age <= 0 {
+		return Forecast{}, false
+	}
+	f.MadeAt = a.At
+	for i, ahead := range Horizons() {
+		h := Horizon{Ahead: ahead, At: a.At.Add(ahead)}
+		h.Engagement = m.expect(m.Engagement.Kernel, m.prior(a.Expected), a.Engagement, i, age, float64(t.Metrics.Total()))
+		h.Engagement.Linear = float64(t.Metrics.Total())
+		if last != nil {
+			h.Engagement.Linear = linear(float64(last.Metrics.Total()), float64(t.Metrics.Total()), a.At.Sub(last.At), ahead)
+		}
+		for _, c := range Counters() {
+			n, known := t.Metrics.Of(c).Get()
+			if !known {
+				continue
+			}
+			g := m.Counters[c]
+			e := m.expect(g.Kernel, g.Prior, a.Counters[c], i, age, float64(n))
+			e.Linear = float64(n)
+			if last != nil {
+				if before, knew := last.Metrics.Of(c).Get(); knew {
+					e.Linear = linear(float64(before), float64(n), a.At.Sub(last.At), ahead)
+				}
+			}
+			h.Counts[c] = &e
+		}
+		f.Horizons[i] = h
+	}
+	return f, true
+}
+
+// expect forecasts one counter at one horizon.
+func (m Model) expect(k Kernel, p Prior, e Evidence, horizon int, age time.Duration, now float64) Expectation {
+	size, _ := posterior(p, e)
+	more := size * max(k.Share(age+Horizons()[horizon])-k.Share(age), 0)
+	low, high := m.Bands.around(horizon, age, now, more)
+	return Expectation{Low: now + low, Mean: now + more, High: now + high}
+}
+
+// linear carries the speed between two counts on.
+func linear(before, now float64, apart, ahead time.Duration) float64 {
+	if apart <= 0 {
+		return now
+	}
+	return now + (now-before)*float64(ahead)/float64(apart)
+}
+
+// Bins of the age of a tweet and of its count, by which the error of a forecast
+// differs.
+const (
+	ageBins   = 6
+	countBins = 6
+)
+
+// Band is how far the truth lies from a forecast at most, in 80% of cases: the
+// quantiles of ln((n + ½)/(μ + ½)), with n the engagements that came and μ those
+// expected.
+type Band struct {
+	Low  float64 `json:"low"`
+	High float64 `json:"high"`
+}
+
+// Bands hold a band for each horizon, age and count. The zero value makes the
+// interval of an unfitted model, a factor of three to both sides.
+type Bands [NumHorizons][ageBins][countBins]Band
+
+var unfitted = Band{Low: -math.Ln2 * 1.6, High: math.Ln2 * 1.6}
+
+// binOf returns the bins of an age and a count.
+func binOf(age time.Duration, count float64) (byAge, byCount int) {
+	for _, edge := range [ageBins - 1]time.Duration{30 * time.Minute, 90 * time.Minute, 4 * time.Hour, 8 * time.Hour, 24 * time.Hour} {
+		if age >= edge {
+			byAge++
+		}
+	}
+	for _, edge := range [countBins - 1]float64{3, 10, 30, 100, 1000} {
+		if count >= edge {
+			byCount++
+		}
+	}
+	return byAge, byCount
+}
+
+func (b *Bands) around(horizon int, age time.Duration, count, more float64) (low, high float64) {
+	byAge, byCount := binOf(age, count)
+	band := b[horizon][byAge][byCount]
+	if band == (Band{}) {
+		band = unfitted
+	}
+	of := func(quantile float64) float64 { return max((more+0.5)*math.Exp(quantile)-0.5, 0) }
+	return min(of(band.Low), more), max(of(band.High), more)
+}

@@ -1,0 +1,171 @@
+package engagement
+
+import (
+	"math"
+	"time"
+)
+
+// Prior is what is believed of the final size of a tweet before anything was seen
+// of it: a gamma distribution with mean Shape/Rate and variance Shape/Rate².
+type Prior struct {
+	Shape float64 `json:"shape"` // a, above 0: how many engagements the belief is worth
+	Rate  float64 `json:"rate"`  // b, above 0
+}
+
+// Mean returns the expected total.
+func (p Prior) Mean() float64 { return p.Shape / p.Rate }
+
+// Growth is how one counter grows: its size and its rhythm.
+type Growth struct {
+	Kernel Kernel `json:"kernel"`
+	Prior  Prior  `json:"prior"`
+}
+
+// Model is what was learnt of a zone (or of all): how its tweets grow. Make one
+// with [DefaultModel] or from histories with [Fit]. It holds no pointers, is not
+// changed once made, and may be stored as JSON.
+type Model struct {
+	Counters   [NumCounters]Growth `json:"counters"`
+	Engagement Growth              `json:"engagement"` // of the total, which schedules
+
+	// Forget is g: what was seen at age s counts (s/t)^g at age t. 4 means that
+	// half a tweet's age ago counts a sixteenth.
+	Forget float64 `json:"forget"`
+
+	// AuthorShape is the shape of the prior around [Activity.Expected], when that
+	// is known: below 1, authors vary by more than their mean.
+	AuthorShape float64 `json:"author_shape"`
+
+	// Bands are the widths of the forecast's intervals.
+	Bands Bands `json:"bands"`
+}
+
+// DefaultModel is the model of a zone nothing was learnt of yet: the rhythm of
+// 2,124 real retweet cascades (median 0.9 h, sigma 2.4) for all counters, and
+// sizes of ordinary tweets, which vary widely.
+func DefaultModel() Model {
+	kernel := Kernel{Median: 54 * time.Minute, Sigma: 2.4}
+	of := func(mean float64) Growth {
+		const shape = 0.3
+		return Growth{Kernel: kernel, Prior: Prior{Shape: shape, Rate: shape / mean}}
+	}
+	return Model{
+		Counters: [NumCounters]Growth{
+			Retweets: of(25), Replies: of(10), Likes: of(150), Quotes: of(4), Views: of(10_000), Bookmarks: of(10),
+		},
+		Engagement:  of(190),
+		Forget:      4,
+		AuthorShape: 0.7,
+	}
+}
+
+// Learn returns the activity of a tweet after a look: prev is what was known
+// before, next what is known now, with the activity of prev. A counter that the
+// look before lacked counts from the tweet's creation on.
+//
+// The sums recurse, S ← S·(t_old/t_new)^g + new, so a look costs the same
+// whatever came before.
+func (m Model) Learn(prev, next Tracking) Activity {
+	at := next.ObservedAt
+	if at.IsZero() { // counts that came with the tweet when it was collected
+		at = next.SnapshotAt
+	}
+	a := next.Activity
+	now := at.Sub(next.CreatedAt)
+	if now <= 0 || !next.Metrics.Known() {
+		return a
+	}
+	before := max(a.At.Sub(next.CreatedAt), 0)
+	if a.At.IsZero() {
+		before = 0
+		prev.Metrics = Metrics{}
+	}
+	if now <= before {
+		return a
+	}
+	for _, c := range Counters() {
+		n, known := next.Metrics.Of(c).Get()
+		if !known {
+			continue
+		}
+		was, knew := prev.Metrics.Of(c).Get()
+		e, from := a.Counters[c], before
+		if !knew {
+			e, from, was = Evidence{}, 0, 0
+		}
+		a.Counters[c] = e.add(m.Counters[c].Kernel, m.Forget, from, now, float64(n-was))
+	}
+	a.Delta = next.Metrics.Total() - prev.Metrics.Total()
+	a.Engagement = a.Engagement.add(m.Engagement.Kernel, m.Forget, before, now, float64(a.Delta))
+	a.At = at
+	return a
+}
+
+// Rebuild makes the activity of a tweet posted at createdAt again from its
+// snapshots, which must be in order of time; their Deltas and Velocity are not
+// used. expected is [Activity.Expected].
+func (m Model) Rebuild(createdAt time.Time, expected float64, snapshots []Snapshot) Activity {
+	t := Tracking{CreatedAt: createdAt, Activity: Activity{Expected: expected}}
+	for _, s := range snapshots {
+		next := t
+		next.ObservedAt, next.Metrics = s.At, s.Metrics.after(t.Metrics)
+		next.Activity = m.Learn(t, next)
+		t = next
+	}
+	return t.Activity
+}
+
+// prior returns the prior of a tweet's total engagement: around what its author's
+// tweets get, where that is known.
+func (m Model) prior(expected float64) Prior {
+	if expected > 0 {
+		return Prior{Shape: m.AuthorShape, Rate: m.AuthorShape / expected}
+	}
+	return m.Engagement.Prior
+}
+
+// Past is an earlier tweet of an author: its total engagement when last seen, at
+// an age.
+type Past struct {
+	Total int64
+	Age   time.Duration
+}
+
+// Expect returns the total engagement to expect of an author's next tweet, given
+// the recent ones: their mean, each weighed by the share of its engagement that
+// had come, shrunk towards the zone's mean as if one more tweet had got that. It
+// returns 0, not known, for no tweets.
+func (m Model) Expect(past []Past) float64 {
+	if len(past) == 0 {
+		return 0
+	}
+	seen, share := m.Engagement.Prior.Mean(), 1.0
+	for _, p := range past {
+		seen += float64(p.Total)
+		share += m.Engagement.Kernel.Share(p.Age)
+	}
+	return seen / share
+}
+
+// Size is the estimate of the total engagement that a tweet will ever get if it
+// goes on at the pace of its last looks: mean and standard deviation of the
+// posterior,
+//
+//	Â = (a + Σ ωn) / (b + Σ ωΔK),  sd = √(a + Σ ωn) / (b + Σ ωΔK).
+//
+// Times [Kernel.Rate] it is the rate now.
+func (m Model) Size(a Activity) (mean, sd float64) {
+	return posterior(m.prior(a.Expected), a.Engagement)
+}
+
+func posterior(p Prior, e Evidence) (mean, sd float64) {
+	shape, rate := p.Shape+e.Seen, p.Rate+e.Exposure
+	return shape / rate, math.Sqrt(shape) / rate
+}
+
+// Rate returns the estimated rate of the total engagement of a tweet at an age, in
+// engagements per hour.
+func (m Model) Rate(a Activity, age time.Duration) float64 {
+	mean, _ := m.Size(a)
+	return mean * m.Engagement.Kernel.Rate(age)
+}
