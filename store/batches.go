@@ -27,6 +27,7 @@ const updateBatch = `
 		skipped    = skipped + $6::int4,
 		calls      = calls + $8::int4,
 		call_ms    = call_ms + $9::float8,
+		failed_calls = failed_calls + $10::int4,
 		done_at    = case when open_rows <= $2::int4 then coalesce(done_at, $7::timestamptz) else done_at end
 	where claim_id = $1::uuid`
 
@@ -40,14 +41,15 @@ type settled struct {
 
 // Calls is what a look-up cost.
 type Calls struct {
-	Count int           // HTTP calls, failed ones included
-	Time  time.Duration // real time that they took together
+	Count  int           // HTTP calls, failed ones included
+	Failed int           // of those
+	Time   time.Duration // real time that they took together
 }
 
 func queueSettled(b *pgx.Batch, claim uuid.UUID, n settled, now time.Time) {
 	if n.rows > 0 || n.spent.Count > 0 {
 		b.Queue(updateBatch, claim, n.rows, n.found, n.missing, n.unresolved, n.skipped, now,
-			n.spent.Count, float64(n.spent.Time)/float64(time.Millisecond))
+			n.spent.Count, float64(n.spent.Time)/float64(time.Millisecond), n.spent.Failed)
 	}
 }
 

@@ -222,7 +222,7 @@ func (k *tracker) insertTracking(ctx context.Context, rows []found, updates map[
 			return nil, fmt.Errorf("make an id: %w", err)
 		}
 		ids[i] = id
-		a.add(f.id, updates[f.id].Tracking, false)
+		a.add(f.id, updates[f.id].Tracking, nil, false)
 	}
 	var list []uuid.UUID
 	b := k.tx.group()

@@ -46,6 +46,8 @@ const (
 		update public.twitter_engagement_tracking k set
 			tier = u.tier, last_updated_at = u.observed, next_update_at = u.next, update_count = u.updates,
 			retry_at = u.retry, attempts = u.attempts, misses = u.misses, last_missed_at = u.missed,
+			-- Compared before it is set: only a new snapshot brings a new velocity.
+			snapshot_velocity = case when u.at is distinct from k.snapshot_at then u.velocity else k.snapshot_velocity end,
 			snapshot_at = u.at,
 			snapshot_retweets = u.c1, snapshot_replies = u.c2, snapshot_likes = u.c3,
 			snapshot_quotes = u.c4, snapshot_views = u.c5, snapshot_bookmarks = u.c6,
@@ -53,8 +55,8 @@ const (
 			claimed_until = case when u.unclaim then null else k.claimed_until end
 		from unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::int4[],
 			$6::timestamptz[], $7::int4[], $8::int4[], $9::timestamptz[], $10::timestamptz[],
-			$11::int4[], $12::int4[], $13::int4[], $14::int4[], $15::int4[], $16::int4[], $17::bool[])
-			u (id, tier, observed, next, updates, retry, attempts, misses, missed, at, c1, c2, c3, c4, c5, c6, unclaim)
+			$11::int4[], $12::int4[], $13::int4[], $14::int4[], $15::int4[], $16::int4[], $17::bool[], $18::float8[])
+			u (id, tier, observed, next, updates, retry, attempts, misses, missed, at, c1, c2, c3, c4, c5, c6, unclaim, velocity)
 		where k.tweet_db_id = u.id`
 )
 
@@ -75,7 +77,7 @@ func queueWrites(b *pgx.Batch, writes []write, required map[string]bool, now tim
 	history.grow(len(writes))
 	tracking.grow(len(writes))
 	for _, w := range writes {
-		tracking.add(w.outcome.Row, w.outcome.After, w.unclaim)
+		tracking.add(w.outcome.Row, w.outcome.After, w.outcome.Snapshot, w.unclaim)
 		if w.outcome.Outcome != OutcomeApplied {
 			continue
 		}
@@ -193,10 +195,12 @@ type trackingArrays struct {
 	updates, attempts, misses         []int32
 	counts                            [6][]pgtype.Int4
 	unclaim                           []bool
+	velocity                          []*float64
 }
 
 func (a *trackingArrays) grow(n int) {
 	a.ids, a.tiers, a.unclaim = slices.Grow(a.ids, n), slices.Grow(a.tiers, n), slices.Grow(a.unclaim, n)
+	a.velocity = slices.Grow(a.velocity, n)
 	times := [][]*time.Time{a.observed, a.next, a.retry, a.missed, a.at}
 	growAll(times, n)
 	a.observed, a.next, a.retry, a.missed, a.at = times[0], times[1], times[2], times[3], times[4]
@@ -206,7 +210,7 @@ func (a *trackingArrays) grow(n int) {
 	growAll(a.counts[:], n)
 }
 
-func (a *trackingArrays) add(id uuid.UUID, t engagement.Tracking, unclaim bool) {
+func (a *trackingArrays) add(id uuid.UUID, t engagement.Tracking, s *engagement.Snapshot, unclaim bool) {
 	a.ids = append(a.ids, id)
 	a.tiers = append(a.tiers, string(t.Tier))
 	a.observed = append(a.observed, nullTime(t.ObservedAt))
@@ -221,12 +225,17 @@ func (a *trackingArrays) add(id uuid.UUID, t engagement.Tracking, unclaim bool) 
 		a.counts[i] = append(a.counts[i], c)
 	}
 	a.unclaim = append(a.unclaim, unclaim)
+	var velocity *float64
+	if s != nil {
+		velocity = s.Velocity
+	}
+	a.velocity = append(a.velocity, velocity)
 }
 
 func (a *trackingArrays) queue(b *pgx.Batch) {
 	if n := len(a.ids); n > 0 {
 		c := &a.counts
 		b.Queue(updateTracking, a.ids, a.tiers, a.observed, a.next, a.updates, a.retry, a.attempts, a.misses, a.missed,
-			a.at, c[0], c[1], c[2], c[3], c[4], c[5], a.unclaim).Exec(wrote(n, "tracking rows"))
+			a.at, c[0], c[1], c[2], c[3], c[4], c[5], a.unclaim, a.velocity).Exec(wrote(n, "tracking rows"))
 	}
 }

@@ -15,6 +15,8 @@ type asked struct {
 	failed  []string // tweets of the call that failed
 	unasked []string // tweets that were to come after it
 	err     error    // why it failed
+
+	failedCalls int // 1 when a call was made and failed, else 0
 }
 
 // ask looks tweets up, and heeds what the provider says about further calls.
@@ -35,6 +37,9 @@ func (w *Worker) ask(ctx context.Context, g gate, ids []string) asked {
 		default:
 			a.Unresolved = append(a.Unresolved, u)
 		}
+	}
+	if len(a.failed) > 0 {
+		a.failedCalls = 1
 	}
 	if err != nil && len(a.failed) == 0 {
 		a.failed, a.unasked = a.unasked, nil // no call was made at all

@@ -104,6 +104,7 @@ func (j *job) run(ctx context.Context) error {
 		failed, unasked, lookupErr := answer.failed, answer.unasked, answer.err
 		j.count.calls += answer.Calls
 		j.spent.Count += answer.Calls
+		j.spent.Failed += answer.failedCalls
 		j.spent.Time += answer.Took
 		if err := j.apply(ctx, j.results(answer.Answer)); err != nil {
 			return err

@@ -1,0 +1,143 @@
+package store_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"gorgone/engagement"
+	"gorgone/store"
+)
+
+func TestList(t *testing.T) {
+	t.Parallel()
+	inEachMode(t, func(t *testing.T, e *env) {
+		tweets := newTweets(e.clock.Now(), 4)
+		for i := range tweets {
+			tweets[i].Metrics = likes(int64(100 * i))
+		}
+		tweets[2].Text = "100% of the <b>Crowd</b>, under_scored"
+		tracked := e.trackIn(t, e.zone, tweets)
+		other := e.newZone(t)
+		e.trackIn(t, other, newTweets(e.clock.Now().Add(-time.Minute), 1))
+		e.clock.advance(30 * time.Minute)
+		// The smallest moves fastest; the others' velocities are not known.
+		e.refresh(t, e.refreshed(tracked[0].TweetID, 50), e.refreshed(tracked[1].TweetID, 110))
+		e.exec(t, `update twitter_engagement_tracking set tier = 'cold', snapshot_velocity = 1e6 where tweet_db_id = $1`, tracked[3].Row)
+
+		list := func(q store.ListQuery) store.List {
+			t.Helper()
+			if q.Limit == 0 {
+				q.Limit = 10
+			}
+			if q.By == "" {
+				q.By = store.ListByVelocity
+			}
+			q.Points = 20
+			return must(e.List(t.Context(), q))(t)
+		}
+		own := []uuid.UUID{e.zone}
+		all := list(store.ListQuery{Zones: own})
+		if all.Matching != 4 || len(all.Tweets) != 4 {
+			t.Fatalf("%d of %d tweets", len(all.Tweets), all.Matching)
+		}
+		for i, want := range []int{0, 1, 2, 3} { // a cold one comes last, whatever it did once
+			if all.Tweets[i].Row != tracked[want].Row {
+				t.Errorf("place %d has %s, want tweet %d", i, all.Tweets[i].TweetID, want)
+			}
+		}
+		first := all.Tweets[0]
+		if first.Velocity == nil || *first.Velocity != 100 || first.Metrics != likes(50) || first.ZoneID != e.zone || first.ObservedAt.IsZero() {
+			t.Errorf("the first is %+v", first)
+		}
+		if len(first.Points) != 2 || first.Points[0].Total != 0 || first.Points[1].Total != 50 || !first.Points[0].At.Before(first.Points[1].At) {
+			t.Errorf("its curve is %+v", first.Points)
+		}
+		if l := list(store.ListQuery{}); l.Matching != 5 {
+			t.Errorf("%d tweets in all zones, want 5", l.Matching)
+		}
+		if l := list(store.ListQuery{Zones: []uuid.UUID{}}); l.Matching != 0 || len(l.Tweets) != 0 {
+			t.Errorf("%d tweets in no zone", l.Matching)
+		}
+		if l := list(store.ListQuery{Zones: own, Tier: engagement.Cold}); l.Matching != 1 || l.Tweets[0].Row != tracked[3].Row {
+			t.Errorf("cold: %+v", l)
+		}
+		for text, want := range map[string]int{"100%": 1, "%": 1, "r_s": 1, "c_o": 0, "CROWD": 1, "<B>": 1, tracked[1].TweetID: 1, "' or 1=1 --": 0} {
+			if l := list(store.ListQuery{Zones: own, Search: text}); l.Matching != want {
+				t.Errorf("searched %q: %d tweets, want %d", text, l.Matching, want)
+			}
+		}
+		page := list(store.ListQuery{Zones: own, By: store.ListByEngagement, Offset: 1, Limit: 2})
+		if page.Matching != 4 || len(page.Tweets) != 2 || page.Tweets[0].Row != tracked[2].Row || page.Tweets[1].Row != tracked[1].Row {
+			t.Errorf("second page by engagement: %+v", page)
+		}
+		if l := list(store.ListQuery{By: store.ListByPosted, Limit: 5}); l.Tweets[4].ZoneID != other {
+			t.Errorf("the oldest is of %s", l.Tweets[4].ZoneID)
+		}
+		if _, err := e.List(t.Context(), store.ListQuery{By: "id; drop table zones", Limit: 1}); err == nil {
+			t.Error("an order that does not exist was taken")
+		}
+	})
+}
+
+// TestVelocityIsKept: a look that adds no snapshot leaves the velocity of the last.
+func TestVelocityIsKept(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t, store.ExecPrepared)
+	tweets := newTweets(e.clock.Now(), 1)
+	tweets[0].Metrics = likes(0)
+	tracked := e.trackIn(t, e.zone, tweets)
+	velocity := func() *float64 {
+		return scalar[*float64](t, e, `select snapshot_velocity from twitter_engagement_tracking where tweet_db_id = $1`, tracked[0].Row)
+	}
+	if v := velocity(); v != nil {
+		t.Errorf("velocity %g before the first look", *v)
+	}
+	e.clock.advance(time.Hour)
+	e.refresh(t, e.refreshed(tracked[0].TweetID, 60))
+	if v := velocity(); v == nil || *v != 60 {
+		t.Errorf("velocity %v, want 60", v)
+	}
+	e.clock.advance(10 * time.Second)
+	e.refresh(t, e.refreshed(tracked[0].TweetID, 70))
+	if v := velocity(); v == nil || *v != 60 {
+		t.Errorf("velocity %v after a look without a snapshot, want 60", v)
+	}
+}
+
+func TestRecent(t *testing.T) {
+	t.Parallel()
+	inEachMode(t, func(t *testing.T, e *env) {
+		empty := must(e.Recent(t.Context(), e.clock.Now().Add(-5*time.Minute), 5))(t)
+		if len(empty.Steps) != 5 || empty.Found != 0 || empty.LatencyMax != 0 {
+			t.Errorf("nothing done: %+v", empty)
+		}
+		e.track(t, 10)
+		claimed := e.claimIn(t, 5)
+		begin := e.clock.Now()
+		e.clock.advance(10 * time.Second)
+		work := e.found(claimed.Batches[0], 3)
+		work.Results[4].Kind = store.Missing
+		work.Calls = store.Calls{Count: 2, Failed: 1, Time: 500 * time.Millisecond}
+		e.apply(t, work)
+		e.clock.advance(40 * time.Second)
+		work = e.found(claimed.Batches[1], 3)
+		work.Results[0].Kind = store.Unresolved
+		work.Calls = store.Calls{Count: 1, Time: 100 * time.Millisecond}
+		e.apply(t, work)
+		e.clock.advance(10 * time.Second)
+
+		r := must(e.Recent(t.Context(), begin, 6))(t)
+		want := store.RecentWork{Batches: 2, Found: 8, Missing: 1, Unresolved: 1, Calls: store.Calls{Count: 3, Failed: 1, Time: 600 * time.Millisecond}}
+		if r.RecentWork != want {
+			t.Errorf("%+v, want %+v", r.RecentWork, want)
+		}
+		if r.LatencyMean != 30*time.Second || r.LatencyMax != 50*time.Second || r.LatencyP95 != 48*time.Second {
+			t.Errorf("latency %s, %s, %s", r.LatencyMean, r.LatencyP95, r.LatencyMax)
+		}
+		if len(r.Steps) != 6 || r.Steps[1].Found != 4 || r.Steps[5].Found != 4 || r.Steps[3].Batches != 0 || !r.Steps[1].From.Equal(begin.Add(10*time.Second)) {
+			t.Errorf("steps %+v", r.Steps)
+		}
+	})
+}
