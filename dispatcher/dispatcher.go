@@ -12,7 +12,11 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/rs/zerolog"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 
+	"gorgone/internal/traceparent"
 	"gorgone/queue"
 	"gorgone/store"
 )
@@ -71,6 +75,8 @@ type Config struct {
 	BatchTweets int           // tweet ids a batch, at most
 	Window      Window        // how much may be outstanding
 
+	// Tracer, if set, records every dispatch that publishes something.
+	Tracer trace.Tracer
 	// OnDispatch, if set, is told of every dispatch when it is over.
 	OnDispatch func(Result, error)
 }
@@ -88,6 +94,9 @@ type Dispatcher struct {
 
 // New returns a dispatcher.
 func New(cfg Config, source Source, publisher Publisher, gate Gate, clock Clock, log zerolog.Logger) *Dispatcher {
+	if cfg.Tracer == nil {
+		cfg.Tracer = noop.NewTracerProvider().Tracer("")
+	}
 	return &Dispatcher{cfg: cfg, source: source, publisher: publisher, gate: gate, clock: clock, log: log}
 }
 
@@ -161,11 +170,15 @@ func (d *Dispatcher) publish(ctx context.Context, batches []store.Batch, r *Resu
 	if len(batches) == 0 {
 		return nil
 	}
-	ctx = context.WithoutCancel(ctx)
+	ctx, span := d.cfg.Tracer.Start(context.WithoutCancel(ctx), "publish batches", trace.WithSpanKind(trace.SpanKindProducer),
+		trace.WithAttributes(attribute.Int("batches", len(batches))))
+	defer span.End()
+	parent := traceparent.Of(ctx)
 	messages := make([]queue.Batch, len(batches))
 	byClaim := make(map[uuid.UUID]store.Batch, len(batches))
 	for i, b := range batches {
 		messages[i] = message(b)
+		messages[i].Trace = parent
 		byClaim[b.ClaimID] = b
 		r.Tweets += len(b.Tweets)
 		r.Rows += len(b.Rows())

@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -43,6 +44,8 @@ type Metrics struct {
 
 	storeSeconds *prometheus.HistogramVec
 	storeErrors  *prometheus.CounterVec
+
+	requests *prometheus.HistogramVec
 }
 
 // New makes the metrics and registers them, with those of the Go runtime and the
@@ -62,6 +65,7 @@ func New(reg prometheus.Registerer, version string) *Metrics {
 		callSeconds:  prometheus.NewHistogramVec(histogram("lookup_duration_seconds", "Time of a call to the provider until its answer was read.", prometheus.DefBuckets), []string{"provider"}),
 		billed:       counterVec("tweets_billed_total", "Tweets that the provider bills: those in its answers, or its minimum a call.", "provider"),
 		storeSeconds: prometheus.NewHistogramVec(histogram("store_duration_seconds", "Time of a transaction in Postgres, by what it does.", storeBuckets), []string{"op"}),
+		requests:     prometheus.NewHistogramVec(histogram("http_request_duration_seconds", "Time of an HTTP request, by route and status.", requestBuckets), []string{"route", "status"}),
 		storeErrors:  counterVec("store_errors_total", "Transactions in Postgres that failed, by what they were to do.", "op"),
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
@@ -72,7 +76,7 @@ func New(reg prometheus.Registerer, version string) *Metrics {
 	reg.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), build,
 		m.claimed, m.published, m.dispatches, m.tweets, m.snapshots, m.batches, m.refreshes,
-		m.calls, m.callSeconds, m.billed, m.storeSeconds, m.storeErrors,
+		m.calls, m.callSeconds, m.billed, m.storeSeconds, m.storeErrors, m.requests,
 	)
 	for _, result := range []string{resultApplied, resultSkipped, resultMissing, resultFailed} {
 		m.tweets.WithLabelValues(result)
@@ -87,6 +91,7 @@ func New(reg prometheus.Registerer, version string) *Metrics {
 var (
 	batchBuckets   = []float64{.05, .1, .25, .5, 1, 2.5, 5, 10, 20, 30, 60, 120}
 	refreshBuckets = []float64{.025, .05, .1, .15, .25, .5, 1, 2, 4, 10}
+	requestBuckets = []float64{.005, .025, .1, .5, 1, 2.5, 10, 30}
 	storeBuckets   = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 5, 30}
 )
 
@@ -157,6 +162,11 @@ func (m *Metrics) Called(c twitter.Call) {
 	m.calls.WithLabelValues(c.Provider, c.Kind).Inc()
 	m.callSeconds.WithLabelValues(c.Provider).Observe(c.Duration.Seconds())
 	m.billed.WithLabelValues(c.Provider).Add(float64(c.Billed))
+}
+
+// Requested counts an HTTP request. It fits [web.Config].
+func (m *Metrics) Requested(route string, status int, took time.Duration) {
+	m.requests.WithLabelValues(route, strconv.Itoa(status)).Observe(took.Seconds())
 }
 
 // Transacted counts a transaction. It fits [store.Config].

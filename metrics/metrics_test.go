@@ -39,6 +39,7 @@ func TestWorkIsCounted(t *testing.T) {
 	}})
 	m.BatchDone(2 * time.Second)
 	m.RefreshDone(queue.Updated, 90*time.Millisecond)
+	m.Requested("GET /healthz", 200, time.Millisecond)
 	m.Transacted("apply_a_batch", 3*time.Millisecond, nil)
 	m.Transacted("apply_a_batch", 3*time.Millisecond, errors.New("away"))
 
@@ -83,7 +84,7 @@ gorgone_tweets_total{result="skipped"} 1
 	}
 	for name, count := range map[string]int{
 		"gorgone_batch_duration_seconds": 1, "gorgone_refresh_duration_seconds": 1,
-		"gorgone_lookup_duration_seconds": 1, "gorgone_store_duration_seconds": 1, "gorgone_build_info": 1,
+		"gorgone_lookup_duration_seconds": 1, "gorgone_store_duration_seconds": 1, "gorgone_build_info": 1, "gorgone_http_request_duration_seconds": 1,
 	} {
 		if n, err := testutil.GatherAndCount(reg, name); err != nil || n != count {
 			t.Errorf("%s: %d series, %v", name, n, err)

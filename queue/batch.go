@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"gorgone/engagement"
+	"gorgone/internal/traceparent"
 )
 
 const (
@@ -22,8 +23,6 @@ const (
 	// schemaVersion is written in every message. A worker dead-letters versions
 	// it does not know, so workers are updated before dispatchers.
 	schemaVersion = 1
-
-	headerTrace = "traceparent"
 )
 
 // Tweet is one tweet id of a batch and the rows that track it.
@@ -137,7 +136,7 @@ func (q *Queue) PublishBatches(ctx context.Context, batches []Batch) (refused []
 		m := &nats.Msg{Subject: q.names.batchDue(), Data: body, Header: nats.Header{}}
 		m.Header.Set(jetstream.MsgIDHeader, b.ID.String())
 		if b.Trace != "" {
-			m.Header.Set(headerTrace, b.Trace)
+			m.Header.Set(traceparent.Header, b.Trace)
 		}
 		messages, index = append(messages, m), append(index, i)
 	}

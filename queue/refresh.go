@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"gorgone/engagement"
+	"gorgone/internal/traceparent"
 )
 
 // Refresh asks for one tweet to be looked at now.
@@ -19,6 +20,7 @@ type Refresh struct {
 	TweetID     string
 	RequestedAt time.Time // database time
 	Deadline    time.Time // nobody waits for the answer after this; zero: not known
+	Trace       string    // W3C traceparent; may be empty
 }
 
 type refreshBody struct {
@@ -77,7 +79,11 @@ func (q *Queue) PublishRefresh(ctx context.Context, r Refresh) (coalesced bool, 
 		return false, fmt.Errorf("publish refresh: %w", err)
 	}
 	// No message id: it would also swallow a request that follows a finished one.
-	err = q.publish(ctx, &nats.Msg{Subject: q.names.refreshOf(r.TweetID), Data: body})
+	m := &nats.Msg{Subject: q.names.refreshOf(r.TweetID), Data: body, Header: nats.Header{}}
+	if r.Trace != "" {
+		m.Header.Set(traceparent.Header, r.Trace)
+	}
+	err = q.publish(ctx, m)
 	switch {
 	case errors.Is(err, errHeld):
 		return true, nil

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"gorgone/internal/traceparent"
 )
 
 // BatchInbox takes batches from the queue, one at a time; nothing is fetched
@@ -35,7 +37,7 @@ func (in *BatchInbox) Next(ctx context.Context) (*BatchDelivery, error) {
 		if !ok {
 			continue
 		}
-		batch, err := decodeBatch(msg.Data(), msg.Headers().Get(headerTrace))
+		batch, err := decodeBatch(msg.Data(), msg.Headers().Get(traceparent.Header))
 		if err != nil {
 			in.reject(ctx, d, err)
 			continue
@@ -110,6 +112,7 @@ func (in *RefreshInbox) group(ctx context.Context, messages []jetstream.Msg) []*
 			in.reject(ctx, d, err)
 			continue
 		}
+		r.Trace = msg.Headers().Get(traceparent.Header)
 		group = append(group, &RefreshDelivery{Delivery: d, refresh: r})
 	}
 	return group

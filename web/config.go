@@ -7,6 +7,9 @@ import (
 	"net/url"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
+
 	"gorgone/store"
 )
 
@@ -28,6 +31,12 @@ type Config struct {
 	MaxReaders int           // of live events at once. Defaults to 2,000
 	Heartbeat  time.Duration // between two signs of life on a quiet stream of events. Defaults to 15 s
 	Grace      time.Duration // that requests under way get at a stop. Defaults to 8 s
+
+	// Tracer, if set, records refreshes from the request on.
+	Tracer trace.Tracer
+	// OnRequest, if set, is told of every request when it is over. The route is ""
+	// for a path that there is no route for.
+	OnRequest func(route string, status int, took time.Duration)
 }
 
 // The limits of what a caller may send and how long it may take to.
@@ -50,6 +59,12 @@ func (c Config) withDefaults() Config {
 	c.MaxReaders = cmp.Or(c.MaxReaders, 2000)
 	c.Heartbeat = cmp.Or(c.Heartbeat, 15*time.Second)
 	c.Grace = cmp.Or(c.Grace, 8*time.Second)
+	if c.Tracer == nil {
+		c.Tracer = noop.NewTracerProvider().Tracer("")
+	}
+	if c.OnRequest == nil {
+		c.OnRequest = func(string, int, time.Duration) {}
+	}
 	return c
 }
 

@@ -7,8 +7,11 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
 
 	"gorgone/engagement"
+	"gorgone/internal/traceparent"
 	"gorgone/queue"
 	"gorgone/store"
 	"gorgone/web/auth"
@@ -150,8 +153,12 @@ func (s *Server) ask(r *request, tweet store.Tweet, force bool) (request store.R
 	}
 	// Whether it is coalesced makes no difference here: the look-up that it joins
 	// closes it too.
-	_, err = s.parts.Queue.PublishRefresh(r.Context(), queue.Refresh{
+	ctx, span := s.config.Tracer.Start(r.Context(), "ask for a refresh", trace.WithSpanKind(trace.SpanKindProducer),
+		trace.WithAttributes(attribute.Stringer("request", id)))
+	defer span.End()
+	_, err = s.parts.Queue.PublishRefresh(ctx, queue.Refresh{
 		RequestID: id, TweetID: tweet.TweetID, RequestedAt: request.RequestedAt, Deadline: request.Deadline,
+		Trace: traceparent.Of(ctx),
 	})
 	if err == nil {
 		return request, false, nil

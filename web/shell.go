@@ -72,7 +72,9 @@ func (s *Server) shell(next http.Handler) http.Handler {
 					s.fail(rec, r, &failure{status: http.StatusInternalServerError, code: "internal", message: "something went wrong here"})
 				}
 			}
-			s.report(rec, r, n, time.Since(started))
+			took := time.Since(started)
+			s.config.OnRequest(n.route, rec.status, took)
+			s.report(rec, r, n, took)
 		}()
 		h := rec.Header()
 		h.Set("X-Request-Id", n.id)

@@ -5,6 +5,10 @@ import (
 	"errors"
 	"fmt"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+
 	"gorgone/twitter"
 )
 
@@ -21,10 +25,13 @@ type asked struct {
 
 // ask looks tweets up, and heeds what the provider says about further calls.
 func (w *Worker) ask(ctx context.Context, g gate, ids []string) asked {
+	ctx, span := w.Tracer.Start(ctx, "look up", trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(attribute.Int("tweets", len(ids))))
 	answer, err := w.Lookup(ctx, g, ids)
 	if err == nil {
 		err = checkAnswer(&answer)
 	}
+	span.SetAttributes(attribute.Int("calls", answer.Calls), attribute.Int("found", len(answer.Found)))
+	end(span, err)
 	w.heed(ctx, err)
 	a := asked{Answer: answer, err: err}
 	a.Unresolved = nil
@@ -45,6 +52,14 @@ func (w *Worker) ask(ctx context.Context, g gate, ids []string) asked {
 		a.failed, a.unasked = a.unasked, nil // no call was made at all
 	}
 	return a
+}
+
+// end ends a span with what its work ended with.
+func end(span trace.Span, err error) {
+	if err != nil {
+		span.SetStatus(codes.Error, twitter.Kind(err))
+	}
+	span.End()
 }
 
 // emptyAnswer is how many tweets an answer must have been asked for, and lack

@@ -10,8 +10,11 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/rs/zerolog"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
 
 	"gorgone/engagement"
+	"gorgone/internal/traceparent"
 	"gorgone/queue"
 	"gorgone/store"
 	"gorgone/twitter"
@@ -27,6 +30,9 @@ const (
 
 // batch handles one batch message, and never panics.
 func (w *Worker) batch(ctx, stop context.Context, d *queue.BatchDelivery) {
+	ctx, span := w.Tracer.Start(traceparent.Join(ctx, d.Batch().Trace), "batch", trace.WithSpanKind(trace.SpanKindConsumer),
+		trace.WithAttributes(attribute.Stringer("claim", d.Batch().ID), attribute.Int("tweets", len(d.Batch().Tweets))))
+	defer span.End()
 	j := &job{
 		Worker:  w,
 		batch:   d.Batch(),
@@ -232,11 +238,13 @@ func (j *job) apply(ctx context.Context, results []store.Result) error {
 }
 
 func (j *job) write(ctx context.Context, results []store.Result) error {
+	ctx, span := j.Tracer.Start(ctx, "apply", trace.WithAttributes(attribute.Int("tweets", len(results))))
 	var applied store.Applied
 	err := j.persist(ctx, func() (err error) {
 		applied, err = j.Sink.Apply(ctx, store.Work{ClaimID: j.batch.ID, Results: results, Calls: j.spent})
 		return err
 	})
+	end(span, err)
 	if err != nil {
 		return fmt.Errorf("apply: %w", err)
 	}

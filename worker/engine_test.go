@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/rs/zerolog"
 	"github.com/sourcegraph/conc"
+	"go.opentelemetry.io/otel/trace"
 
 	"gorgone/dispatcher"
 	"gorgone/internal/clock"
@@ -103,6 +104,7 @@ type workerOptions struct {
 	grace  time.Duration
 
 	ratePause time.Duration // 0: 200 ms
+	tracer    trace.Tracer  // may be nil
 }
 
 // worker makes a worker with connections of its own, as another process has.
@@ -138,6 +140,7 @@ func (e *engine) worker(o workerOptions) *worker.Worker {
 		Batches: batches, Refreshes: refreshes, Lookup: lookup,
 		BatchPace: pace.Lane(queue.LaneBatch), RefreshPace: pace.Lane(queue.LaneRefresh), Pauser: pace,
 		Sink: o.sink, Requests: e.store, Announcer: e.queue, Audience: e.audience(), Clock: e.clock, Random: rand.Float64, Log: zerolog.Nop(),
+		Tracer: o.tracer,
 	})
 }
 

@@ -10,8 +10,11 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
 
 	"gorgone/engagement"
+	"gorgone/internal/traceparent"
 	"gorgone/queue"
 	"gorgone/store"
 	"gorgone/twitter"
@@ -21,13 +24,17 @@ import (
 func (w *Worker) refresh(ctx, stop context.Context, group []*queue.RefreshDelivery) {
 	r := &refresher{Worker: w, stop: stop, waiting: make(map[string]*queue.RefreshDelivery, len(group))}
 	var alive []func()
+	var asked []trace.Link
 	for _, d := range group {
+		asked = append(asked, traceparent.Link(d.Refresh().Trace))
 		alive = append(alive, d.KeepAlive(ctx))
 		r.waiting[d.Refresh().TweetID] = d
 		if end := d.Refresh().Deadline; end.After(r.deadline) {
 			r.deadline = end
 		}
 	}
+	ctx, span := w.Tracer.Start(ctx, "refresh group", trace.WithSpanKind(trace.SpanKindConsumer), trace.WithLinks(asked...))
+	defer span.End()
 	if err := guard(func() { r.run(ctx) }); err != nil {
 		w.Log.Error().Err(err).Msg("refreshes cannot be handled")
 		r.failAll(ctx, slices.Collect(maps.Keys(r.waiting)), r.failure(err))
@@ -129,6 +136,8 @@ func (r *refresher) apply(ctx context.Context, results []store.RefreshResult) er
 	if len(results) == 0 {
 		return nil
 	}
+	ctx, span := r.Tracer.Start(ctx, "apply refreshes", trace.WithAttributes(attribute.Int("tweets", len(results))))
+	defer span.End()
 	var applied store.Applied
 	for tries := 1; ; tries++ {
 		var err error

@@ -9,6 +9,8 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/sourcegraph/conc"
 	"github.com/sourcegraph/conc/panics"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 
 	"gorgone/queue"
 	"gorgone/store"
@@ -102,7 +104,8 @@ type Config struct {
 	RatePause    time.Duration // pause after a 429 that does not say how long
 }
 
-// Parts are what a worker works with. All of them but the observer are required.
+// Parts are what a worker works with. All of them but the observer and the tracer
+// are required.
 type Parts struct {
 	Batches     Batches
 	Refreshes   Refreshes
@@ -114,7 +117,8 @@ type Parts struct {
 	Requests    Requests
 	Announcer   Announcer
 	Audience    Audience
-	Observer    Observer // may be nil
+	Observer    Observer     // may be nil
+	Tracer      trace.Tracer // may be nil
 	Clock       Clock
 	Random      func() float64 // in [0, 1), safe for concurrent use
 	Log         zerolog.Logger
@@ -133,6 +137,9 @@ type Worker struct {
 func New(cfg Config, parts Parts) *Worker {
 	if parts.Observer == nil {
 		parts.Observer = unobserved{}
+	}
+	if parts.Tracer == nil {
+		parts.Tracer = noop.NewTracerProvider().Tracer("")
 	}
 	return &Worker{cfg: cfg, Parts: parts, writes: make(chan struct{}, cfg.Writes)}
 }

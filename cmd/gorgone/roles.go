@@ -8,6 +8,7 @@ import (
 
 	"github.com/sourcegraph/conc"
 	"github.com/spf13/cobra"
+	"go.opentelemetry.io/otel/trace"
 
 	"gorgone/dispatcher"
 	"gorgone/queue"
@@ -42,6 +43,7 @@ type parts struct {
 	messaging
 	provider provider
 	pace     *queue.Pace
+	tracer   trace.Tracer
 }
 
 func (a *app) openParts(ctx context.Context, role string, open *resources) (p parts, err error) {
@@ -60,7 +62,10 @@ func (a *app) openParts(ctx context.Context, role string, open *resources) (p pa
 	if p.provider, err = a.openProvider(p.clock.Now); err != nil {
 		return p, err
 	}
-	p.pace, err = a.openPace(ctx, p.messaging, p.clock, p.provider, open)
+	if p.pace, err = a.openPace(ctx, p.messaging, p.clock, p.provider, open); err != nil {
+		return p, err
+	}
+	p.tracer, err = a.openTracer(ctx, role, open)
 	return p, err
 }
 
@@ -69,6 +74,7 @@ func (a *app) newDispatcher(p parts) *dispatcher.Dispatcher {
 		Every:       a.cfg.Dispatcher.Every,
 		BatchTweets: a.batchTweets(p.provider),
 		Window:      dispatcher.Window{Lease: p.queue.Lease(), First: firstHelping, Rate: p.provider.tweetRate()},
+		Tracer:      p.tracer,
 		OnDispatch:  a.metrics.Dispatched,
 	}
 	return dispatcher.New(cfg, p.store, p.queue, closedGate{p.conn, p.pace}, p.clock, a.log)
@@ -117,6 +123,7 @@ func (a *app) newWorker(ctx context.Context, p parts) (*worker.Worker, error) {
 		Announcer:   p.queue,
 		Audience:    audience,
 		Observer:    a.metrics,
+		Tracer:      p.tracer,
 		Clock:       p.clock,
 		Random:      rand.Float64,
 		Log:         a.log,

@@ -232,6 +232,9 @@ func (a *app) openHouse(ctx context.Context, o upOptions, fail context.CancelCau
 	if h.pace, err = a.openPace(ctx, h.messaging, h.clock, h.provider, open); err != nil {
 		return h, err
 	}
+	if h.tracer, err = a.openTracer(ctx, "up", open); err != nil {
+		return h, err
+	}
 	h.running.Rate = h.provider.rate
 	if o.listen != "" {
 		a.cfg.Web.Listen = o.listen

@@ -125,6 +125,7 @@ func (a *app) newServer(p parts, tokens []string, webhookKey string) (server, er
 	s, err := web.New(web.Config{
 		Version: versionString(), Origins: list(cfg.Origins), WebhookKey: webhookKey, Grace: a.cfg.Worker.Grace,
 		UserLimits: store.Limits{Cooldown: cfg.Cooldown, Allowance: cfg.Allowance}, UserForce: cfg.Force,
+		Tracer: p.tracer, OnRequest: a.metrics.Requested,
 	}, web.Parts{
 		Guard: guard, Access: access, Proxies: proxies,
 		Dispatcher: a.newDispatcher(p), Triggers: p.store, Requests: p.store, Tweets: p.store, Tracker: p.store, Pruner: p.store,
