@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -12,22 +13,6 @@ import (
 
 	"gorgone/engagement"
 )
-
-// secret is a value that is never printed.
-type secret string
-
-func (s secret) String() string {
-	if s == "" {
-		return ""
-	}
-	return "(set)"
-}
-
-// GoString keeps %#v from printing the value.
-func (s secret) GoString() string { return s.String() }
-
-// MarshalText keeps encoders from printing the value.
-func (s secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil } //nolint:unparam // encoding.TextMarshaler
 
 type databaseConfig struct {
 	URL        secret `envconfig:"DATABASE_URL" desc:"Postgres to use; empty: the private one of a running gorgone up"`
@@ -98,6 +83,10 @@ type qstashConfig struct {
 	URL   string `envconfig:"QSTASH_URL" default:"https://qstash.upstash.io" desc:"QStash's API; schedules are kept by region (https://qstash-us-east-1.upstash.io in the USA)"`
 }
 
+type monitorConfig struct {
+	Listen string `envconfig:"GORGONE_METRICS_ADDR" desc:"address on which a role tells whether it is alive (/healthz) and ready (/readyz), and its metrics (/metrics), such as 127.0.0.1:9464; not for the public; empty: nowhere"`
+}
+
 type logConfig struct {
 	Level string `envconfig:"GORGONE_LOG_LEVEL" default:"info" desc:"debug, info, warn or error"`
 }
@@ -112,6 +101,7 @@ type config struct {
 	Worker     workerConfig
 	Web        webConfig
 	QStash     qstashConfig
+	Monitor    monitorConfig
 	Log        logConfig
 }
 
@@ -131,7 +121,7 @@ func loadConfig() (config, error) {
 }
 
 func (c *config) sections() []any {
-	return []any{&c.Database, &c.Queue, &c.Provider, &c.Schedule, &c.Dispatcher, &c.Worker, &c.Web, &c.QStash, &c.Log}
+	return []any{&c.Database, &c.Queue, &c.Provider, &c.Schedule, &c.Dispatcher, &c.Worker, &c.Web, &c.QStash, &c.Monitor, &c.Log}
 }
 
 // loadSection fills one struct field by field, because envconfig stops at the
@@ -141,6 +131,14 @@ func loadSection(section any) (faults []error) {
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
 		if f.Tag.Get("envconfig") == "" {
+			continue
+		}
+		if f.Type == reflect.TypeFor[secret]() {
+			value, err := readSecret(f.Tag.Get("envconfig"), os.LookupEnv)
+			if err != nil {
+				faults = append(faults, err)
+			}
+			v.Field(i).SetString(value)
 			continue
 		}
 		single := reflect.New(reflect.StructOf([]reflect.StructField{f}))
@@ -177,6 +175,9 @@ func unknownVariables(environ []string) (names []string) {
 	known := make(map[string]bool)
 	for _, v := range variables() {
 		known[v.Name] = true
+		if v.Secret {
+			known[v.Name+fileSuffix] = true
+		}
 	}
 	for _, entry := range environ {
 		name, _, _ := strings.Cut(entry, "=")
@@ -244,6 +245,7 @@ func validPrefix(s string) bool {
 // variable is one line of the table in docs/configuration.md.
 type variable struct {
 	Name, Default, Description string
+	Secret                     bool // may be given as a file
 }
 
 // variables lists every variable, in the order of the sections.
@@ -252,7 +254,7 @@ func variables() []variable {
 	for _, section := range new(config).sections() {
 		for f := range reflect.TypeOf(section).Elem().Fields() {
 			if name := f.Tag.Get("envconfig"); name != "" {
-				all = append(all, variable{name, f.Tag.Get("default"), f.Tag.Get("desc")})
+				all = append(all, variable{name, f.Tag.Get("default"), f.Tag.Get("desc"), f.Type == reflect.TypeFor[secret]()})
 			}
 		}
 	}

@@ -38,6 +38,11 @@ func TestConfigurationPage(t *testing.T) {
 		fmt.Fprintf(&table, "| `%s` | %s | %s |\n", v.Name, value, v.Description)
 	}
 	want := before + begin + table.String() + end + after
+	for _, v := range variables() {
+		if v.Secret && !strings.Contains(before, "`"+v.Name+"`") {
+			t.Errorf("%s is not among those that can come from a file", v.Name)
+		}
+	}
 	if string(page) == want {
 		return
 	}

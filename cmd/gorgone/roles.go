@@ -145,12 +145,19 @@ func (a *app) keepTime(ctx context.Context, p parts) {
 
 // runRole opens everything and runs a role beside the clock until ctx ends.
 func (a *app) runRole(ctx context.Context, role string, run func(ctx context.Context, p parts) error) error {
+	m, err := a.newMonitor(ctx)
+	if err != nil {
+		return err
+	}
+	defer m.serve()()
 	var open resources
 	defer open.close()
 	p, err := a.openParts(ctx, role, &open)
 	if err != nil {
 		return err
 	}
+	m.running(checks(p))
+	defer context.AfterFunc(ctx, m.stopping)()
 	a.log.Info().Str("version", versionString()).Str("nats", p.conn.Server()).Dur("lease_ms", p.queue.Lease()).
 		Str("provider", p.provider.name).Float64("calls_per_second", p.provider.rate).Msg(role + " started")
 	var beside conc.WaitGroup
@@ -176,6 +183,9 @@ It claims no more than the workers finish in a third of a lease, and nothing
 while calls are paused or the queue is away: a backlog stays in Postgres.`,
 		Args: exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if once {
+				a.cfg.Monitor.Listen = "" // it may be that of the dispatcher that runs
+			}
 			return a.runRole(cmd.Context(), "dispatcher", func(ctx context.Context, p parts) error {
 				if !once {
 					a.dispatch(ctx, p)

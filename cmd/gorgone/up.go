@@ -102,10 +102,17 @@ func (a *app) live(ctx context.Context, fail context.CancelCauseFunc, o upOption
 			return err
 		}
 	}
+	m, err := a.newMonitor(ctx)
+	if err != nil {
+		return err
+	}
+	open.add(m.serve())
 	h, err := a.openHouse(ctx, o, fail, &open)
 	if err != nil {
 		return err
 	}
+	m.running(checks(h.parts))
+	defer context.AfterFunc(ctx, m.stopping)()
 	if err := h.running.write(a.dataDir); err != nil {
 		return err
 	}
