@@ -29,8 +29,9 @@ var (
 
 // Observation is what one look at a tweet showed.
 type Observation struct {
-	At      time.Time // when the look began
-	Metrics Metrics   // counts that the provider left out are absent
+	At       time.Time // when the look began
+	Metrics  Metrics   // counts that the provider left out are absent
+	Provider string    // who gave the counts; may be empty
 }
 
 // Snapshot is one point of a tweet's history.
@@ -38,7 +39,14 @@ type Snapshot struct {
 	At       time.Time
 	Metrics  Metrics  // absent counts of the look carried over from before
 	Deltas   Deltas   // against the previous snapshot; zeros on the first
-	Velocity *float64 // engagements per hour since the previous snapshot; nil on the first
+	Velocity *float64 // engagements per hour since the previous snapshot; nil on the first, and when the provider changed
+
+	// Provider gave the counts; empty when it is not known.
+	Provider string
+	// ProviderChanged tells that the previous snapshot was another provider's. What
+	// they count differs a little, so the deltas hold that difference, and there is
+	// no velocity that could be taken for the tweet's.
+	ProviderChanged bool
 }
 
 // Tracking is what is known of a tweet between two looks.
@@ -57,6 +65,7 @@ type Tracking struct {
 
 	SnapshotAt time.Time // last snapshot; zero: none
 	Snapshot   Metrics   // counts of the last snapshot, which the next deltas are against
+	Provider   string    // who gave the last snapshot; empty: not known
 
 	Attempts     int       // failures in a row
 	Misses       int       // counted misses in a row
@@ -107,7 +116,7 @@ func Track(p Policy, tweet Tracking, now time.Time) (Update, error) {
 // forgotten.
 //
 // Velocity = (delta retweets + replies + likes + quotes) / hours since the
-// previous snapshot.
+// previous snapshot. There is none across a change of the provider.
 //
 // The error wraps [ErrStale], [ErrFuture] or [ErrOutOfRange]; then nothing of the
 // observation may be used.
@@ -139,7 +148,8 @@ func Observe(p Policy, prev Tracking, o Observation, now time.Time) (Update, err
 		return Update{Tracking: t}, nil
 	}
 	snap := t.snapshot(o.At)
-	t.SnapshotAt, t.Snapshot = o.At, t.Metrics
+	snap.from(prev.Provider, o.Provider)
+	t.SnapshotAt, t.Snapshot, t.Provider = o.At, t.Metrics, o.Provider
 	return Update{Tracking: t, Snapshot: snap}, nil
 }
 
@@ -154,4 +164,14 @@ func (t Tracking) snapshot(at time.Time) *Snapshot {
 		s.Velocity = &v
 	}
 	return s
+}
+
+// from marks the snapshot as the provider's, which may differ from that of the
+// one before.
+func (s *Snapshot) from(before, provider string) {
+	s.Provider = provider
+	s.ProviderChanged = before != "" && provider != "" && before != provider
+	if s.ProviderChanged {
+		s.Velocity = nil
+	}
 }

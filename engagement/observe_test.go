@@ -257,3 +257,41 @@ func sign(f float64) int {
 		return 0
 	}
 }
+
+// Two providers count a little differently: a step from one to the other is no
+// velocity of the tweet's.
+func TestChangeOfProviderIsMarked(t *testing.T) {
+	t.Parallel()
+	policy := engagement.DefaultTierPolicy()
+	look := func(prev engagement.Tracking, provider string, likes int64, after time.Duration) engagement.Update {
+		t.Helper()
+		at := posted.Add(after)
+		u, err := engagement.Observe(policy, prev, engagement.Observation{At: at, Metrics: counts(0, 0, likes, 0, 0, 0), Provider: provider}, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return u
+	}
+	k := track(t, counts(0, 0, 1, 0, 0, 0), 0).Tracking // collected by somebody else
+	for i, step := range []struct {
+		provider string
+		changed  bool
+	}{
+		{"a", false}, {"a", false}, {"b", true}, {"b", false}, {"", false}, {"b", false}, {"a", true},
+	} {
+		u := look(k, step.provider, int64(10*(i+1)), time.Duration(i+1)*10*time.Minute)
+		if s := u.Snapshot; s.Provider != step.provider || s.ProviderChanged != step.changed || (s.Velocity == nil) != step.changed {
+			t.Errorf("look %d by %q: %+v", i, step.provider, s)
+		}
+		if d := u.Snapshot.Deltas.Likes; i > 0 && d != engagement.Known(10) {
+			t.Errorf("look %d: delta %v; the deltas must add up whoever counts", i, d)
+		}
+		k = u.Tracking
+	}
+	// A look that adds no snapshot leaves the mark to the next one.
+	k = look(engagement.Tracking{CreatedAt: posted}, "a", 1, 10*time.Minute).Tracking
+	k = look(k, "b", 2, 10*time.Minute+20*time.Second).Tracking
+	if s := look(k, "b", 3, 20*time.Minute).Snapshot; !s.ProviderChanged {
+		t.Errorf("the first snapshot of another provider is not marked: %+v", s)
+	}
+}

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -28,6 +29,7 @@ const updateBatch = `
 		calls      = calls + $8::int4,
 		call_ms    = call_ms + $9::float8,
 		failed_calls = failed_calls + $10::int4,
+		billed     = billed + $11::int4,
 		done_at    = case when open_rows <= $2::int4 then coalesce(done_at, $7::timestamptz) else done_at end
 	where claim_id = $1::uuid`
 
@@ -36,20 +38,45 @@ type settled struct {
 	rows                       int // no longer open: answered, given back, refreshed or deleted
 	found, missing, unresolved int // tweets
 	skipped                    int // rows among rows that were not answered
-	spent                      Calls
+	spent                      []Calls
 }
 
-// Calls is what a look-up cost.
+// Calls is what look-ups cost at one provider.
 type Calls struct {
-	Count  int           // HTTP calls, failed ones included
-	Failed int           // of those
-	Time   time.Duration // real time that they took together
+	Provider string        // empty in a sum over all
+	Count    int           // HTTP calls, failed ones included
+	Failed   int           // of those
+	Time     time.Duration // real time that they took together
+	Billed   int           // tweets that the provider bills for them
+}
+
+// AddCalls adds to the calls of each provider.
+func AddCalls(all []Calls, c Calls) []Calls {
+	if c == (Calls{Provider: c.Provider}) {
+		return all
+	}
+	i := slices.IndexFunc(all, func(o Calls) bool { return o.Provider == c.Provider })
+	if i < 0 {
+		return append(all, c)
+	}
+	o := &all[i]
+	o.Count, o.Failed, o.Time, o.Billed = o.Count+c.Count, o.Failed+c.Failed, o.Time+c.Time, o.Billed+c.Billed
+	return all
+}
+
+// totalCalls is the sum over all providers.
+func totalCalls(all []Calls) (sum Calls) {
+	for _, c := range all {
+		sum.Count, sum.Failed, sum.Time, sum.Billed = sum.Count+c.Count, sum.Failed+c.Failed, sum.Time+c.Time, sum.Billed+c.Billed
+	}
+	return sum
 }
 
 func queueSettled(b *pgx.Batch, claim uuid.UUID, n settled, now time.Time) {
-	if n.rows > 0 || n.spent.Count > 0 {
+	spent := totalCalls(n.spent)
+	if n.rows > 0 || spent.Count > 0 {
 		b.Queue(updateBatch, claim, n.rows, n.found, n.missing, n.unresolved, n.skipped, now,
-			n.spent.Count, float64(n.spent.Time)/float64(time.Millisecond), n.spent.Failed)
+			spent.Count, float64(spent.Time)/float64(time.Millisecond), spent.Failed, spent.Billed)
 	}
 }
 

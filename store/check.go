@@ -63,12 +63,12 @@ func usedColumns() []string {
 	add("zones", "id", "name", "client_id", "is_active", "settings")
 	add("twitter_tweets", "id", "zone_id", "tweet_id", "text", "twitter_created_at", "collected_at", "raw_data", "created_at", "updated_at")
 	add("twitter_tweets", countColumns[:]...)
-	add(historyTable, "id", "tweet_id", "engagement_velocity", "snapshot_at", "created_at")
+	add(historyTable, "id", "tweet_id", "engagement_velocity", "snapshot_at", "created_at", "provider", "provider_changed")
 	add(historyTable, countColumns[:]...)
 	add(historyTable, deltaColumns[:]...)
 	add("twitter_engagement_tracking", "id", "tweet_db_id", "tier", "last_updated_at", "next_update_at", "update_count", "created_at",
 		"claim_id", "claimed_until", "retry_at", "attempts", "misses", "last_missed_at", "gone_reason", "snapshot_at", "snapshot_velocity",
-		"snapshot_retweets", "snapshot_replies", "snapshot_likes", "snapshot_quotes", "snapshot_views", "snapshot_bookmarks")
+		"snapshot_retweets", "snapshot_replies", "snapshot_likes", "snapshot_quotes", "snapshot_views", "snapshot_bookmarks", "snapshot_provider")
 	return columns
 }
 

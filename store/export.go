@@ -74,7 +74,7 @@ func scanExported(r pgx.CollectableRow) (e ExportRow, err error) {
 // exportTweets reads the snapshots of some tweets.
 func (s *Store) exportTweets(ctx context.Context, tweets []ExportRow, from, to time.Time) ([]ExportRow, error) {
 	const snapshots = `
-		select u.n::int4, h.snapshot_at, h.engagement_velocity::float8,
+		select u.n::int4, h.snapshot_at, h.engagement_velocity::float8, coalesce(h.provider, ''), h.provider_changed,
 			h.retweet_count, h.reply_count, h.like_count, h.quote_count, h.view_count, h.bookmark_count,
 			h.delta_retweets, h.delta_replies, h.delta_likes, h.delta_quotes, h.delta_views
 		from unnest($1::uuid[]) with ordinality u (id, n)
@@ -92,7 +92,7 @@ func (s *Store) exportTweets(ctx context.Context, tweets []ExportRow, from, to t
 			deltas [5]pgtype.Int4
 			point  engagement.Snapshot
 		)
-		dest := append([]any{&n, &point.At, &point.Velocity}, c.scan()...)
+		dest := append([]any{&n, &point.At, &point.Velocity, &point.Provider, &point.ProviderChanged}, c.scan()...)
 		for i := range deltas {
 			dest = append(dest, &deltas[i])
 		}

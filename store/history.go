@@ -24,7 +24,7 @@ type HistoryRange struct {
 // exist has none; see [Store.FindTweet].
 func (s *Store) History(ctx context.Context, row uuid.UUID, r HistoryRange) ([]engagement.Snapshot, error) {
 	const sql = `
-		select snapshot_at, engagement_velocity::float8,
+		select snapshot_at, engagement_velocity::float8, coalesce(provider, ''), provider_changed,
 			retweet_count, reply_count, like_count, quote_count, view_count, bookmark_count,
 			delta_retweets, delta_replies, delta_likes, delta_quotes, delta_views
 		from public.twitter_engagement_history
@@ -57,7 +57,7 @@ func scanSnapshot(r pgx.CollectableRow) (engagement.Snapshot, error) {
 		c      counts
 		deltas [5]pgtype.Int4
 	)
-	dest := append([]any{&s.At, &s.Velocity}, c.scan()...)
+	dest := append([]any{&s.At, &s.Velocity, &s.Provider, &s.ProviderChanged}, c.scan()...)
 	for i := range deltas {
 		dest = append(dest, &deltas[i])
 	}
@@ -67,8 +67,8 @@ func scanSnapshot(r pgx.CollectableRow) (engagement.Snapshot, error) {
 	return snapshotOf(s, c, deltas), nil
 }
 
-// snapshotOf completes a snapshot, of which time and velocity were read, with its
-// counts and deltas.
+// snapshotOf completes a snapshot, of which the rest was read, with its counts and
+// deltas.
 func snapshotOf(s engagement.Snapshot, c counts, deltas [5]pgtype.Int4) engagement.Snapshot {
 	s.At = s.At.UTC()
 	s.Metrics = c.metrics()

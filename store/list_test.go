@@ -119,12 +119,12 @@ func TestRecent(t *testing.T) {
 		e.clock.advance(10 * time.Second)
 		work := e.found(claimed.Batches[0], 3)
 		work.Results[4].Kind = store.Missing
-		work.Calls = store.Calls{Count: 2, Failed: 1, Time: 500 * time.Millisecond}
+		work.Calls = []store.Calls{{Count: 2, Failed: 1, Time: 500 * time.Millisecond}}
 		e.apply(t, work)
 		e.clock.advance(40 * time.Second)
 		work = e.found(claimed.Batches[1], 3)
 		work.Results[0].Kind = store.Unresolved
-		work.Calls = store.Calls{Count: 1, Time: 100 * time.Millisecond}
+		work.Calls = []store.Calls{{Count: 1, Time: 100 * time.Millisecond}}
 		e.apply(t, work)
 		e.clock.advance(10 * time.Second)
 

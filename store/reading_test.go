@@ -22,12 +22,12 @@ func TestBatchProgress(t *testing.T) {
 		}
 		work := e.found(claimed.Batches[0], 3)
 		work.Results[4].Kind = store.Missing
-		parts := store.Work{ClaimID: work.ClaimID, Results: work.Results[:2], Calls: store.Calls{Count: 1, Time: 250 * time.Millisecond}}
+		parts := store.Work{ClaimID: work.ClaimID, Results: work.Results[:2], Calls: []store.Calls{{Provider: "a", Count: 1, Time: 250 * time.Millisecond, Billed: 2}}}
 		e.apply(t, parts)
-		parts.Results, parts.Calls = work.Results[2:], store.Calls{Count: 2, Time: 500 * time.Millisecond}
+		parts.Results, parts.Calls = work.Results[2:], []store.Calls{{Provider: "a", Count: 1, Time: 500 * time.Millisecond, Billed: 3}, {Provider: "b", Count: 1, Billed: 1}}
 		e.apply(t, parts)
 		p := must(e.BatchProgress(t.Context(), claims))(t)
-		if p.Open != 1 || p.Found != 4 || p.Missing != 1 || p.Calls != (store.Calls{Count: 3, Time: 750 * time.Millisecond}) {
+		if p.Open != 1 || p.Found != 4 || p.Missing != 1 || p.Calls != (store.Calls{Count: 3, Time: 750 * time.Millisecond, Billed: 6}) {
 			t.Errorf("after one batch: %+v", p)
 		}
 		e.clock.advance(lease + time.Second)

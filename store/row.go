@@ -25,7 +25,7 @@ const trackingColumns = `
 	k.tweet_db_id, k.claim_id, k.tier, k.last_updated_at, k.next_update_at, coalesce(k.update_count, 0),
 	k.retry_at, k.attempts, k.misses, k.last_missed_at,
 	k.snapshot_at, k.snapshot_retweets, k.snapshot_replies, k.snapshot_likes,
-	k.snapshot_quotes, k.snapshot_views, k.snapshot_bookmarks`
+	k.snapshot_quotes, k.snapshot_views, k.snapshot_bookmarks, coalesce(k.snapshot_provider, '')`
 
 func scanTracking(rows pgx.CollectableRow) (*row, error) {
 	var (
@@ -39,6 +39,7 @@ func scanTracking(rows pgx.CollectableRow) (*row, error) {
 		&r.id, &r.claim, &tier, &observed, &next, &t.UpdateCount,
 		&retry, &t.Attempts, &t.Misses, &missed, &snapshotAt,
 	}, snapshot.scan()...)
+	dest = append(dest, &t.Provider)
 	if err := rows.Scan(dest...); err != nil {
 		return nil, err
 	}

@@ -60,7 +60,8 @@ func (s *Store) tweets(ctx context.Context, where string, ref any) ([]Tweet, err
 			coalesce(k.tier, ''), k.last_updated_at, k.next_update_at, coalesce(k.update_count, 0),
 			k.retry_at, coalesce(k.attempts, 0), coalesce(k.misses, 0), k.last_missed_at, k.snapshot_at, w.twitter_created_at,
 			w.retweet_count, w.reply_count, w.like_count, w.quote_count, w.view_count, w.bookmark_count,
-			k.snapshot_retweets, k.snapshot_replies, k.snapshot_likes, k.snapshot_quotes, k.snapshot_views, k.snapshot_bookmarks
+			k.snapshot_retweets, k.snapshot_replies, k.snapshot_likes, k.snapshot_quotes, k.snapshot_views, k.snapshot_bookmarks,
+			coalesce(k.snapshot_provider, '')
 		from public.twitter_tweets w
 		left join public.zones z on z.id = w.zone_id
 		left join public.twitter_engagement_tracking k on k.tweet_db_id = w.id
@@ -95,7 +96,7 @@ func scanWholeTweet(r pgx.CollectableRow) (Tweet, error) {
 		(*string)(&t.Tier), &observed, &next, &t.UpdateCount,
 		&retry, &t.Attempts, &t.Misses, &missed, &snapshotAt, &t.CreatedAt,
 	}
-	dest = append(append(dest, current.scan()...), snapshot.scan()...)
+	dest = append(append(append(dest, current.scan()...), snapshot.scan()...), &t.Provider)
 	if err := r.Scan(dest...); err != nil {
 		return w, err
 	}

@@ -34,13 +34,14 @@ const (
 		insert into public.twitter_engagement_history (
 			id, tweet_id, snapshot_at, engagement_velocity,
 			retweet_count, reply_count, like_count, quote_count, view_count, bookmark_count,
-			delta_retweets, delta_replies, delta_likes, delta_quotes, delta_views, created_at)
+			delta_retweets, delta_replies, delta_likes, delta_quotes, delta_views, created_at, provider, provider_changed)
 		select u.id, u.tweet_id, u.at, u.velocity::numeric,
-			u.c1, u.c2, u.c3, u.c4, u.c5, u.c6, u.d1, u.d2, u.d3, u.d4, u.d5, $16::timestamptz
+			u.c1, u.c2, u.c3, u.c4, u.c5, u.c6, u.d1, u.d2, u.d3, u.d4, u.d5, $16::timestamptz,
+			nullif(u.provider, ''), u.changed
 		from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::float8[],
 			$5::int4[], $6::int4[], $7::int4[], $8::int4[], $9::int4[], $10::int4[],
-			$11::int4[], $12::int4[], $13::int4[], $14::int4[], $15::int4[])
-			u (id, tweet_id, at, velocity, c1, c2, c3, c4, c5, c6, d1, d2, d3, d4, d5)`
+			$11::int4[], $12::int4[], $13::int4[], $14::int4[], $15::int4[], $17::text[], $18::bool[])
+			u (id, tweet_id, at, velocity, c1, c2, c3, c4, c5, c6, d1, d2, d3, d4, d5, provider, changed)`
 
 	updateTracking = `
 		update public.twitter_engagement_tracking k set
@@ -51,12 +52,13 @@ const (
 			snapshot_at = u.at,
 			snapshot_retweets = u.c1, snapshot_replies = u.c2, snapshot_likes = u.c3,
 			snapshot_quotes = u.c4, snapshot_views = u.c5, snapshot_bookmarks = u.c6,
+			snapshot_provider = nullif(u.provider, ''),
 			claim_id      = case when u.unclaim then null else k.claim_id end,
 			claimed_until = case when u.unclaim then null else k.claimed_until end
 		from unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::int4[],
 			$6::timestamptz[], $7::int4[], $8::int4[], $9::timestamptz[], $10::timestamptz[],
-			$11::int4[], $12::int4[], $13::int4[], $14::int4[], $15::int4[], $16::int4[], $17::bool[], $18::float8[])
-			u (id, tier, observed, next, updates, retry, attempts, misses, missed, at, c1, c2, c3, c4, c5, c6, unclaim, velocity)
+			$11::int4[], $12::int4[], $13::int4[], $14::int4[], $15::int4[], $16::int4[], $17::bool[], $18::float8[], $19::text[])
+			u (id, tier, observed, next, updates, retry, attempts, misses, missed, at, c1, c2, c3, c4, c5, c6, unclaim, velocity, provider)
 		where k.tweet_db_id = u.id`
 )
 
@@ -138,6 +140,8 @@ type historyArrays struct {
 	velocity    []*float64
 	counts      [6][]pgtype.Int4
 	deltas      [5][]pgtype.Int4
+	providers   []string
+	changed     []bool
 }
 
 // countColumns and deltaColumns name the columns of history that may refuse null.
@@ -153,6 +157,7 @@ func (a *historyArrays) grow(n int) {
 	a.at, a.velocity = slices.Grow(a.at, n), slices.Grow(a.velocity, n)
 	growAll(a.counts[:], n)
 	growAll(a.deltas[:], n)
+	a.providers, a.changed = slices.Grow(a.providers, n), slices.Grow(a.changed, n)
 }
 
 func (a *historyArrays) add(tweet uuid.UUID, s *engagement.Snapshot, required map[string]bool) error {
@@ -172,6 +177,7 @@ func (a *historyArrays) add(tweet uuid.UUID, s *engagement.Snapshot, required ma
 	for i, c := range countsOf(s.Metrics) {
 		a.counts[i] = append(a.counts[i], orZero(c, historyTable+"."+countColumns[i], required))
 	}
+	a.providers, a.changed = append(a.providers, s.Provider), append(a.changed, s.ProviderChanged)
 	d := s.Deltas
 	for i, c := range [5]engagement.Count{d.Retweets, d.Replies, d.Likes, d.Quotes, d.Views} {
 		a.deltas[i] = append(a.deltas[i], orZero(nullable(c), historyTable+"."+deltaColumns[i], required))
@@ -183,7 +189,7 @@ func (a *historyArrays) queue(b *pgx.Batch, now time.Time) {
 	if n := len(a.ids); n > 0 {
 		c, d := &a.counts, &a.deltas
 		b.Queue(insertHistory, a.ids, a.tweets, a.at, a.velocity,
-			c[0], c[1], c[2], c[3], c[4], c[5], d[0], d[1], d[2], d[3], d[4], now).Exec(wrote(n, "snapshots"))
+			c[0], c[1], c[2], c[3], c[4], c[5], d[0], d[1], d[2], d[3], d[4], now, a.providers, a.changed).Exec(wrote(n, "snapshots"))
 	}
 }
 
@@ -196,6 +202,7 @@ type trackingArrays struct {
 	counts                            [6][]pgtype.Int4
 	unclaim                           []bool
 	velocity                          []*float64
+	providers                         []string // of the last snapshots
 }
 
 func (a *trackingArrays) grow(n int) {
@@ -208,6 +215,7 @@ func (a *trackingArrays) grow(n int) {
 	growAll(numbers, n)
 	a.updates, a.attempts, a.misses = numbers[0], numbers[1], numbers[2]
 	growAll(a.counts[:], n)
+	a.providers = slices.Grow(a.providers, n)
 }
 
 func (a *trackingArrays) add(id uuid.UUID, t engagement.Tracking, s *engagement.Snapshot, unclaim bool) {
@@ -230,12 +238,13 @@ func (a *trackingArrays) add(id uuid.UUID, t engagement.Tracking, s *engagement.
 		velocity = s.Velocity
 	}
 	a.velocity = append(a.velocity, velocity)
+	a.providers = append(a.providers, t.Provider)
 }
 
 func (a *trackingArrays) queue(b *pgx.Batch) {
 	if n := len(a.ids); n > 0 {
 		c := &a.counts
 		b.Queue(updateTracking, a.ids, a.tiers, a.observed, a.next, a.updates, a.retry, a.attempts, a.misses, a.missed,
-			a.at, c[0], c[1], c[2], c[3], c[4], c[5], a.unclaim, a.velocity).Exec(wrote(n, "tracking rows"))
+			a.at, c[0], c[1], c[2], c[3], c[4], c[5], a.unclaim, a.velocity, a.providers).Exec(wrote(n, "tracking rows"))
 	}
 }

@@ -19,6 +19,8 @@ type Answer struct {
 	Missing    []Missing
 	Unresolved []Unresolved
 
+	// Provider is who answered, as the client names it.
+	Provider string
 	// Calls is the number of HTTP calls made, failed ones included.
 	Calls int
 	// Took is the time that these calls took together, the wait for a turn left out.

@@ -37,7 +37,7 @@ func (c *client) MaxIDs() int { return int(c.maxIDs.Load()) }
 // from, for as long as the client lives, and the ids are sent again in smaller
 // calls.
 func (c *client) Lookup(ctx context.Context, ids []string) (Answer, error) {
-	var a Answer
+	a := Answer{Provider: c.provider}
 	rest := a.checked(ids)
 	for len(rest) > 0 {
 		n := min(c.MaxIDs(), len(rest))
@@ -117,7 +117,7 @@ type ProbeResult struct {
 // Probe makes one call for at most MaxIDs ids, and returns the raw answer beside
 // what is understood of it. It costs what a look-up costs.
 func (c *client) Probe(ctx context.Context, ids []string) ProbeResult {
-	result := ProbeResult{Provider: c.provider}
+	result := ProbeResult{Provider: c.provider, Answer: Answer{Provider: c.provider}}
 	valid := result.Answer.checked(ids)
 	if n := len(valid); n == 0 || n > c.MaxIDs() {
 		result.Err = fmt.Errorf("probe takes 1 to %d tweet ids, got %d", c.MaxIDs(), n)

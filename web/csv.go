@@ -19,6 +19,7 @@ import (
 var csvColumns = []string{
 	"snapshot_at", "retweet_count", "reply_count", "like_count", "quote_count", "view_count", "bookmark_count", "total_engagement",
 	"delta_retweets", "delta_replies", "delta_likes", "delta_quotes", "delta_views", "engagement_velocity",
+	"provider", "provider_changed",
 }
 
 // csvCells are the cells of a snapshot. What is not known is empty, never 0.
@@ -41,7 +42,7 @@ func csvCells(s engagement.Snapshot) []string {
 	if s.Velocity != nil {
 		velocity = strconv.FormatFloat(*s.Velocity, 'f', -1, 64)
 	}
-	return append(cells, velocity)
+	return append(cells, velocity, s.Provider, strconv.FormatBool(s.ProviderChanged))
 }
 
 func csvHeaders(h http.Header, name string) {

@@ -32,12 +32,14 @@ type point struct {
 	DeltaLikes    engagement.Count `json:"delta_likes"`
 	DeltaQuotes   engagement.Count `json:"delta_quotes"`
 	DeltaViews    engagement.Count `json:"delta_views"`
-	Velocity      *float64         `json:"engagement_velocity"` // null on the first
+	Velocity      *float64         `json:"engagement_velocity"` // null on the first, and across a change of the provider
+	Provider      string           `json:"provider,omitempty"`
+	Changed       bool             `json:"provider_changed"` // the snapshot before is another provider's
 }
 
 func pointOf(s engagement.Snapshot) point {
 	d := s.Deltas
-	return point{s.At, metricsOf(s.Metrics), d.Retweets, d.Replies, d.Likes, d.Quotes, d.Views, s.Velocity}
+	return point{s.At, metricsOf(s.Metrics), d.Retweets, d.Replies, d.Likes, d.Quotes, d.Views, s.Velocity, s.Provider, s.ProviderChanged}
 }
 
 // chart is the history of a tweet.

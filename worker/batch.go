@@ -80,7 +80,7 @@ type job struct {
 
 	rows  map[string][]uuid.UUID // open rows by tweet id
 	count counts
-	spent store.Calls // not recorded yet
+	spent []store.Calls // not recorded yet
 }
 
 // counts is what became of the rows of a batch.
@@ -109,9 +109,9 @@ func (j *job) run(ctx context.Context) error {
 		answer := j.ask(ctx, g, next.ids)
 		failed, unasked, lookupErr := answer.failed, answer.unasked, answer.err
 		j.count.calls += answer.Calls
-		j.spent.Count += answer.Calls
-		j.spent.Failed += answer.failedCalls
-		j.spent.Time += answer.Took
+		j.spent = store.AddCalls(j.spent, store.Calls{
+			Provider: answer.Provider, Count: answer.Calls, Failed: answer.failedCalls, Time: answer.Took, Billed: answer.Billed,
+		})
 		if err := j.apply(ctx, j.results(answer.Answer)); err != nil {
 			return err
 		}
@@ -193,7 +193,7 @@ func (j *job) results(a twitter.Answer) []store.Result {
 	for _, f := range a.Found {
 		results = append(results, store.Result{
 			TweetID: f.ID, Rows: j.rows[f.ID], Kind: store.Found,
-			Observation: engagement.Observation{At: f.At, Metrics: f.Metrics},
+			Observation: engagement.Observation{At: f.At, Metrics: f.Metrics, Provider: a.Provider},
 		})
 	}
 	for _, m := range a.Missing {
@@ -248,7 +248,7 @@ func (j *job) write(ctx context.Context, results []store.Result) error {
 	if err != nil {
 		return fmt.Errorf("apply: %w", err)
 	}
-	j.spent = store.Calls{}
+	j.spent = nil
 	j.tally(applied)
 	j.Observer.Wrote(applied)
 	j.tell(ctx, applied)

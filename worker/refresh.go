@@ -120,7 +120,7 @@ func (r *refresher) results(a twitter.Answer) (results []store.RefreshResult) {
 		})
 	}
 	for _, f := range a.Found {
-		add(f.ID, store.Found, engagement.Observation{At: f.At, Metrics: f.Metrics}, "")
+		add(f.ID, store.Found, engagement.Observation{At: f.At, Metrics: f.Metrics, Provider: a.Provider}, "")
 	}
 	for _, m := range a.Missing {
 		add(m.ID, store.Missing, engagement.Observation{}, m.Reason)

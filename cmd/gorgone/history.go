@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
@@ -19,7 +20,7 @@ import (
 // historyColumns are the columns of the table and of the CSV.
 var historyColumns = []string{
 	"snapshot_at", "retweets", "replies", "likes", "quotes", "views", "bookmarks",
-	"delta_retweets", "delta_replies", "delta_likes", "delta_quotes", "delta_views", "velocity",
+	"delta_retweets", "delta_replies", "delta_likes", "delta_quotes", "delta_views", "velocity", "provider", "provider_changed",
 }
 
 func newHistory(a *app) *cobra.Command {
@@ -33,7 +34,7 @@ func newHistory(a *app) *cobra.Command {
 its row; a tweet tracked in several zones needs one of the two to be named.
 
 Velocity is engagements (retweets, replies, likes, quotes) an hour since the
-snapshot before. A count that is not known is shown as - (null in JSON, empty in
+snapshot before; none where that was another provider's (provider_changed). A count that is not known is shown as - (null in JSON, empty in
 CSV), never as 0.`,
 		Args: exactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -102,10 +103,12 @@ func (a *app) historyJSON(t store.Tweet, history []engagement.Snapshot) error {
 		Metrics  engagement.Metrics `json:"metrics"`
 		Deltas   engagement.Deltas  `json:"deltas"`
 		Velocity *float64           `json:"velocity"`
+		Provider string             `json:"provider,omitempty"`
+		Changed  bool               `json:"provider_changed"`
 	}
 	points := make([]point, len(history))
 	for i, s := range history {
-		points[i] = point{s.At, s.Metrics, s.Deltas, s.Velocity}
+		points[i] = point{s.At, s.Metrics, s.Deltas, s.Velocity, s.Provider, s.ProviderChanged}
 	}
 	return json.NewEncoder(a.out).Encode(struct {
 		Row       uuid.UUID          `json:"id"`
@@ -166,8 +169,9 @@ func historyCells(s engagement.Snapshot, layout, absent string) []string {
 		}
 		cells = append(cells, c.String())
 	}
-	if s.Velocity == nil {
-		return append(cells, absent)
+	velocity := absent
+	if s.Velocity != nil {
+		velocity = strconv.FormatFloat(*s.Velocity, 'f', 1, 64)
 	}
-	return append(cells, strconv.FormatFloat(*s.Velocity, 'f', 1, 64))
+	return append(cells, velocity, cmp.Or(s.Provider, absent), strconv.FormatBool(s.ProviderChanged))
 }
