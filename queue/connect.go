@@ -108,6 +108,10 @@ func (c *Conn) Close() {
 // Connected reports whether the connection stands at this moment.
 func (c *Conn) Connected() bool { return c.nc.IsConnected() }
 
+// Reconnects returns how often the connection was lost and came back. What was sent
+// in between did not arrive here.
+func (c *Conn) Reconnects() uint64 { return c.nc.Stats().Reconnects }
+
 // Server returns the address of the connected server without credentials, or ""
 // when there is none.
 func (c *Conn) Server() string { return c.nc.ConnectedUrlRedacted() }

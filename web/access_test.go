@@ -2,15 +2,18 @@ package web_test
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/uuid"
+	"github.com/sourcegraph/conc"
 
 	"gorgone/internal/enginetest"
 	"gorgone/web"
@@ -197,6 +200,56 @@ func TestTheShell(t *testing.T) {
 	}
 	if a := e.do("GET", "/healthz", "", "", "X-Long", strings.Repeat("x", 64<<10)); a.status != http.StatusRequestHeaderFieldsTooLarge {
 		t.Errorf("a header of 64 KiB: status %d", a.status)
+	}
+}
+
+// TestGuessingDoesNotFillTheLog: an address is refused and logged so often, then it
+// is told to stay away, and costs no line of the log any more. Who has good
+// credentials is served at that address all the same.
+func TestGuessingDoesNotFillTheLog(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t, options{})
+	const guesses = 60
+	told := 0
+	for i := range guesses {
+		a := e.do("GET", updatePath, fmt.Sprintf("guess-%d-%s", i, strings.Repeat("x", 40)), "")
+		if a.status == http.StatusTooManyRequests && a.code(t) == "too_many_refused" && a.header.Get("Retry-After") != "" {
+			told++
+		}
+	}
+	lines := strings.Count(e.log.String(), "\n")
+	if told < guesses/2 || lines > 2*(guesses-told) {
+		t.Errorf("%d guesses: %d were told to stay away, %d lines in the log", guesses, told, lines)
+	}
+	for _, want := range []string{`"reason":"unknown_token"`, `"remote":"127.0.0.1"`, `"route":"GET ` + updatePath} {
+		if !strings.Contains(e.log.String(), want) {
+			t.Errorf("%s is not in the log: %.500s", want, e.log.String())
+		}
+	}
+	if strings.Contains(e.log.String(), "guess-") {
+		t.Error("a guess is in the log")
+	}
+	e.ok(200, "GET", updatePath, e.service, "")
+}
+
+// TestReadyzIsCheckedSeldom: everybody may ask, and that costs next to nothing.
+func TestReadyzIsCheckedSeldom(t *testing.T) {
+	t.Parallel()
+	var checked atomic.Int64
+	e := newEngine(t, options{parts: func(p *web.Parts) {
+		p.Checks = append(p.Checks, web.Check{Name: "counted", Run: func(context.Context) error {
+			checked.Add(1)
+			return nil
+		}})
+	}})
+	started := time.Now()
+	var asking conc.WaitGroup
+	for range 50 {
+		asking.Go(func() { e.do("GET", "/readyz", "", "") })
+	}
+	asking.Wait()
+	if n, most := checked.Load(), 1+int64(time.Since(started)/time.Second); n < 1 || n > most {
+		t.Errorf("checked %d times for 50 who asked, want at most %d", n, most)
 	}
 }
 

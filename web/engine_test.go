@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -73,12 +74,15 @@ type options struct {
 	tweets   int // in the double, all of them tracked
 	workers  int
 	config   func(*web.Config)
+	parts    func(*web.Parts)
 	provider twittertest.Config
+	listener func(net.Listener) net.Listener // wraps the server's; may be nil
+	database string                          // URL; empty: a new one
 }
 
 func newEngine(t *testing.T, o options) *engine {
 	t.Helper()
-	g := enginetest.New(t, queue.Config{})
+	g := enginetest.On(t, cmp.Or(o.database, pgtest.NewDatabase(t)), queue.Config{})
 	e := &engine{
 		t: t, service: newToken(t), log: &logBuffer{}, document: readDocument(t),
 		db: g.DB, store: g.Store, clock: g.Clock, nats: g.NATS, conn: g.Conn, queue: g.Queue,
@@ -95,7 +99,7 @@ func newEngine(t *testing.T, o options) *engine {
 	for range o.workers {
 		e.startWorker()
 	}
-	e.startServer(o.config)
+	e.startServer(o)
 	return e
 }
 
@@ -135,7 +139,7 @@ func (e *engine) startWorker() {
 	background(e.t, w.Run)
 }
 
-func (e *engine) startServer(adjust func(*web.Config)) {
+func (e *engine) startServer(o options) {
 	e.t.Helper()
 	tokens := []string{e.entry("all", auth.Scopes(), e.service)}
 	for _, scope := range auth.Scopes() {
@@ -152,12 +156,12 @@ func (e *engine) startServer(adjust func(*web.Config)) {
 	must(e.t, err)
 	access, err := auth.NewZoneAccess(e.store, nil)
 	must(e.t, err)
-	log := zerolog.New(e.log)
+	log := zerolog.New(e.log).Level(zerolog.InfoLevel) // as gorgone web does
 	config := web.Config{Version: "test", WebhookKey: webhookKey, Origins: []string{"https://app.example.com"}, Grace: 2 * time.Second}
-	if adjust != nil {
-		adjust(&config)
+	if o.config != nil {
+		o.config(&config)
 	}
-	s, err := web.New(config, web.Parts{
+	parts := web.Parts{
 		Guard:  auth.NewGuard(auth.GuardConfig{QStash: qstash, Tokens: known, Users: users, Log: log}),
 		Access: access,
 		Dispatcher: dispatcher.New(dispatcher.Config{
@@ -176,12 +180,19 @@ func (e *engine) startServer(adjust func(*web.Config)) {
 			}},
 		},
 		Log: log,
-	})
+	}
+	if o.parts != nil {
+		o.parts(&parts)
+	}
+	s, err := web.New(config, parts)
 	must(e.t, err)
 	var lc net.ListenConfig
 	listener, err := lc.Listen(e.t.Context(), "tcp", "127.0.0.1:0")
 	must(e.t, err)
 	e.url = "http://" + listener.Addr().String()
+	if o.listener != nil {
+		listener = o.listener(listener)
+	}
 	e.stop = background(e.t, func(ctx context.Context) {
 		if err := s.Serve(ctx, listener); err != nil {
 			e.t.Errorf("serve: %v", err)

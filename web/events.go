@@ -34,7 +34,11 @@ func (s *Server) events(w http.ResponseWriter, r *request) error {
 	if lastID == "" {
 		lastID = r.URL.Query().Get("last_event_id")
 	}
-	reader, missed, complete, err := s.live.join(zones, lastID)
+	user := ""
+	if r.caller.Kind == auth.KindUser {
+		user = r.caller.Name
+	}
+	reader, missed, complete, err := s.live.join(user, zones, lastID)
 	if err != nil {
 		return err
 	}
@@ -51,7 +55,7 @@ func (s *Server) events(w http.ResponseWriter, r *request) error {
 	out := stream{w, http.NewResponseController(w)}
 	greeting := "retry: 3000\nevent: hello\ndata: {}\n\n"
 	if !complete {
-		greeting += "event: reset\ndata: {\"reason\":\"events were missed: read again what you show\"}\n\n"
+		greeting += "event: reset\ndata: " + resetData + "\n\n"
 	}
 	if out.send([]byte(greeting)) != nil {
 		return nil

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -207,46 +208,89 @@ func TestEventsShowSignsOfLife(t *testing.T) {
 	t.Errorf("no heartbeat: %v", lines.Err())
 }
 
-// TestAStalledReaderKeepsNobody has many readers, of which one reads nothing: all
-// others get every event, and it is let go.
+// narrow is a listener whose connections hold little that was not read yet, so
+// that a reader who stalls is felt soon.
+type narrow struct{ net.Listener }
+
+func (l narrow) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if tcp, ok := c.(*net.TCPConn); ok {
+		err = errors.Join(err, tcp.SetWriteBuffer(4096))
+	}
+	return c, err
+}
+
+// rawReader opens a stream of events on a connection of its own, and reads up to
+// the greeting. The client of net/http would read ahead.
+func (e *engine) rawReader() (net.Conn, *bufio.Scanner) {
+	e.t.Helper()
+	var d net.Dialer
+	c, err := d.DialContext(e.t.Context(), "tcp", strings.TrimPrefix(e.url, "http://"))
+	must(e.t, err)
+	e.t.Cleanup(func() { _ = c.Close() })
+	must(e.t, c.(*net.TCPConn).SetReadBuffer(4096))
+	must(e.t, c.SetReadDeadline(time.Now().Add(time.Minute)))
+	_, err = fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n", eventsPath, e.service)
+	must(e.t, err)
+	lines := bufio.NewScanner(c)
+	for lines.Scan() {
+		if lines.Text() == "event: hello" {
+			return c, lines
+		}
+	}
+	e.t.Fatalf("no greeting: %v", lines.Err())
+	return nil, nil
+}
+
+// TestAStalledReaderKeepsNobody has many readers, 1,000 with the build tag load, of
+// which one reads nothing: all others get every event in order, and it is let go.
 func TestAStalledReaderKeepsNobody(t *testing.T) {
 	t.Parallel()
-	const readers, events = 30, 800
-	e := newEngine(t, options{})
-	var d net.Dialer
-	stalled, err := d.DialContext(t.Context(), "tcp", strings.TrimPrefix(e.url, "http://"))
-	must(t, err)
-	defer stalled.Close()
-	must(t, stalled.(*net.TCPConn).SetReadBuffer(4096))
-	_, err = fmt.Fprintf(stalled, "GET %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n", eventsPath, e.service)
-	must(t, err)
-	list := make([]*listener, readers)
-	for i := range list {
-		list[i] = e.listen("", e.service, "")
-	}
-	var got atomic.Int64
+	const readers, events, lag = goodReaders, 350, 100
+	e := newEngine(t, options{listener: func(l net.Listener) net.Listener { return narrow{l} }})
+	e.rawReader() // and no more of it
+	var got [readers]atomic.Int64
 	var reading conc.WaitGroup
-	for _, l := range list {
+	for i := range readers {
+		_, lines := e.rawReader()
 		reading.Go(func() {
-			for range events {
-				if l.next().kind != "update" {
+			for n := 0; n < events && lines.Scan(); {
+				at := strings.Index(lines.Text(), `"twitter_tweet_id":"`)
+				if at < 0 {
+					continue
+				}
+				if want := fmt.Sprintf(`"twitter_tweet_id":"%d"`, n); !strings.HasPrefix(lines.Text()[at:], want) {
+					t.Errorf("%.200s, want %s", lines.Text(), want)
 					return
 				}
-				got.Add(1)
+				n++
+				got[i].Add(1)
 			}
 		})
 	}
-	padding := strings.Repeat("x", 15_000)
+	padding := strings.Repeat("x", 300)
 	for i := range events {
 		must(t, e.queue.PublishSeen(t.Context(), []queue.Seen{{RowID: uuid.New(), ZoneID: e.zone, TweetID: fmt.Sprint(i), Outcome: queue.Updated, Reason: padding}}))
-		// As fast as the readers take them: a burst would drop them all, as it should.
-		wait(t, func() bool { return int64(i*readers)-got.Load() < 100*readers })
+		// As fast as all of them read: a burst would drop them, as it should.
+		wait(t, func() bool {
+			for r := range got {
+				if got[r].Load() < int64(i-lag) {
+					return false
+				}
+			}
+			return true
+		})
 	}
 	reading.Wait()
-	if n := got.Load(); n != readers*events {
-		t.Errorf("the others got %d events of %d", n, readers*events)
+	for r := range got {
+		if n := got[r].Load(); n != events {
+			t.Errorf("reader %d got %d events of %d", r, n, events)
+		}
 	}
 	wait(t, func() bool { return strings.Contains(e.log.String(), "was let go") })
+	if n := strings.Count(e.log.String(), "was let go"); n != 1 {
+		t.Errorf("%d readers were let go, want the one that stalls", n)
+	}
 }
 
 func TestEventsEndWithTheServer(t *testing.T) {
@@ -274,6 +318,36 @@ func TestTooManyReaders(t *testing.T) {
 		r, err := http.NewRequestWithContext(ctx, http.MethodGet, e.url+eventsPath, nil)
 		must(t, err)
 		r.Header.Set("Authorization", "Bearer "+e.service)
+		res, err := http.DefaultClient.Do(r)
+		if err != nil {
+			return false
+		}
+		defer res.Body.Close()
+		return res.StatusCode == http.StatusOK
+	})
+}
+
+// TestTooManyStreamsOfAUser: one user does not take the places of all others.
+func TestTooManyStreamsOfAUser(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t, options{})
+	_, user := e.user("operator", true)
+	var last *listener
+	for range web.MaxPerUser {
+		last = e.listen("", user, "")
+	}
+	if a := e.ok(429, "GET", eventsPath, user, ""); a.code(t) != "limit" || a.header.Get("Retry-After") == "" {
+		t.Errorf("%s", a.body)
+	}
+	_, other := e.user("operator", true)
+	e.listen("", other, "")
+	last.stop()
+	wait(t, func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, e.url+eventsPath, nil)
+		must(t, err)
+		r.Header.Set("Authorization", "Bearer "+user)
 		res, err := http.DefaultClient.Do(r)
 		if err != nil {
 			return false

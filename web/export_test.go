@@ -14,5 +14,8 @@ func Routes() (list []Route) {
 	return list
 }
 
+// MaxPerUser is how many streams of events a user may read at once.
+const MaxPerUser = maxPerUser
+
 // Description is the OpenAPI document.
 func Description() []byte { return description }

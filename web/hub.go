@@ -20,6 +20,14 @@ const (
 	// up on.
 	keptEvents = 2048
 
+	// keptBytes is how much memory they may take: an event holds up to a batch of
+	// tweets.
+	keptBytes = 16 << 20
+
+	// maxPerUser is how many streams a user may read at once, so that none keeps
+	// the others out.
+	maxPerUser = 20
+
 	// readerBuffer is how many events a reader may be behind before it is dropped.
 	readerBuffer = 256
 
@@ -28,12 +36,15 @@ const (
 	linger = 30 * time.Second
 
 	rewatchPause = time.Second
+
+	// gapPause is how long it may take until readers hear that events were missed.
+	gapPause = time.Second
 )
 
 // frame is one event as readers get it.
 type frame struct {
 	seq  uint64
-	zone uuid.UUID
+	zone uuid.UUID // zero: of all
 	text []byte
 }
 
@@ -46,8 +57,10 @@ type hub struct {
 	mu      sync.Mutex
 	seq     uint64
 	kept    []frame // the last ones, oldest first
+	size    int     // of them, in bytes
 	readers map[*reader]struct{}
-	left    time.Time // when the last reader left
+	byUser  map[string]int // readers of each user
+	left    time.Time      // when the last reader left
 	closed  bool
 }
 
@@ -55,13 +68,14 @@ type hub struct {
 type reader struct {
 	frames chan frame
 	gone   chan struct{} // closed when the reader is dropped
+	user   string        // empty: a service
 
 	mu    sync.Mutex
 	zones map[uuid.UUID]bool // nil: all
 }
 
 func newHub(boot string, most int) *hub {
-	return &hub{boot: boot, max: most, readers: make(map[*reader]struct{})}
+	return &hub{boot: boot, max: most, readers: make(map[*reader]struct{}), byUser: make(map[string]int)}
 }
 
 func zoneSet(ids []uuid.UUID) map[uuid.UUID]bool {
@@ -78,7 +92,7 @@ func zoneSet(ids []uuid.UUID) map[uuid.UUID]bool {
 func (r *reader) reads(zone uuid.UUID) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.zones == nil || r.zones[zone]
+	return r.zones == nil || zone == uuid.Nil || r.zones[zone]
 }
 
 func (r *reader) setZones(ids []uuid.UUID) {
@@ -87,14 +101,21 @@ func (r *reader) setZones(ids []uuid.UUID) {
 	r.zones = zoneSet(ids)
 }
 
-// join adds a reader. missed are the events after the one with the id lastID, if
-// that is known; complete is false when there may have been others.
-func (h *hub) join(zones []uuid.UUID, lastID string) (r *reader, missed []frame, complete bool, err error) {
-	r = &reader{frames: make(chan frame, readerBuffer), gone: make(chan struct{}), zones: zoneSet(zones)}
+// join adds a reader, who is a user unless that is empty. missed are the events
+// after the one with the id lastID, if that is known; complete is false when there
+// may have been others.
+func (h *hub) join(user string, zones []uuid.UUID, lastID string) (r *reader, missed []frame, complete bool, err error) {
+	r = &reader{frames: make(chan frame, readerBuffer), gone: make(chan struct{}), user: user, zones: zoneSet(zones)}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed || len(h.readers) >= h.max {
 		return nil, nil, false, &failure{status: 503, code: "busy", message: "there are too many readers", retryAfter: retryFull}
+	}
+	if user != "" {
+		if h.byUser[user] >= maxPerUser {
+			return nil, nil, false, &failure{status: 429, code: "limit", message: fmt.Sprintf("you read %d streams of events already", maxPerUser), retryAfter: retryFull}
+		}
+		h.byUser[user]++
 	}
 	h.readers[r] = struct{}{}
 	last, known := h.position(lastID)
@@ -127,9 +148,19 @@ func (h *hub) leave(r *reader) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if _, in := h.readers[r]; in {
-		delete(h.readers, r)
-		h.left = time.Now()
+		h.remove(r)
 	}
+}
+
+// remove is called with the lock held, for one who is in.
+func (h *hub) remove(r *reader) {
+	delete(h.readers, r)
+	if r.user != "" {
+		if h.byUser[r.user]--; h.byUser[r.user] == 0 {
+			delete(h.byUser, r.user)
+		}
+	}
+	h.left = time.Now()
 }
 
 // wanted reports whether anybody reads, or has a moment ago.
@@ -151,8 +182,7 @@ func (h *hub) close() {
 
 // drop is called with the lock held.
 func (h *hub) drop(r *reader) {
-	delete(h.readers, r)
-	h.left = time.Now()
+	h.remove(r)
 	close(r.gone)
 }
 
@@ -162,10 +192,7 @@ func (h *hub) publish(kind string, zone uuid.UUID, data []byte) {
 	defer h.mu.Unlock()
 	h.seq++
 	f := frame{seq: h.seq, zone: zone, text: fmt.Appendf(nil, "id: %s_%d\nevent: %s\ndata: %s\n\n", h.boot, h.seq, kind, data)}
-	if len(h.kept) == keptEvents {
-		h.kept = slices.Delete(h.kept, 0, keptEvents/4)
-	}
-	h.kept = append(h.kept, f)
+	h.keep(f)
 	for r := range h.readers {
 		if !r.reads(zone) {
 			continue
@@ -177,6 +204,31 @@ func (h *hub) publish(kind string, zone uuid.UUID, data []byte) {
 		}
 	}
 }
+
+// keep is called with the lock held.
+func (h *hub) keep(f frame) {
+	for len(h.kept) == keptEvents || h.size+len(f.text) > keptBytes && len(h.kept) > 0 {
+		oldest := h.kept[:(len(h.kept)+3)/4]
+		for _, old := range oldest {
+			h.size -= len(old.text)
+		}
+		h.kept = slices.Delete(h.kept, 0, len(oldest))
+	}
+	h.kept = append(h.kept, f)
+	h.size += len(f.text)
+}
+
+// gap tells all readers that events were missed, and forgets those before: who
+// comes back after one of them has missed some too.
+func (h *hub) gap() {
+	h.mu.Lock()
+	h.kept, h.size = nil, 0
+	h.mu.Unlock()
+	h.publish("reset", uuid.Nil, []byte(resetData))
+}
+
+// resetData is the data of an event that says that others were missed.
+const resetData = `{"reason":"events were missed: read again what you show"}`
 
 // liveTweet is a tweet in an event.
 type liveTweet struct {
@@ -273,6 +325,9 @@ func (s *Server) follow(ctx context.Context) {
 func (s *Server) pass(ctx context.Context, events <-chan queue.Event) {
 	call := time.NewTicker(queue.CallAudienceEvery)
 	defer call.Stop()
+	look := time.NewTicker(gapPause)
+	defer look.Stop()
+	reconnects := s.parts.Connection.Reconnects()
 	for {
 		select {
 		case <-ctx.Done():
@@ -280,6 +335,13 @@ func (s *Server) pass(ctx context.Context, events <-chan queue.Event) {
 		case e := <-events:
 			if err := s.live.spread(e); err != nil {
 				s.log.Warn().Err(err).Msg("an event was not passed on")
+			}
+		case <-look.C:
+			// What was sent while the connection was away is lost.
+			if now := s.parts.Connection.Reconnects(); now != reconnects {
+				reconnects = now
+				s.callAudience()
+				s.live.gap()
 			}
 		case <-call.C:
 			s.callAudience()

@@ -88,8 +88,11 @@ type Queue interface {
 	Depth(ctx context.Context) (queue.Depth, error)
 }
 
-// Connection tells whether the queue can be reached at this moment.
-type Connection interface{ Connected() bool }
+// Connection tells how it stands with the queue.
+type Connection interface {
+	Connected() bool    // at this moment
+	Reconnects() uint64 // how often it was lost and came back
+}
 
 // Calls tells whether calls to the provider are paused, until when (database time)
 // and why.

@@ -2,7 +2,6 @@ package web_test
 
 import (
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -236,51 +235,5 @@ func TestRefreshServesAllZones(t *testing.T) {
 	e.ok(200, "POST", refreshPath(tracked[0].Row), e.service, "").into(t, &a)
 	if !a.Cached || e.double.Stats().Calls != 1 {
 		t.Errorf("the other zone's row: %+v, %d calls", a, e.double.Stats().Calls)
-	}
-}
-
-// TestRefreshesUnderLoad presses 200 times at once, on 50 tweets, while a backlog
-// drains: each tweet is looked up at most once for it.
-func TestRefreshesUnderLoad(t *testing.T) {
-	t.Parallel()
-	const tweets, presses, backlog = 50, 200, 3000
-	e := newEngine(t, options{tweets: backlog, workers: 2})
-	e.exec(`update twitter_engagement_tracking k set next_update_at = next_update_at + interval '1 hour'
-		from (select id from twitter_tweets order by tweet_id limit $1) w where w.id = k.tweet_db_id`, tweets)
-	paths := make([]string, tweets)
-	wanted := make(map[string]bool)
-	for i := range paths {
-		row, id := e.row(i)
-		paths[i], wanted[id] = refreshPath(row), true
-	}
-	var draining conc.WaitGroup
-	draining.Go(func() { e.ok(200, "POST", updatePath+"?wait=60s", e.service, `{"limit":10000}`) })
-	wait(t, func() bool { return e.double.Stats().Calls > 2 })
-	var pressing conc.WaitGroup
-	var answered atomic.Int64
-	for i := range presses {
-		pressing.Go(func() {
-			if a := e.do("POST", paths[i%tweets]+"?wait=30s", e.service, ""); a.status == 200 {
-				answered.Add(1)
-			} else {
-				t.Errorf("press %d: %d %s", i, a.status, a.body)
-			}
-		})
-	}
-	pressing.Wait()
-	draining.Wait()
-	asked := 0
-	for _, c := range e.double.Calls() {
-		for _, id := range c.IDs {
-			if wanted[id] {
-				asked++
-			}
-		}
-	}
-	if answered.Load() != presses || asked > tweets {
-		t.Errorf("%d of %d answered, %d ids looked up for %d tweets", answered.Load(), presses, asked, tweets)
-	}
-	if n := e.count(`select count(*) from gorgone.refresh_requests where outcome is distinct from 'updated' and outcome is distinct from 'current'`); n != 0 {
-		t.Errorf("%d requests have no good end", n)
 	}
 }

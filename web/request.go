@@ -31,7 +31,7 @@ type request struct {
 func (s *Server) behind(rt route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, hr *http.Request) {
 		note := noteOf(hr.Context())
-		note.route = rt.method + " " + rt.pattern
+		note.route, note.quiet = rt.method+" "+rt.pattern, rt.need == open
 		r := &request{Request: hr, server: s, scope: rt.scope}
 		err := s.admit(w, r, rt) //nolint:contextcheck // the request carries it
 		note.caller = r.caller.Name
@@ -99,6 +99,7 @@ func (s *Server) refuse(w http.ResponseWriter, r *request, err error) {
 		f.status, f.retryAfter = verdict.Status, verdict.RetryAfter
 		if f.status == http.StatusTooManyRequests {
 			f.message = "too many refused requests from your address"
+			noteOf(r.Context()).quiet = true // else a guesser fills the log
 		}
 		if f.status == http.StatusUnauthorized {
 			w.Header().Set("WWW-Authenticate", "Bearer")

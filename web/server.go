@@ -31,6 +31,7 @@ type Server struct {
 	mux      *http.ServeMux
 	live     *hub
 	draining atomic.Bool
+	checked  checkup
 }
 
 // New returns a server, or all faults of its configuration.

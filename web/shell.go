@@ -18,6 +18,8 @@ import (
 // note is what is learnt about a request on its way, for the log.
 type note struct {
 	id, route, caller string
+
+	quiet bool // not worth a line of its own
 }
 
 type noteKey struct{}
@@ -140,7 +142,7 @@ func (s *Server) report(w *recorder, r *http.Request, n *note, took time.Duratio
 	switch {
 	case w.status >= http.StatusInternalServerError:
 		level = zerolog.WarnLevel
-	case n.route == "GET /healthz" || n.route == "GET /readyz":
+	case n.quiet:
 		level = zerolog.DebugLevel
 	}
 	s.log.WithLevel(level).Str("request", n.id).Str("method", r.Method).Str("route", n.route).Int("status", w.status).Int64("bytes", w.bytes).

@@ -120,8 +120,12 @@ func (s *Server) triggerOnce(w http.ResponseWriter, r *request, message string, 
 	}
 	answer, err := s.dispatch(r.Context(), limit, wait)
 	var kept json.RawMessage // nil: it may come again
-	if err == nil {
-		kept, err = json.Marshal(answer)
+	if err == nil || answer.Batch != nil {
+		// What was dispatched stays dispatched, even if the caller did not wait for
+		// its end: the same message must not dispatch more.
+		var encoding error
+		kept, encoding = json.Marshal(answer)
+		err = errors.Join(err, encoding)
 	}
 	ending, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), retryUnavailable)
 	defer cancel()
@@ -138,7 +142,8 @@ func (s *Server) skipped(why, message string) triggered {
 	return triggered{Success: true, Message: message, Skipped: why, Timestamp: s.parts.Clock.Database()}
 }
 
-// dispatch does the work of a trigger.
+// dispatch does the work of a trigger. With an error its answer tells what was
+// dispatched all the same, if anything was.
 func (s *Server) dispatch(ctx context.Context, limit int, wait time.Duration) (triggered, error) {
 	if !s.parts.Connection.Connected() {
 		return triggered{}, queueAway(nil)
@@ -157,7 +162,7 @@ func (s *Server) dispatch(ctx context.Context, limit int, wait time.Duration) (t
 		return s.notDispatched(result), nil
 	}
 	answer := triggered{
-		Success: true,
+		Success: true, Timestamp: s.parts.Clock.Database(),
 		Message: fmt.Sprintf("dispatched %d tweets in %d batches", result.Tweets, result.Batches),
 		Batch: &batchResult{
 			Total: result.Tweets + result.Refused, Dispatched: result.Tweets, Batches: result.Batches,
@@ -166,12 +171,12 @@ func (s *Server) dispatch(ctx context.Context, limit int, wait time.Duration) (t
 	}
 	if wait > 0 {
 		if err := s.await(ctx, result.Claims, wait, &answer); err != nil {
-			return triggered{}, err
+			return answer, err
 		}
 	}
 	stats, err := s.readStatistics(ctx)
 	if err != nil {
-		return triggered{}, err
+		return answer, err
 	}
 	answer.Tracking, answer.Timestamp = &stats, s.parts.Clock.Database()
 	return answer, nil

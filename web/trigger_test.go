@@ -1,9 +1,13 @@
 package web_test
 
 import (
+	"context"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/sourcegraph/conc"
 
 	"gorgone/web/auth"
 )
@@ -129,41 +133,40 @@ func TestTriggerWhileAnotherRuns(t *testing.T) {
 	}
 }
 
-func TestTriggerWithoutADatabase(t *testing.T) {
+// TestTriggerThatIsNotWaitedFor: QStash gives up while we wait for the batches, and
+// delivers again. That must not dispatch more.
+func TestTriggerThatIsNotWaitedFor(t *testing.T) {
 	t.Parallel()
-	e := newEngine(t, options{tweets: 10})
-	e.db.Close()
-	for path, method := range map[string]string{updatePath: "POST", "/api/twitter/engagement/top": "GET"} {
-		a := e.do(method, path, e.service, "")
-		if a.status != 503 && a.status != 500 {
-			t.Errorf("%s: status %d: %s", path, a.status, a.body)
+	e := newEngine(t, options{tweets: 100}) // and no worker: the wait has no end
+	const path, body = updatePath + "?wait=60s", `{"limit":60}`
+	ctx, leave := context.WithCancel(t.Context())
+	defer leave()
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, e.url+path, strings.NewReader(body))
+	must(t, err)
+	headers := delivery(t, path, body, "msg_1")
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	var waiting conc.WaitGroup
+	waiting.Go(func() {
+		if res, err := http.DefaultClient.Do(r); err == nil {
+			defer res.Body.Close()
+			t.Errorf("answered %d while nothing was looked up", res.StatusCode)
 		}
+	})
+	wait(t, func() bool { return e.count(`select count(*) from gorgone.batches`) == 1 })
+	leave()
+	waiting.Wait()
+	wait(t, func() bool {
+		return e.count(`select count(*) from gorgone.trigger_answers where answer is not null`) == 1
+	})
+	again := e.ok(200, "POST", path, "", body, delivery(t, path, body, "msg_1")...)
+	var a triggerAnswer
+	again.into(t, &a)
+	if again.header.Get("Idempotent-Replayed") != "true" || a.Batch == nil || a.Batch.Dispatched != 60 || a.Batch.Complete != nil {
+		t.Errorf("%s", again.body)
 	}
-	if a := e.ok(503, "GET", "/readyz", "", ""); !strings.Contains(string(a.body), `"database":"failed"`) {
-		t.Errorf("%s", a.body)
-	}
-	e.ok(200, "GET", "/healthz", "", "")
-}
-
-func TestTriggerWithoutAQueue(t *testing.T) {
-	t.Parallel()
-	e := newEngine(t, options{tweets: 10})
-	e.nats.Stop()
-	row, _ := e.row(0)
-	wait(t, func() bool { return !e.conn.Connected() })
-	for _, path := range []string{updatePath, "/api/twitter/tweets/" + row.String() + "/refresh"} {
-		a := e.ok(503, "POST", path, e.service, "")
-		if a.code(t) != "queue_away" || a.header.Get("Retry-After") == "" {
-			t.Errorf("%s: %s", path, a.body)
-		}
-	}
-	if n := e.count(`select count(*) from gorgone.refresh_requests`); n != 0 {
-		t.Errorf("%d requests stay open", n)
-	}
-	if n := e.count(`select count(*) from twitter_engagement_tracking where claim_id is not null`); n != 0 {
-		t.Errorf("%d rows were claimed without a place to publish", n)
-	}
-	if a := e.ok(503, "GET", "/readyz", "", ""); !strings.Contains(string(a.body), `"nats":"failed"`) {
-		t.Errorf("%s", a.body)
+	if n := e.count(`select count(*) from gorgone.batches`); n != 1 {
+		t.Errorf("%d batches, want 1", n)
 	}
 }
