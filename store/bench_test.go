@@ -130,6 +130,46 @@ func BenchmarkClaim(b *testing.B) {
 	}
 }
 
+// BenchmarkClaimZones claims 2,000 tweets out of a million rows in 1,000 zones, of
+// which one has 99,000 due and each other one.
+//
+//	go test ./store -run '^$' -bench ClaimZones -benchtime 20x
+func BenchmarkClaimZones(b *testing.B) {
+	e := durableEnv(b, store.ExecPrepared)
+	populate(b, e, 1_000_000, 100_000)
+	spread(b, e, 1000)
+	request := store.ClaimRequest{Tweets: 2000, BatchTweets: 200, BatchRows: 400, Lease: lease}
+	for b.Loop() {
+		claimed, err := e.Claim(b.Context(), request)
+		if err != nil || claimed.Tweets != 2000 {
+			b.Fatalf("claimed %d tweets: %v", claimed.Tweets, err)
+		}
+		b.StopTimer()
+		e.exec(b, `update twitter_engagement_tracking set claim_id = null, claimed_until = null where claim_id is not null`)
+		e.exec(b, `truncate gorgone.batches`)
+		b.StartTimer()
+	}
+}
+
+// spread moves one of the last due tweets to each of so many zones, and the tweets
+// that are not due evenly.
+func spread(tb testing.TB, e *env, zones int) {
+	tb.Helper()
+	e.exec(tb, `
+		with made as (
+			insert into zones (id, name, client_id) select gen_random_uuid(), 'zone ' || i, (select client_id from zones limit 1)
+			from generate_series(1, $1::int) i returning id),
+		zone as (select id, row_number() over () n from made),
+		row as (
+			select tweet_db_id, case when next_update_at <= $2 then row_number() over (partition by next_update_at <= $2 order by next_update_at desc)
+				else 1 + abs(hashtext(tweet_db_id::text)) % $1::int end n
+			from twitter_engagement_tracking where next_update_at is not null)
+		update twitter_engagement_tracking k set zone_id = zone.id from row join zone using (n) where k.tweet_db_id = row.tweet_db_id`,
+		zones, epoch)
+	e.exec(tb, `update twitter_tweets w set zone_id = k.zone_id from twitter_engagement_tracking k where k.tweet_db_id = w.id and k.zone_id is distinct from w.zone_id`)
+	e.exec(tb, `vacuum analyze twitter_tweets, twitter_engagement_tracking`)
+}
+
 // BenchmarkStats reads the statistics of a million rows, half of them live.
 func BenchmarkStats(b *testing.B) {
 	e := durableEnv(b, store.ExecPrepared)

@@ -67,7 +67,7 @@ func usedColumns() []string {
 	add(historyTable, countColumns[:]...)
 	add(historyTable, deltaColumns[:]...)
 	add("twitter_engagement_tracking", "id", "tweet_db_id", "tier", "last_updated_at", "next_update_at", "update_count", "created_at",
-		"claim_id", "claimed_until", "retry_at", "attempts", "misses", "last_missed_at", "gone_reason", "snapshot_at", "snapshot_velocity",
+		"claim_id", "claimed_until", "retry_at", "attempts", "misses", "last_missed_at", "gone_reason", "zone_id", "snapshot_at", "snapshot_velocity",
 		"snapshot_retweets", "snapshot_replies", "snapshot_likes", "snapshot_quotes", "snapshot_views", "snapshot_bookmarks", "snapshot_provider")
 	return columns
 }

@@ -11,24 +11,16 @@ import (
 	"gorgone/engagement"
 )
 
-const (
-	// parkFor is how long rows of an inactive zone are put off, in real time.
-	parkFor = 5 * time.Minute
-
-	// parkRounds bounds how often a claim looks again for due rows after it met
-	// rows to park in place of them. What is left waits for the next claim.
-	parkRounds = 8
-
-	// parkChunk is how many rows a further round looks at, so that a large
-	// inactive zone is put off in a few claims, however small these are.
-	parkChunk = 2000
-)
+// parkFor is how long rows of an inactive zone are put off, in real time.
+const parkFor = 5 * time.Minute
 
 // dueRow is a row that can be claimed.
 type dueRow struct {
 	id      uuid.UUID
+	zone    uuid.UUID
 	tweetID string
 	due     time.Time
+	rank    int  // place among the due rows of its zone
 	active  bool // its zone is
 }
 
@@ -38,20 +30,6 @@ type dueTweet struct {
 	due     time.Time // earliest of its rows
 	rows    []uuid.UUID
 }
-
-// selectDue locks due rows that nobody holds, the longest overdue first. It must
-// stay a scan of the index gorgone_tracking_due, whose expression it repeats;
-// see docs/data-model.md. Rows that others have locked are somebody's work
-// already and are passed over.
-const selectDue = `
-	select tweet_db_id, greatest(next_update_at, retry_at)
-	from public.twitter_engagement_tracking
-	where next_update_at is not null
-	and greatest(next_update_at, retry_at) <= $1::timestamptz
-	and (claimed_until is null or claimed_until <= $1::timestamptz)
-	order by greatest(next_update_at, retry_at)
-	limit $2::int4
-	for update skip locked`
 
 const selectZonesOf = `
 	select w.id, w.tweet_id, z.id is not null and coalesce(z.is_active, true)
@@ -70,48 +48,37 @@ const selectSiblings = `
 	and coalesce(z.is_active, true)
 	for update of k skip locked`
 
-// takeDue locks up to want due rows of active zones, in due order, and parks the
-// rows of inactive zones that it meets.
+// takeDue locks up to want due rows of active zones, shared out over the zones and
+// in due order, and parks rows of inactive zones.
 func (s *Store) takeDue(ctx context.Context, t *tx, now time.Time, want int, claimed *Claimed) ([]dueRow, error) {
-	var active []dueRow
-	limit := want
-	for range parkRounds {
-		if want == 0 {
-			break
-		}
-		var rows []dueRow
-		b := t.group()
-		b.Queue(selectDue, now, limit).Query(collect(&rows, func(r pgx.CollectableRow) (d dueRow, err error) {
-			return d, r.Scan(&d.id, &d.due)
-		}))
-		if err := t.send(ctx, b); err != nil {
-			return nil, fmt.Errorf("select due rows: %w", err)
-		}
-		var (
-			idle []uuid.UUID
-			err  error
-		)
-		active, idle, err = splitByZone(ctx, t, rows)
-		if err != nil {
-			return nil, err
-		}
-		claimed.MoreDue = len(rows) == limit || len(active) > want
-		active = active[:min(len(active), want)]
-		if len(idle) == 0 {
-			break
-		}
-		if err := s.park(ctx, t, now, idle); err != nil {
-			return nil, err
-		}
-		claimed.Parked += len(idle)
-		if !claimed.MoreDue || len(active) == want {
-			break
-		}
-		// The next round finds the active rows of this one again, which this
-		// transaction has locked, and more in place of the parked ones.
-		limit = max(want, parkChunk)
+	if want == 0 {
+		return nil, nil
 	}
-	return active, nil
+	zones, idleZones, homeless, err := dueZones(ctx, t, now)
+	if err != nil {
+		return nil, err
+	}
+	parked, _, err := share(ctx, t, now, idleZones, parkChunk)
+	if err != nil {
+		return nil, err
+	}
+	rows, more, err := share(ctx, t, now, zones, want)
+	if err != nil {
+		return nil, err
+	}
+	claimed.MoreDue = more || homeless
+	active, idle, err := splitByZone(ctx, t, rows)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range parked {
+		idle = append(idle, r.id)
+	}
+	if len(idle) == 0 {
+		return active, nil
+	}
+	claimed.Parked = len(idle)
+	return active, s.park(ctx, t, now, idle)
 }
 
 // splitByZone completes rows, and tells those of active zones from the others.

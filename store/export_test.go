@@ -15,9 +15,11 @@ type Statement struct {
 
 // HotStatements returns the statements that claim and apply a batch, as they
 // read: for rows and tweets that are due at now.
-func HotStatements(now time.Time, rows []uuid.UUID, tweets []string) []Statement {
+func HotStatements(now time.Time, rows, zones []uuid.UUID, tweets []string) []Statement {
 	return []Statement{
-		{"claim: due rows", selectDue, []any{now, 2000}},
+		{"claim: due rows without a zone", selectHomeless, []any{now, adoptChunk}},
+		{"claim: due zones", selectDueZones, []any{now}},
+		{"claim: due rows", selectDue, []any{now, zones, 2000}},
 		{"claim: their tweets and zones", selectZonesOf, []any{rows}},
 		{"claim: other rows of the tweets", selectSiblings, []any{tweets, now}},
 		{"claim: what is outstanding", selectOutstanding, []any{now, now.Add(-time.Minute)}},

@@ -25,9 +25,9 @@ type index struct {
 func neededIndexes() []index {
 	return []index{
 		{
-			name:  "gorgone_tracking_due",
+			name:  "gorgone_tracking_zone_due",
 			table: "public.twitter_engagement_tracking",
-			on:    "((GREATEST(next_update_at, retry_at))) WHERE next_update_at IS NOT NULL",
+			on:    "(zone_id, (GREATEST(next_update_at, retry_at))) WHERE next_update_at IS NOT NULL",
 		},
 		{
 			name:  "gorgone_tweets_tweet_id",
@@ -69,6 +69,10 @@ func ensureIndexes(ctx context.Context, conn *pgx.Conn) ([]Migration, error) {
 			return built, fmt.Errorf("build the index %s: %w", ix.name, err)
 		}
 		built = append(built, Migration{Name: ix.name})
+	}
+	// Of earlier versions: what is due, without the zones.
+	if _, err := conn.Exec(ctx, `drop index concurrently if exists public.gorgone_tracking_due`); err != nil {
+		return built, fmt.Errorf("drop the index gorgone_tracking_due: %w", err)
 	}
 	return built, nil
 }

@@ -9,6 +9,7 @@ import (
 	"path"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
@@ -68,8 +69,45 @@ func Migrate(ctx context.Context, url string) ([]Migration, error) {
 	if err != nil {
 		return steps, err
 	}
+	if err := fillZones(ctx, conn); err != nil {
+		return steps, err
+	}
 	built, err := ensureIndexes(ctx, conn)
 	return append(steps, built...), err
+}
+
+// fillChunk is how many rows get their zone in one transaction.
+const fillChunk = 5000
+
+// fillZones gives the live rows of an adopted database their zone, so that the
+// first claims need not. Rows that somebody has locked are left to these.
+func fillZones(ctx context.Context, conn *pgx.Conn) error {
+	const homeless = `
+		select tweet_db_id from public.twitter_engagement_tracking
+		where zone_id is null and next_update_at is not null and tweet_db_id > $1
+		order by tweet_db_id limit $2 for update skip locked`
+	var after uuid.UUID
+	for {
+		var ids []uuid.UUID
+		err := pgx.BeginFunc(ctx, conn, func(t pgx.Tx) error {
+			rows, err := t.Query(ctx, homeless, after, fillChunk)
+			if err != nil {
+				return err
+			}
+			if ids, err = pgx.CollectRows(rows, pgx.RowTo[uuid.UUID]); err != nil || len(ids) == 0 {
+				return err
+			}
+			_, err = t.Exec(ctx, adoptZones, ids, uuid.Nil)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("give tracking rows their zone: %w", err)
+		}
+		if len(ids) < fillChunk {
+			return nil
+		}
+		after = ids[len(ids)-1]
+	}
 }
 
 func lockMigrations(ctx context.Context, conn *pgx.Conn) error {

@@ -280,13 +280,13 @@ func TestAdoptedNotNull(t *testing.T) {
 func TestMigrateBrokenIndex(t *testing.T) {
 	t.Parallel()
 	e := adopt(t, newerUniqueness)
-	if n := e.exec(t, `update pg_index set indisvalid = false where indexrelid = 'gorgone_tracking_due'::regclass`); n != 1 {
+	if n := e.exec(t, `update pg_index set indisvalid = false where indexrelid = 'gorgone_tracking_zone_due'::regclass`); n != 1 {
 		t.Fatal("no index to break")
 	}
-	if f := e.finding(t, "indexes"); f.OK || !strings.Contains(f.Detail, "gorgone_tracking_due") || f.Fix == "" {
+	if f := e.finding(t, "indexes"); f.OK || !strings.Contains(f.Detail, "gorgone_tracking_zone_due") || f.Fix == "" {
 		t.Errorf("finding %+v", f)
 	}
-	if steps := migrate(t, e.url); !slices.Equal(steps, []string{"gorgone_tracking_due"}) {
+	if steps := migrate(t, e.url); !slices.Equal(steps, []string{"gorgone_tracking_zone_due"}) {
 		t.Errorf("steps %v, want the index built again", steps)
 	}
 	if f := e.finding(t, "indexes"); !f.OK {

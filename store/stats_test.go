@@ -87,10 +87,10 @@ func populate(tb testing.TB, e *env, n, due int) {
 			jsonb_build_object('id', i, 'author', repeat('x', 300))
 		from generate_series(1, $3::int) i`, e.zone, epoch, n)
 	e.exec(tb, `
-		insert into twitter_engagement_tracking (tweet_db_id, tier, last_updated_at, next_update_at)
-		select id, case when i <= $3::int or i % 2 = 0 then 'ultra_hot' else 'cold' end, $2::timestamptz - interval '10 minutes',
+		insert into twitter_engagement_tracking (tweet_db_id, zone_id, tier, last_updated_at, next_update_at)
+		select id, zone_id, case when i <= $3::int or i % 2 = 0 then 'ultra_hot' else 'cold' end, $2::timestamptz - interval '10 minutes',
 			case when i <= $3::int then $2::timestamptz - i * interval '1 millisecond'
 				when i % 2 = 0 then $2::timestamptz + (1 + i % 3600) * interval '1 second' end
-		from (select id, row_number() over (order by id) i from twitter_tweets where zone_id = $1) w`, e.zone, epoch, due)
+		from (select id, zone_id, row_number() over (order by id) i from twitter_tweets where zone_id = $1) w`, e.zone, epoch, due)
 	e.exec(tb, `vacuum analyze twitter_tweets, twitter_engagement_tracking`)
 }
