@@ -2,7 +2,6 @@ package queue
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"strconv"
@@ -45,24 +44,35 @@ type DeadLetter struct {
 // DeadLetter moves the message to the dead-letter stream, with the reason. It is
 // removed from its lane only once the copy is stored; a copy is stored once.
 func (d *Delivery) DeadLetter(ctx context.Context, reason string) error {
-	seq := strconv.FormatUint(d.meta.Sequence.Stream, 10)
-	m := &nats.Msg{Subject: d.q.names.deadOf(d.lane), Data: d.msg.Data(), Header: nats.Header{}}
-	maps.Copy(m.Header, d.msg.Headers())
-	m.Header.Set(headerMsgID, m.Header.Get(jetstream.MsgIDHeader))
-	m.Header.Set(headerReason, oneLine(reason))
-	m.Header.Set(headerFirstSeen, d.meta.Timestamp.UTC().Format(time.RFC3339Nano))
-	m.Header.Set(headerDeliveries, strconv.Itoa(d.Deliveries()))
-	m.Header.Set(headerSubject, d.msg.Subject())
-	m.Header.Set(headerStream, d.meta.Stream)
-	m.Header.Set(headerStreamSeq, seq)
-	m.Header.Set(jetstream.MsgIDHeader, "dlq-"+d.meta.Stream+"-"+seq)
-	if err := d.q.publish(ctx, m); err != nil {
+	letter := DeadLetter{
+		Lane: d.lane, Reason: reason, Deliveries: d.Deliveries(), FirstSeen: d.meta.Timestamp,
+		Subject: d.msg.Subject(), MsgID: d.msg.Headers().Get(jetstream.MsgIDHeader),
+		Stream: d.meta.Stream, StreamSeq: d.meta.Sequence.Stream, Body: d.msg.Data(),
+	}
+	if err := d.q.publish(ctx, d.q.deadLetterOf(letter, d.msg.Headers())); err != nil {
 		return fmt.Errorf("dead-letter %s: %w", d.name(), err)
 	}
 	if err := d.msg.TermWithReason(oneLine(reason)); err != nil {
 		return fmt.Errorf("drop %s after dead-lettering it: %w", d.name(), plain(err))
 	}
 	return nil
+}
+
+// deadLetterOf returns the message that keeps a dead letter, beside the headers
+// that it had.
+func (q *Queue) deadLetterOf(d DeadLetter, headers nats.Header) *nats.Msg {
+	seq := strconv.FormatUint(d.StreamSeq, 10)
+	m := &nats.Msg{Subject: q.names.deadOf(d.Lane), Data: d.Body, Header: nats.Header{}}
+	maps.Copy(m.Header, headers)
+	m.Header.Set(headerMsgID, d.MsgID)
+	m.Header.Set(headerReason, oneLine(d.Reason))
+	m.Header.Set(headerFirstSeen, d.FirstSeen.UTC().Format(time.RFC3339Nano))
+	m.Header.Set(headerDeliveries, strconv.Itoa(d.Deliveries))
+	m.Header.Set(headerSubject, d.Subject)
+	m.Header.Set(headerStream, d.Stream)
+	m.Header.Set(headerStreamSeq, seq)
+	m.Header.Set(jetstream.MsgIDHeader, "dlq-"+d.Stream+"-"+seq)
+	return m
 }
 
 // oneLine makes a text fit for a header.
@@ -72,44 +82,4 @@ func oneLine(s string) string {
 		s = strings.ToValidUTF8(s[:maxReason], "")
 	}
 	return s
-}
-
-// DeadLetters lists the newest dead letters, newest first, at most limit.
-func (q *Queue) DeadLetters(ctx context.Context, limit int) ([]DeadLetter, error) {
-	stream, err := q.js.Stream(ctx, q.names.dead)
-	if err != nil {
-		return nil, fmt.Errorf("list dead letters: %w", plain(err))
-	}
-	state := stream.CachedInfo().State
-	var list []DeadLetter
-	for seq := state.LastSeq; seq >= max(state.FirstSeq, 1) && len(list) < limit && state.Msgs > 0; seq-- {
-		m, err := stream.GetMsg(ctx, seq)
-		if errors.Is(err, jetstream.ErrMsgNotFound) {
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("read dead letter %d: %w", seq, plain(err))
-		}
-		list = append(list, q.deadLetter(m))
-	}
-	return list, nil
-}
-
-func (q *Queue) deadLetter(m *jetstream.RawStreamMsg) DeadLetter {
-	d := DeadLetter{Seq: m.Sequence, At: m.Time}
-	lane, ours := strings.CutPrefix(m.Subject, q.names.deadOf(""))
-	if !ours {
-		return q.notice(d, m)
-	}
-	d.Lane = Lane(lane)
-	d.Reason = m.Header.Get(headerReason)
-	d.Subject = m.Header.Get(headerSubject)
-	d.MsgID = m.Header.Get(headerMsgID)
-	d.Stream = m.Header.Get(headerStream)
-	d.Body = m.Data
-	// What an operator put there by hand may lack these: they stay zero.
-	d.Deliveries, _ = strconv.Atoi(m.Header.Get(headerDeliveries))
-	d.StreamSeq, _ = strconv.ParseUint(m.Header.Get(headerStreamSeq), 10, 64)
-	d.FirstSeen, _ = time.Parse(time.RFC3339Nano, m.Header.Get(headerFirstSeen))
-	return d
 }

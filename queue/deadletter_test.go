@@ -3,6 +3,8 @@ package queue_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -129,27 +131,161 @@ func TestPoison(t *testing.T) {
 	awaitDepth(t, q, "only the good ones are left", func(d queue.Depth) bool { return d.Batch.AckPending == 1 && d.Refresh.AckPending == 1 })
 }
 
-// A message that is delivered again and again without an answer is given up by the
-// server, which tells; others are not held up by it.
-func TestBackstopIsRecorded(t *testing.T) {
-	t.Parallel()
-	_, q := start(t, queue.Config{})
-	publish(t, q, newBatch(1, 1))
-	in := batches(t, q)
+// exhaust lets a lane's first message come to its most deliveries without an answer.
+func exhaust(t *testing.T, q *queue.Queue, lane queue.Lane) {
+	t.Helper()
+	in, group := batches(t, q), refreshes(t, q)
 	for range 50 {
-		if err := next(t, in).Nak(0); err != nil {
+		var err error
+		if lane == queue.LaneBatch {
+			err = next(t, in).Nak(0)
+		} else {
+			err = nextGroup(t, group, 1)[0].Nak(0)
+		}
+		if err != nil {
 			t.Fatal(err)
 		}
 	}
 	// The server notices when the next worker asks.
-	good := newBatch(1, 1)
-	publish(t, q, good)
-	if got := next(t, in).Batch().ID; got != good.ID {
+	if lane == queue.LaneBatch {
+		good := newBatch(1, 1)
+		publish(t, q, good)
+		if got := next(t, in).Batch().ID; got != good.ID {
+			t.Fatalf("got %s", got)
+		}
+		return
+	}
+	publishRefresh(t, q, newRefresh(99))
+	if got := nextGroup(t, group, 1)[0].Refresh().TweetID; got != tweetID(99) {
 		t.Fatalf("got %s", got)
 	}
-	awaitDepth(t, q, "the server told", func(d queue.Depth) bool { return d.DeadLetters == 1 })
-	got := deadLetters(t, q)[0]
-	if got.Lane != queue.LaneBatch || got.Stream != "ENG_BATCH" || got.StreamSeq != 1 || got.Deliveries != 50 || !strings.Contains(got.Reason, "delivered 50 times") {
-		t.Errorf("got %+v", got)
+}
+
+// A message that is delivered again and again without an answer is given up by the
+// server, which tells; others are not held up by it. It becomes a dead letter like
+// others, and leaves its lane.
+func TestExhausted(t *testing.T) {
+	t.Parallel()
+	_, q := start(t, queue.Config{})
+	in, err := q.Exhausted(testContext(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(in.Stop)
+	b, r := newBatch(2, 1), newRefresh(1)
+	publish(t, q, b)
+	publishRefresh(t, q, r)
+	for _, lane := range []queue.Lane{queue.LaneBatch, queue.LaneRefresh} {
+		exhaust(t, q, lane)
+		awaitDepth(t, q, "the server told", func(d queue.Depth) bool { return d.DeadLetters > 0 })
+		if got := deadLetters(t, q)[0]; got.Lane != lane || got.StreamSeq != 1 || got.Deliveries != 50 || got.Body != nil {
+			t.Errorf("the notice reads %+v", got)
+		}
+		e, err := in.Next(testContext(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if lane == queue.LaneRefresh && !publishRefresh(t, q, newRefresh(1)) {
+			t.Error("the message that was given up does not block its tweet; this test shows nothing")
+		}
+		if err := e.Bury(testContext(t)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list := deadLetters(t, q)
+	if len(list) != 2 {
+		t.Fatalf("%d dead letters, want 2: %+v", len(list), list)
+	}
+	for i, d := range list { // newest first
+		lane := []queue.Lane{queue.LaneRefresh, queue.LaneBatch}[i]
+		if d.Lane != lane || d.Deliveries != 50 || d.Reason != "delivered 50 times without an answer" || d.FirstSeen.IsZero() || d.StreamSeq != 1 {
+			t.Errorf("dead letter %+v", d)
+		}
+	}
+	if got, err := list[0].Refresh(); err != nil || got.RequestID != r.RequestID {
+		t.Errorf("the refresh is %+v (%v)", got, err)
+	}
+	if got, err := list[1].Batch(); err != nil || got.ID != b.ID || list[1].MsgID != b.ID.String() {
+		t.Errorf("the batch is %+v (%v)", got, err)
+	}
+	if publishRefresh(t, q, newRefresh(1)) {
+		t.Error("the tweet's next refresh is blocked")
+	}
+}
+
+// The message may be gone when its notice is read.
+func TestExhaustedAndGone(t *testing.T) {
+	t.Parallel()
+	server, q := start(t, queue.Config{})
+	publish(t, q, newBatch(1, 1))
+	exhaust(t, q, queue.LaneBatch)
+	ctx, js := raw(t, server.Connect(t))
+	stream, err := js.Stream(ctx, "ENG_BATCH")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := stream.DeleteMsg(ctx, 1); err != nil {
+		t.Fatal(err)
+	}
+	in, err := q.Exhausted(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(in.Stop)
+	e, err := in.Next(ctx)
+	if err != nil || e.Letter().Body != nil {
+		t.Fatalf("got %+v, %v", e, err)
+	}
+	if err := e.Bury(ctx); err != nil {
+		t.Fatal(err)
+	}
+	list := deadLetters(t, q)
+	if len(list) != 1 || list[0].Deliveries != 50 {
+		t.Errorf("left is %+v, want the notice", list)
+	}
+	if err := q.Republish(ctx, list[0]); !errors.Is(err, queue.ErrNoDeadLetter) {
+		t.Errorf("a message that was not kept is published again: %v", err)
+	}
+}
+
+func TestDropAndRepublish(t *testing.T) {
+	t.Parallel()
+	_, q := start(t, queue.Config{})
+	in := batches(t, q)
+	for range 5 {
+		publish(t, q, newBatch(1, 1))
+		if err := next(t, in).DeadLetter(testContext(t), "why"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, seq := range []uint64{2, 4, 4} { // again: it is gone, which is as wanted
+		if err := q.DropDeadLetter(testContext(t), seq); err != nil {
+			t.Fatal(err)
+		}
+	}
+	seqs, err := q.DeadLetterSeqs(testContext(t))
+	if err != nil || !slices.Equal(seqs, []uint64{1, 3, 5}) {
+		t.Fatalf("left are %v, %v", seqs, err)
+	}
+	if _, err := q.DeadLetter(testContext(t), 4); !errors.Is(err, queue.ErrNoDeadLetter) {
+		t.Errorf("a dropped one: %v", err)
+	}
+	if list := deadLetters(t, q); len(list) != 3 || list[0].Seq != 5 {
+		t.Errorf("list %+v", list)
+	}
+	d, err := q.DeadLetter(testContext(t), 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := d.Batch()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Right after it was first published: it must not be taken for a duplicate.
+	if err := q.Republish(testContext(t), d); err != nil {
+		t.Fatal(err)
+	}
+	if got := next(t, in).Batch(); got.ID != want.ID {
+		t.Errorf("got batch %s, want %s", got.ID, want.ID)
 	}
 }

@@ -30,6 +30,7 @@ type inbox struct {
 	q       *Queue
 	lane    Lane
 	stream  string
+	name    string // of the consumer
 	ackWait time.Duration
 
 	stopped chan struct{}
@@ -43,8 +44,8 @@ type inbox struct {
 	messages jetstream.MessagesContext // nil: to be opened
 }
 
-func (q *Queue) openInbox(ctx context.Context, lane Lane, stream string, ackWait time.Duration) (*inbox, error) {
-	in := &inbox{q: q, lane: lane, stream: stream, ackWait: ackWait, stopped: make(chan struct{})}
+func (q *Queue) openInbox(ctx context.Context, lane Lane, stream, name string, ackWait time.Duration) (*inbox, error) {
+	in := &inbox{q: q, lane: lane, stream: stream, name: name, ackWait: ackWait, stopped: make(chan struct{})}
 	if _, err := in.iterator(ctx); err != nil {
 		return nil, fmt.Errorf("open the %s lane: %w", lane, err)
 	}
@@ -112,7 +113,7 @@ func (in *inbox) iterator(ctx context.Context) (jetstream.MessagesContext, error
 	}
 	asking, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	consumer, err := in.q.js.Consumer(asking, in.stream, consumerName)
+	consumer, err := in.q.js.Consumer(asking, in.stream, in.name)
 	if err != nil {
 		return nil, err
 	}

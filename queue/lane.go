@@ -7,4 +7,7 @@ type Lane string
 const (
 	LaneBatch   Lane = "batch"
 	LaneRefresh Lane = "refresh"
+
+	// LaneDead is no lane of work: what was given up goes through it.
+	LaneDead Lane = "dead"
 )

@@ -56,10 +56,13 @@ func (q *Queue) setUpOnce(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := q.putConsumer(ctx, q.names.batch, q.batchConsumer); err != nil {
+	if err := q.putConsumer(ctx, q.names.batch, consumerName, q.batchConsumer); err != nil {
 		return err
 	}
-	return q.putConsumer(ctx, q.names.refresh, q.refreshConsumer)
+	if err := q.putConsumer(ctx, q.names.dead, exhaustedName, q.exhaustedConsumer); err != nil {
+		return err
+	}
+	return q.putConsumer(ctx, q.names.refresh, consumerName, q.refreshConsumer)
 }
 
 // putBatchStream settles the lease with what is there before it writes its own.
@@ -135,10 +138,10 @@ func (q *Queue) putStream(ctx context.Context, name string, found *jetstream.Str
 	return nil
 }
 
-func (q *Queue) putConsumer(ctx context.Context, stream string, apply func(*jetstream.ConsumerConfig)) error {
+func (q *Queue) putConsumer(ctx context.Context, stream, name string, apply func(*jetstream.ConsumerConfig)) error {
 	ctx, cancel := context.WithTimeout(ctx, setUpAnswer)
 	defer cancel()
-	consumer, err := q.js.Consumer(ctx, stream, consumerName)
+	consumer, err := q.js.Consumer(ctx, stream, name)
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
 		var c jetstream.ConsumerConfig
 		apply(&c)
@@ -153,7 +156,7 @@ func (q *Queue) putConsumer(ctx context.Context, stream string, apply func(*jets
 		_, err = q.js.UpdateConsumer(ctx, stream, want)
 	}
 	if err != nil {
-		return fmt.Errorf("set up consumer %s of stream %s: %w", consumerName, stream, err)
+		return fmt.Errorf("set up consumer %s of stream %s: %w", name, stream, err)
 	}
 	return nil
 }

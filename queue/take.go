@@ -15,7 +15,7 @@ type BatchInbox struct{ *inbox }
 
 // Batches opens the batch lane for taking.
 func (q *Queue) Batches(ctx context.Context) (*BatchInbox, error) {
-	in, err := q.openInbox(ctx, LaneBatch, q.names.batch, q.cfg.AckWait)
+	in, err := q.openInbox(ctx, LaneBatch, q.names.batch, consumerName, q.cfg.AckWait)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +52,7 @@ type RefreshInbox struct{ *inbox }
 
 // Refreshes opens the refresh lane for taking.
 func (q *Queue) Refreshes(ctx context.Context) (*RefreshInbox, error) {
-	in, err := q.openInbox(ctx, LaneRefresh, q.names.refresh, q.cfg.RefreshAckWait)
+	in, err := q.openInbox(ctx, LaneRefresh, q.names.refresh, consumerName, q.cfg.RefreshAckWait)
 	if err != nil {
 		return nil, err
 	}
