@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"time"
 
 	"gorgone/engagement"
@@ -30,4 +31,11 @@ type Store struct {
 // safe for concurrent use.
 func New(db *DB, clock Clock, policy engagement.Policy, random func() float64) *Store {
 	return &Store{db: db, clock: clock, policy: policy, random: random}
+}
+
+// Ping checks that the database answers.
+func (s *Store) Ping(ctx context.Context) error {
+	ctx, cancel := s.db.bounded(ctx)
+	defer cancel()
+	return s.db.Ping(ctx)
 }

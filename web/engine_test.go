@@ -123,13 +123,15 @@ func (e *engine) startWorker() {
 	must(e.t, err)
 	refreshes, err := e.queue.Refreshes(ctx)
 	must(e.t, err)
+	exhausted, err := e.queue.Exhausted(ctx)
+	must(e.t, err)
 	audience, err := queue.NewAudience(e.queue)
 	must(e.t, err)
 	w := worker.New(worker.Config{
 		BatchSlots: 4, RefreshSlots: 2, Writes: 2, CallTimeout: 2 * time.Second, Grace: 10 * time.Second,
 		Group: client.MaxIDs, RatePause: 200 * time.Millisecond,
 	}, worker.Parts{
-		Batches: batches, Refreshes: refreshes,
+		Batches: batches, Refreshes: refreshes, Exhausted: exhausted,
 		Lookup: func(ctx context.Context, gate twitter.Gate, ids []string) (twitter.Answer, error) {
 			return client.Through(gate).Lookup(ctx, ids)
 		},

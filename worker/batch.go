@@ -26,6 +26,9 @@ const (
 
 	retryBase    = 500 * time.Millisecond
 	retryCeiling = 10 * time.Second
+
+	// unwrittenPause is how long a batch waits that the database did not take.
+	unwrittenPause = 5 * time.Second
 )
 
 // batch handles one batch message, and never panics.
@@ -44,9 +47,11 @@ func (w *Worker) batch(ctx, stop context.Context, d *queue.BatchDelivery) {
 	holding, release := context.WithTimeout(ctx, j.leaseLeft())
 	defer release()
 	alive := d.KeepAlive(holding)
-	var err error
-	if e := guard(func() { err = j.run(ctx) }); e != nil {
-		err = e
+	err := overDelivered(d.Deliveries())
+	if err == nil {
+		if e := guard(func() { err = j.run(ctx) }); e != nil {
+			err = e
+		}
 	}
 	alive()
 
@@ -55,12 +60,17 @@ func (w *Worker) batch(ctx, stop context.Context, d *queue.BatchDelivery) {
 	switch {
 	case err == nil:
 		err = d.Ack(settling)
-	case errors.Is(err, errStopping), errors.Is(err, errGraceOver), store.Unavailable(err):
+	case errors.Is(err, errStopping), errors.Is(err, errGraceOver):
 		// The claim is left as it is: whoever is handed the message next goes on
 		// with the rows that are still open.
 		err = d.Nak(0)
+	case store.Unavailable(err):
+		// The lease has ended, and nothing could be written of it. The message comes
+		// again until it is too old; others may not know yet that the database is away.
+		err = d.Nak(unwrittenPause)
 	default:
 		j.log.Error().Err(err).Int("deliveries", d.Deliveries()).Msg("batch cannot be handled")
+		j.giveUp(settling, j.batch, err.Error())
 		err = d.DeadLetter(settling, err.Error())
 	}
 	if err != nil {
@@ -298,6 +308,7 @@ func (j *job) giveBack(ctx context.Context, cause error, ids []string) error {
 func (j *job) persist(ctx context.Context, f func() error) error {
 	for tries := 1; ; tries++ {
 		err := j.inPlace(ctx, f)
+		j.noteOutage(err)
 		if err == nil || !store.Unavailable(err) || j.leaseLeft() <= 0 {
 			return err
 		}

@@ -132,12 +132,14 @@ func (e *engine) worker(o workerOptions) *worker.Worker {
 	must(e.t, err)
 	refreshes, err := e.queue.Refreshes(ctx)
 	must(e.t, err)
+	exhausted, err := e.queue.Exhausted(ctx)
+	must(e.t, err)
 	pace := e.pace(o.rate)
 	return worker.New(worker.Config{
 		BatchSlots: 4, RefreshSlots: 2, Writes: 2, CallTimeout: 2 * time.Second, Grace: o.grace,
 		Group: client.MaxIDs, RatePause: o.ratePause,
 	}, worker.Parts{
-		Batches: batches, Refreshes: refreshes, Lookup: lookup,
+		Batches: batches, Refreshes: refreshes, Exhausted: exhausted, Lookup: lookup,
 		BatchPace: pace.Lane(queue.LaneBatch), RefreshPace: pace.Lane(queue.LaneRefresh), Pauser: pace,
 		Sink: o.sink, Requests: e.store, Announcer: e.queue, Audience: e.audience(), Clock: e.clock, Random: rand.Float64, Log: zerolog.Nop(),
 		Tracer: o.tracer,

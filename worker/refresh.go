@@ -22,6 +22,7 @@ import (
 
 // refresh handles refreshes that waited together, and never panics.
 func (w *Worker) refresh(ctx, stop context.Context, group []*queue.RefreshDelivery) {
+	group = w.worthwhile(ctx, group)
 	r := &refresher{Worker: w, stop: stop, waiting: make(map[string]*queue.RefreshDelivery, len(group))}
 	var alive []func()
 	var asked []trace.Link
@@ -142,6 +143,7 @@ func (r *refresher) apply(ctx context.Context, results []store.RefreshResult) er
 	for tries := 1; ; tries++ {
 		var err error
 		applied, err = r.Sink.ApplyRefresh(ctx, results)
+		r.noteOutage(err)
 		if err == nil {
 			break
 		}

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -45,8 +46,16 @@ type Refreshes interface {
 	NextGroup(ctx context.Context, limit int) ([]*queue.RefreshDelivery, error)
 }
 
+// Exhausted is where messages are taken that the queue delivered so often that it
+// never will again.
+type Exhausted interface {
+	Next(ctx context.Context) (*queue.Exhausted, error)
+}
+
 // Sink is where results are written.
 type Sink interface {
+	// Ping fails while the database cannot be reached.
+	Ping(ctx context.Context) error
 	Held(ctx context.Context, claimID uuid.UUID, rows []uuid.UUID) ([]uuid.UUID, error)
 	Apply(ctx context.Context, work store.Work) (store.Applied, error)
 	Release(ctx context.Context, claimID uuid.UUID, rows []uuid.UUID) error
@@ -109,6 +118,7 @@ type Config struct {
 type Parts struct {
 	Batches     Batches
 	Refreshes   Refreshes
+	Exhausted   Exhausted
 	Lookup      Lookup
 	BatchPace   twitter.Gate // the shared pace, as batches see it
 	RefreshPace twitter.Gate // and as refreshes do
@@ -131,6 +141,7 @@ type Worker struct {
 	Parts
 	progress progress
 	writes   chan struct{} // a place for each batch that may use the database
+	away     atomic.Bool   // the database, as far as is known
 }
 
 // New returns a worker.
@@ -168,11 +179,17 @@ func (w *Worker) Run(ctx context.Context) {
 			return func() { w.refresh(work, ctx, group) }, err
 		})
 	})
+	lanes.Go(func() {
+		w.fill(ctx, 1, func() (func(), error) {
+			e, err := w.Exhausted.Next(ctx)
+			return func() { w.exhausted(work, e) }, err
+		})
+	})
 	lanes.Wait()
 }
 
 // fill keeps the slots of a lane busy: it takes a piece of work only when a slot
-// is free, until ctx ends or take fails, and waits for all work to end.
+// is free and the database is not known to be away, until ctx ends or take fails, and waits for all work to end.
 func (w *Worker) fill(ctx context.Context, slots int, take func() (func(), error)) {
 	free := make(chan struct{}, slots)
 	var busy conc.WaitGroup
@@ -182,6 +199,9 @@ func (w *Worker) fill(ctx context.Context, slots int, take func() (func(), error
 		case free <- struct{}{}:
 		case <-ctx.Done():
 			return
+		}
+		if w.awaitDatabase(ctx) != nil {
+			return // stopped
 		}
 		work, err := take()
 		if err != nil {

@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/sourcegraph/conc"
 
 	"gorgone/engagement"
@@ -363,48 +362,6 @@ func TestStopGivesBackWhatHasNotBegun(t *testing.T) {
 	}
 	e.run(e.worker(workerOptions{}))
 	e.eventually("tweets updated once", updatedOnce, 1000)
-}
-
-func TestPoisonIsDeadLetteredAndTheRestGoesOn(t *testing.T) {
-	t.Parallel()
-	e := newEngine(t, engineOptions{tweets: 100})
-	e.track()
-	panics := e.worker(workerOptions{lookup: func(next worker.Lookup) worker.Lookup {
-		var calls atomic.Int64
-		return func(ctx context.Context, gate twitter.Gate, ids []string) (twitter.Answer, error) {
-			if calls.Add(1) == 1 {
-				panic("a bug that one batch brings out")
-			}
-			return next(ctx, gate, ids)
-		}
-	}})
-	_, err := e.queue.PublishBatches(t.Context(), []queue.Batch{{
-		ID: uuid.New(), Until: e.clock.Now().Add(time.Minute), Tweets: []queue.Tweet{{ID: "20", Rows: []uuid.UUID{uuid.New()}}},
-	}})
-	must(t, err)
-	e.dispatch()
-	e.run(panics)
-	waitForDeadLetter(t, e)
-	// The batch that died keeps its claim until the lease ends; then its rows
-	// fall due again.
-	_, err = e.sql.Exec(t.Context(), `update twitter_engagement_tracking set claimed_until = $1`, e.clock.Now())
-	must(t, err)
-	e.dispatch()
-	e.eventually("tweets updated once", updatedOnce, 100)
-}
-
-func waitForDeadLetter(t *testing.T, e *engine) {
-	t.Helper()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		letters, err := e.queue.DeadLetters(t.Context(), 10)
-		must(t, err)
-		if len(letters) == 1 {
-			return
-		}
-		<-tick.C
-	}
 }
 
 // brokenSink refuses whatever holds an observation of one tweet, as a constraint

@@ -99,6 +99,10 @@ func (a *app) newWorker(ctx context.Context, p parts) (*worker.Worker, error) {
 	if err != nil {
 		return nil, err
 	}
+	exhausted, err := p.queue.Exhausted(ctx)
+	if err != nil {
+		return nil, err
+	}
 	audience, err := queue.NewAudience(p.queue)
 	if err != nil {
 		return nil, err
@@ -114,6 +118,7 @@ func (a *app) newWorker(ctx context.Context, p parts) (*worker.Worker, error) {
 	}, worker.Parts{
 		Batches:     batches,
 		Refreshes:   refreshes,
+		Exhausted:   exhausted,
 		Lookup:      p.provider.lookup,
 		BatchPace:   p.pace.Lane(queue.LaneBatch),
 		RefreshPace: p.pace.Lane(queue.LaneRefresh),
