@@ -200,7 +200,9 @@ func TestMaintain(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	keeper := &keeper{Store: h.store, pruned: make(chan int, 1)}
 	var running conc.WaitGroup
-	running.Go(func() { dispatcher.Maintain(ctx, keeper, h.clock, time.Minute, zerolog.Nop()) })
+	running.Go(func() {
+		dispatcher.Maintain(ctx, keeper, h.clock, dispatcher.Keep{Batches: time.Minute}, zerolog.Nop())
+	})
 	if n := <-keeper.pruned; n != 1 {
 		t.Errorf("%d batches pruned, want the one that ended an hour ago", n)
 	}

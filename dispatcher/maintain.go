@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"gorgone/store"
 )
 
 const (
@@ -21,29 +23,48 @@ const (
 type Keeper interface {
 	PruneBatches(ctx context.Context, before time.Time) (int, error)
 	EnsurePartitions(ctx context.Context, from, to time.Time) (int, error)
+	Retain(ctx context.Context, r store.Retention) (store.Retained, error)
 }
 
-// Maintain does the housekeeping until ctx ends: it forgets batches that ended
-// keep or longer ago (engine time), and makes history's partitions ahead of time.
-// Any number of processes may do so at once. Faults are logged and tried again.
-func Maintain(ctx context.Context, keeper Keeper, clock Clock, keep time.Duration, log zerolog.Logger) {
+// Keep says how long what is kept for a time is kept, in engine time.
+type Keep struct {
+	Batches time.Duration // records of batches, after they ended
+	History store.Retention
+}
+
+// Maintain does the housekeeping until ctx ends: it forgets old batches, makes
+// history's partitions ahead of time, and cuts old history down. Any number of
+// processes may do so at once. Faults are logged and tried again.
+func Maintain(ctx context.Context, keeper Keeper, clock Clock, keep Keep, log zerolog.Logger) {
 	every := max(min(maintainEvery, clock.Real(partitionsAhead/6)), minTick)
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
-		now := clock.Now()
-		if n, err := keeper.EnsurePartitions(ctx, now, now.Add(partitionsAhead)); err != nil && ctx.Err() == nil {
-			log.Error().Err(err).Msg("make history partitions")
-		} else if n > 0 {
-			log.Debug().Int("partitions", n).Msg("made history partitions")
-		}
-		if _, err := keeper.PruneBatches(ctx, now.Add(-keep)); err != nil && ctx.Err() == nil {
-			log.Error().Err(err).Msg("prune batches")
-		}
+		maintain(ctx, keeper, clock.Now(), keep, log)
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
+	}
+}
+
+// maintain does one round. What one step fails of does not stop the others.
+func maintain(ctx context.Context, keeper Keeper, now time.Time, keep Keep, log zerolog.Logger) {
+	failed := func(err error, doing string) bool {
+		if err != nil && ctx.Err() == nil {
+			log.Error().Err(err).Msg(doing)
+		}
+		return err != nil
+	}
+	if n, err := keeper.EnsurePartitions(ctx, now, now.Add(partitionsAhead)); !failed(err, "make history partitions") && n > 0 {
+		log.Debug().Int("partitions", n).Msg("made history partitions")
+	}
+	_, err := keeper.PruneBatches(ctx, now.Add(-keep.Batches))
+	failed(err, "prune batches")
+	r, err := keeper.Retain(ctx, keep.History)
+	failed(err, "cut history down")
+	if r.Dropped+r.Deleted+r.Thinned > 0 {
+		log.Info().Int("partitions", r.Dropped).Int("deleted", r.Deleted).Int("thinned", r.Thinned).Msg("cut history down")
 	}
 }

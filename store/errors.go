@@ -31,6 +31,7 @@ const (
 	codeSerializationFailure = "40001"
 	codeDeadlockDetected     = "40P01"
 	codeForeignKeyViolation  = "23503"
+	codeLockNotAvailable     = "55P03"
 )
 
 // Unavailable reports whether err says that the database could not be reached or

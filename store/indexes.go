@@ -13,6 +13,8 @@ type index struct {
 	table string
 	on    string // what follows the table's name in its definition
 
+	flat bool // only where the table is not partitioned
+
 	// leads is the column that another index must lead with to make this one
 	// superfluous; "" when no other will do.
 	leads string
@@ -40,6 +42,14 @@ func neededIndexes() []index {
 			table: "public.twitter_engagement_history",
 			on:    "(tweet_id, snapshot_at)",
 			leads: "tweet_id",
+		},
+		{
+			// Old points are deleted by it; partitions are dropped whole.
+			name:  "gorgone_history_at",
+			table: "public.twitter_engagement_history",
+			on:    "(snapshot_at)",
+			flat:  true,
+			leads: "snapshot_at",
 		},
 		{
 			name:  "gorgone_tweets_zone_posted",
@@ -92,12 +102,13 @@ func (ix index) state(ctx context.Context, q querier) (indexState, error) {
 			coalesce(bool_or(c.relname = $2 and not i.indisvalid), false),
 			coalesce(bool_or(i.indisvalid and (c.relname = $2 or
 				(i.indpred is null and $3 <> '' and a.attname = $3))), false)
+				or ($4 and exists (select from pg_partitioned_table where partrelid = to_regclass($1)))
 		from pg_index i
 		join pg_class c on c.oid = i.indexrelid
 		left join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
 		where i.indrelid = to_regclass($1)`
 	var broken, good bool
-	if err := q.QueryRow(ctx, sql, ix.table, ix.name, ix.leads).Scan(&broken, &good); err != nil {
+	if err := q.QueryRow(ctx, sql, ix.table, ix.name, ix.leads, ix.flat).Scan(&broken, &good); err != nil {
 		return indexMissing, err
 	}
 	switch {

@@ -140,4 +140,4 @@ func makePartition(ctx context.Context, t *tx, d time.Time) (bool, error) {
 const historyColumns = `id, tweet_id,
 	retweet_count, reply_count, like_count, quote_count, view_count, bookmark_count,
 	delta_retweets, delta_replies, delta_likes, delta_quotes, delta_views,
-	engagement_velocity, snapshot_at, created_at`
+	engagement_velocity, snapshot_at, created_at, provider, provider_changed`

@@ -50,6 +50,12 @@ type dispatcherConfig struct {
 	Batch int           `envconfig:"GORGONE_BATCH_TWEETS" default:"300" desc:"tweet ids in a batch message at most (1 to 500); less for a slow key: what it looks up in a second, or one call"`
 }
 
+type retentionConfig struct {
+	Full   time.Duration `envconfig:"GORGONE_RETENTION" default:"720h" desc:"how long every point of the history is kept (24h at least; 720h is 30 days); 0s: for ever"`
+	Hourly time.Duration `envconfig:"GORGONE_RETENTION_HOURLY" default:"0s" desc:"for how long after that a tweet's last point of each hour is kept"`
+	Daily  time.Duration `envconfig:"GORGONE_RETENTION_DAILY" default:"0s" desc:"for how long after that a tweet's last point of each day is kept"`
+}
+
 type workerConfig struct {
 	BatchSlots   int           `envconfig:"GORGONE_BATCH_SLOTS" default:"16" desc:"batches a worker handles at once (1 to 256)"`
 	RefreshSlots int           `envconfig:"GORGONE_REFRESH_SLOTS" default:"2" desc:"groups of refreshes a worker handles at once, in slots of their own (1 to 64)"`
@@ -98,6 +104,7 @@ type config struct {
 	Provider   providerConfig
 	Schedule   scheduleConfig
 	Dispatcher dispatcherConfig
+	Retention  retentionConfig
 	Worker     workerConfig
 	Web        webConfig
 	QStash     qstashConfig
@@ -121,7 +128,7 @@ func loadConfig() (config, error) {
 }
 
 func (c *config) sections() []any {
-	return []any{&c.Database, &c.Queue, &c.Provider, &c.Schedule, &c.Dispatcher, &c.Worker, &c.Web, &c.QStash, &c.Monitor, &c.Log}
+	return []any{&c.Database, &c.Queue, &c.Provider, &c.Schedule, &c.Dispatcher, &c.Retention, &c.Worker, &c.Web, &c.QStash, &c.Monitor, &c.Log}
 }
 
 // loadSection fills one struct field by field, because envconfig stops at the
@@ -220,6 +227,9 @@ func (c *config) validate() (faults []error) {
 	oneOf("TWITTER_X_FIELDS_PARAM", c.Provider.XFields, "tweet.fields", "post.fields")
 	within("GORGONE_DISPATCH_EVERY", c.Dispatcher.Every, time.Second, 10*time.Minute)
 	between("GORGONE_BATCH_TWEETS", c.Dispatcher.Batch, 1, 500)
+	check(c.Retention.Full == 0 || c.Retention.Full >= 24*time.Hour, "GORGONE_RETENTION is %s, want 0s, or 24h at least", c.Retention.Full)
+	check(c.Retention.Hourly >= 0 && c.Retention.Daily >= 0, "GORGONE_RETENTION_HOURLY or GORGONE_RETENTION_DAILY is negative")
+	check(c.Retention.Full > 0 || c.Retention.Hourly == 0 && c.Retention.Daily == 0, "GORGONE_RETENTION_HOURLY and GORGONE_RETENTION_DAILY begin where GORGONE_RETENTION ends, which is 0s: never")
 	between("GORGONE_BATCH_SLOTS", c.Worker.BatchSlots, 1, 256)
 	between("GORGONE_REFRESH_SLOTS", c.Worker.RefreshSlots, 1, 64)
 	between("GORGONE_WRITES", c.Worker.Writes, 1, 64)

@@ -139,8 +139,14 @@ func (a *app) newWorker(ctx context.Context, p parts) (*worker.Worker, error) {
 func (a *app) dispatch(ctx context.Context, p parts) {
 	var roles conc.WaitGroup
 	roles.Go(func() { a.newDispatcher(p).Run(ctx) })
-	roles.Go(func() { dispatcher.Maintain(ctx, p.store, p.clock, p.clock.Engine(2*p.queue.Lease()), a.log) })
+	keep := dispatcher.Keep{Batches: p.clock.Engine(2 * p.queue.Lease()), History: a.retention()}
+	roles.Go(func() { dispatcher.Maintain(ctx, p.store, p.clock, keep, a.log) })
 	roles.Wait()
+}
+
+func (a *app) retention() store.Retention {
+	c := a.cfg.Retention
+	return store.Retention{Full: c.Full, Hourly: c.Hourly, Daily: c.Daily}
 }
 
 // keepTime keeps the clock in step with the database until ctx ends.
