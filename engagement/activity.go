@@ -41,16 +41,22 @@ type Activity struct {
 	Delta int64 `json:"d,omitempty"`
 }
 
-// add brings e from age before on to age now, at which n more were seen: the
-// sums of before are worth (before/now)^forget of what they were.
-func (e Evidence) add(k Kernel, forget float64, before, now time.Duration, n float64) Evidence {
+// add brings e from age before on to age now, at which n more were seen. Sums fade
+// in two ways: by age, (before/now)^Forget; and by how much they know, as the rate
+// of a tweet drifts: if its logarithm walks at random, with a variance of Drift a
+// unit of ln(age), then what S engagements tell, a variance of 1/S, becomes 1/S +
+// Drift·ln(now/before), which is worth S/(1 + S·Drift·ln(now/before)) engagements.
+// So many engagements are forgotten fast, for newer ones tell more, and few are
+// kept, for there is nothing better.
+func (e Evidence) add(m *Model, g Growth, before, now time.Duration, n float64) Evidence {
 	keep := 0.0
 	if before > 0 {
-		keep = math.Pow(float64(before)/float64(now), forget)
+		older := math.Log(float64(now) / float64(before))
+		keep = math.Exp(-m.Forget*older) / (1 + m.Drift*(g.Prior.Shape+e.Seen)*older)
 	}
 	return Evidence{
 		Seen:     max(e.Seen*keep+n, 0), // undone likes must not leave less than nothing
-		Exposure: e.Exposure*keep + max(k.Share(now)-k.Share(before), 0),
+		Exposure: e.Exposure*keep + max(g.Kernel.Share(now)-g.Kernel.Share(before), 0),
 	}
 }
 

@@ -23,8 +23,13 @@ import (
 // that has N already. The rate is estimated by [Model] and taken somewhat high,
 // Optimism standard deviations: looking is also how one learns.
 //
-// The policy ends by value: when even a look after the longest gap allowed would
-// show less than it costs, the tweet goes cold. All tweets do at the age of Until.
+// A tweet that is on its way to a take-off, TakeOff engagements within its first
+// hour, is looked at when it is expected to get there, whatever the price: that is
+// worth knowing soon, and rare.
+//
+// The policy ends by value: when all engagement still to come before Until would,
+// if it were never seen, lose less than one look costs, the tweet goes cold. All
+// tweets do at the age of Until.
 type Adaptive struct {
 	Model Model
 
@@ -41,6 +46,8 @@ type Adaptive struct {
 	Stretch  float64       // ... and later as a multiple of its age; above 0
 	Ceiling  time.Duration // the longest gap of all
 	Until    time.Duration // age from which on no tweet is looked at
+
+	TakeOff float64 // engagements in the first hour that make a take-off; 0: do not aim at it
 }
 
 var _ Learner = Adaptive{}
@@ -50,8 +57,9 @@ var _ Learner = Adaptive{}
 func DefaultAdaptive(m Model, price float64) Adaptive {
 	return Adaptive{
 		Model: m, Price: price,
-		Exponent: 0.5, Kappa: 10, Optimism: 1,
-		Floor: 2 * time.Minute, Patience: 30 * time.Minute, Stretch: 1, Ceiling: 12 * time.Hour, Until: 48 * time.Hour,
+		Exponent: 0.4, Kappa: 10, Optimism: 0.4,
+		Floor: 2 * time.Minute, Patience: 30 * time.Minute, Stretch: 1, Ceiling: 24 * time.Hour, Until: 48 * time.Hour,
+		TakeOff: 100,
 	}
 }
 
@@ -72,6 +80,7 @@ func (a Adaptive) Validate() error {
 	check(a.Stretch > 0, "the stretch %v must be above 0", a.Stretch)
 	check(a.Ceiling >= a.Patience, "the ceiling %s is less than the patience %s", a.Ceiling, a.Patience)
 	check(a.Until > 0, "the end %s must be above 0", a.Until)
+	check(a.TakeOff >= 0, "the take-off %v must not be below 0", a.TakeOff)
 	return errors.Join(faults...)
 }
 
@@ -97,27 +106,39 @@ func (a Adaptive) Schedule(t Tracking, now time.Time) (Tier, time.Time) {
 // gap returns how long to wait for the next look of a tweet of an age, and whether
 // that look is worth its price.
 func (a Adaptive) gap(t Tracking, age time.Duration) (gap time.Duration, worth bool) {
-	ceiling := a.ceiling(age)
-	value := a.value(t)
+	mean, sd := a.Model.Size(t.Activity)
+	size := float64(t.Metrics.Total())
+	value := (mean + a.Optimism*sd) / math.Pow(max(size, a.Kappa), a.Exponent)
 	kernel := a.Model.Engagement.Kernel
-	gap = kernel.after(age, 1/math.Sqrt(value/(2*a.Price)))
-	if gap != math.MaxInt64 {
-		gap -= age
+	at := kernel.after(age, math.Sqrt(2*a.Price/value))
+	at = min(at, a.aim(kernel, age, size, mean))
+	rest := kernel.Share(a.Until) - kernel.Share(age)
+	worth = value*rest*(a.Until-age).Hours() >= a.Price
+	return min(max(at-age, a.Floor), a.ceiling(age)), worth
+}
+
+// fewestToAim is how many engagements must have come before their speed says when
+// a take-off would be; aimWithin is how old a tweet may be by then.
+const (
+	fewestToAim = 5
+	aimWithin   = 72 * time.Minute
+)
+
+// aim returns the age at which a tweet that has size engagements and is expected to
+// get mean in all takes off, or never.
+func (a Adaptive) aim(k Kernel, age time.Duration, size, mean float64) time.Duration {
+	if size < fewestToAim || size >= a.TakeOff || age >= time.Hour {
+		return never
 	}
-	worth = value*kernel.Rate(age+ceiling)*ceiling.Hours()*ceiling.Hours() >= 2*a.Price
-	return min(max(gap, a.Floor), ceiling), worth || gap <= ceiling
+	if at := k.quantile(k.Share(age) + (a.TakeOff-size)/mean); at <= aimWithin {
+		return at
+	}
+	return never
 }
 
 // ceiling is the longest gap at an age.
 func (a Adaptive) ceiling(age time.Duration) time.Duration {
 	return min(max(a.Patience, time.Duration(a.Stretch*float64(age))), a.Ceiling)
-}
-
-// value returns w·Â: the weighted size that the kernel makes a rate of.
-func (a Adaptive) value(t Tracking) float64 {
-	mean, sd := a.Model.Size(t.Activity)
-	size := max(float64(t.Metrics.Total()), a.Kappa)
-	return (mean + a.Optimism*sd) / math.Pow(size, a.Exponent)
 }
 
 // Outlook is what a policy at its price does to one tweet, or to many when summed.

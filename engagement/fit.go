@@ -17,15 +17,31 @@ type History struct {
 // 20 tweets that got anything) keeps what base has. It is pure and deterministic.
 func Fit(base Model, histories []History) Model {
 	m := base
+	var learnt [NumHorizons][]lesson
+	fit := func(g *Growth, of func(Metrics) (float64, bool)) {
+		grown, ok := fitGrowth(*g, histories, of)
+		if !ok {
+			return
+		}
+		*g = grown
+		for h, lessons := range m.lessons(*g, histories, of) {
+			g.Scale[h] = calibrate(lessons)
+			for _, l := range lessons {
+				l.more *= g.Scale[h]
+				learnt[h] = append(learnt[h], l)
+			}
+		}
+	}
 	for _, c := range Counters() {
-		m.Counters[c] = fitGrowth(base.Counters[c], histories, func(x Metrics) (float64, bool) {
+		fit(&m.Counters[c], func(x Metrics) (float64, bool) {
 			n, known := x.Of(c).Get()
 			return float64(n), known
 		})
 	}
-	m.Engagement = fitGrowth(base.Engagement, histories, func(x Metrics) (float64, bool) {
-		return float64(x.Total()), x.Known()
-	})
+	fit(&m.Engagement, func(x Metrics) (float64, bool) { return float64(x.Total()), x.Known() })
+	if bands := fitBands(learnt); bands != (Bands{}) {
+		m.Bands = bands
+	}
 	return m
 }
 
@@ -68,7 +84,7 @@ const fewest = 20
 
 // fitGrowth fits the kernel to the mean share seen by age, and the prior to mean
 // and variance of the sizes (method of moments).
-func fitGrowth(base Growth, histories []History, of func(Metrics) (float64, bool)) Growth {
+func fitGrowth(base Growth, histories []History, of func(Metrics) (float64, bool)) (Growth, bool) {
 	ages := fitAges()
 	share := make([]float64, len(ages)) // sum over tweets of the share by each age
 	var sizes []float64
@@ -89,13 +105,13 @@ func fitGrowth(base Growth, histories []History, of func(Metrics) (float64, bool
 		}
 	}
 	if grown < fewest {
-		return base
+		return base, false
 	}
 	for i := range share {
 		share[i] /= grown
 	}
 	kernel := fitKernel(base.Kernel, ages, share)
-	return Growth{Kernel: kernel, Prior: fitPrior(sizes, kernel.Share(ages[len(ages)-1]))}
+	return Growth{Kernel: kernel, Prior: fitPrior(sizes, kernel.Share(ages[len(ages)-1]))}, true
 }
 
 // fitAges are the ages at which the mean curve is taken: 10 min to 48 h, evenly in
@@ -178,6 +194,8 @@ func fitPrior(sizes []float64, share float64) Prior {
 		square += (n/share - mean) * (n/share - mean)
 	}
 	variance := square / float64(len(sizes))
-	shape := min(max(mean*mean/max(variance, 1e-9), 0.05), 5)
+	// A few large tweets make the variance anything; outside these bounds the
+	// moments say more about them than about what to believe of a tweet.
+	shape := min(max(mean*mean/max(variance, 1e-9), 0.3), 1)
 	return Prior{Shape: shape, Rate: shape / max(mean, 1e-3)}
 }

@@ -99,7 +99,7 @@ func (m Model) Forecast(t Tracking, last *Snapshot) (f Forecast, ok bool) {
 	f.MadeAt = a.At
 	for i, ahead := range Horizons() {
 		h := Horizon{Ahead: ahead, At: a.At.Add(ahead)}
-		h.Engagement = m.expect(m.Engagement.Kernel, m.prior(a.Expected), a.Engagement, i, age, float64(t.Metrics.Total()))
+		h.Engagement = m.expect(m.Engagement, m.prior(a.Expected), a.Engagement, i, age, float64(t.Metrics.Total()))
 		h.Engagement.Linear = float64(t.Metrics.Total())
 		if last != nil {
 			h.Engagement.Linear = linear(float64(last.Metrics.Total()), float64(t.Metrics.Total()), a.At.Sub(last.At), ahead)
@@ -110,7 +110,7 @@ func (m Model) Forecast(t Tracking, last *Snapshot) (f Forecast, ok bool) {
 				continue
 			}
 			g := m.Counters[c]
-			e := m.expect(g.Kernel, g.Prior, a.Counters[c], i, age, float64(n))
+			e := m.expect(g, g.Prior, a.Counters[c], i, age, float64(n))
 			e.Linear = float64(n)
 			if last != nil {
 				if before, knew := last.Metrics.Of(c).Get(); knew {
@@ -125,9 +125,12 @@ func (m Model) Forecast(t Tracking, last *Snapshot) (f Forecast, ok bool) {
 }
 
 // expect forecasts one counter at one horizon.
-func (m Model) expect(k Kernel, p Prior, e Evidence, horizon int, age time.Duration, now float64) Expectation {
+func (m Model) expect(g Growth, p Prior, e Evidence, horizon int, age time.Duration, now float64) Expectation {
 	size, _ := posterior(p, e)
-	more := size * max(k.Share(age+Horizons()[horizon])-k.Share(age), 0)
+	more := size * max(g.Kernel.Share(age+Horizons()[horizon])-g.Kernel.Share(age), 0)
+	if s := g.Scale[horizon]; s > 0 {
+		more *= s
+	}
 	low, high := m.Bands.around(horizon, age, now, more)
 	return Expectation{Low: now + low, Mean: now + more, High: now + high}
 }
@@ -182,6 +185,8 @@ func (b *Bands) around(horizon int, age time.Duration, count, more float64) (low
 	if band == (Band{}) {
 		band = unfitted
 	}
-	of := func(quantile float64) float64 { return max((more+0.5)*math.Exp(quantile)-0.5, 0) }
-	return min(of(band.Low), more), max(of(band.High), more)
+	// Counts are whole: rounding must not shut out the one that lies on the edge.
+	const edge = 1e-6
+	of := func(quantile float64) float64 { return (more+0.5)*math.Exp(quantile) - 0.5 }
+	return max(min(of(band.Low)-edge, more), 0), max(of(band.High)+edge, more)
 }

@@ -61,9 +61,8 @@ func (k Kernel) rootShare(age time.Duration) float64 {
 }
 
 // after returns the age t > age by which ∫ √K' from age on reaches root (in
-// √hours), or never (the largest duration) when it does not get there.
+// √hours), or never when it does not get there.
 func (k Kernel) after(age time.Duration, root float64) time.Duration {
-	const never = time.Duration(math.MaxInt64)
 	from := 0.0
 	if age > 0 {
 		from = normal(k.rootShare(age))
@@ -72,11 +71,27 @@ func (k Kernel) after(age time.Duration, root float64) time.Duration {
 	if !(to < 1) {
 		return never
 	}
-	ln := math.Log(float64(k.Median)) + k.Sigma*k.Sigma + k.Sigma*math.Sqrt2*quantile(to)
+	return max(k.ageAt(k.Sigma*k.Sigma+k.Sigma*math.Sqrt2*quantile(to)), age)
+}
+
+// never is an age that is not reached.
+const never = time.Duration(math.MaxInt64)
+
+// ageAt returns the age exp(ln Median + ln).
+func (k Kernel) ageAt(ln float64) time.Duration {
+	ln += math.Log(float64(k.Median))
 	if ln >= math.Log(math.MaxInt64) {
 		return never
 	}
-	return max(time.Duration(math.Exp(ln)), age)
+	return time.Duration(math.Exp(ln))
+}
+
+// quantile returns the age by which a share of the kernel has come, or never.
+func (k Kernel) quantile(share float64) time.Duration {
+	if share >= 1 {
+		return never
+	}
+	return k.ageAt(k.Sigma * quantile(share))
 }
 
 // normal is the standard normal distribution function Φ.

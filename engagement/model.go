@@ -19,6 +19,9 @@ func (p Prior) Mean() float64 { return p.Shape / p.Rate }
 type Growth struct {
 	Kernel Kernel `json:"kernel"`
 	Prior  Prior  `json:"prior"`
+
+	// Scale corrects forecasts of each of the [Horizons] by a factor; 0: 1.
+	Scale [NumHorizons]float64 `json:"scale"`
 }
 
 // Model is what was learnt of a zone (or of all): how its tweets grow. Make one
@@ -28,9 +31,10 @@ type Model struct {
 	Counters   [NumCounters]Growth `json:"counters"`
 	Engagement Growth              `json:"engagement"` // of the total, which schedules
 
-	// Forget is g: what was seen at age s counts (s/t)^g at age t. 4 means that
-	// half a tweet's age ago counts a sixteenth.
+	// Forget and Drift say how fast what was seen loses its worth, see [Evidence].
+	// From 0; both 0: never.
 	Forget float64 `json:"forget"`
+	Drift  float64 `json:"drift"`
 
 	// AuthorShape is the shape of the prior around [Activity.Expected], when that
 	// is known: below 1, authors vary by more than their mean.
@@ -54,8 +58,9 @@ func DefaultModel() Model {
 			Retweets: of(25), Replies: of(10), Likes: of(150), Quotes: of(4), Views: of(10_000), Bookmarks: of(10),
 		},
 		Engagement:  of(190),
-		Forget:      4,
-		AuthorShape: 0.7,
+		Forget:      1,
+		Drift:       1,
+		AuthorShape: 0.4,
 	}
 }
 
@@ -63,8 +68,7 @@ func DefaultModel() Model {
 // before, next what is known now, with the activity of prev. A counter that the
 // look before lacked counts from the tweet's creation on.
 //
-// The sums recurse, S ← S·(t_old/t_new)^g + new, so a look costs the same
-// whatever came before.
+// The sums recurse (see [Evidence]), so a look costs the same whatever came before.
 func (m Model) Learn(prev, next Tracking) Activity {
 	at := next.ObservedAt
 	if at.IsZero() { // counts that came with the tweet when it was collected
@@ -93,10 +97,10 @@ func (m Model) Learn(prev, next Tracking) Activity {
 		if !knew {
 			e, from, was = Evidence{}, 0, 0
 		}
-		a.Counters[c] = e.add(m.Counters[c].Kernel, m.Forget, from, now, float64(n-was))
+		a.Counters[c] = e.add(&m, m.Counters[c], from, now, float64(n-was))
 	}
 	a.Delta = next.Metrics.Total() - prev.Metrics.Total()
-	a.Engagement = a.Engagement.add(m.Engagement.Kernel, m.Forget, before, now, float64(a.Delta))
+	a.Engagement = a.Engagement.add(&m, Growth{Kernel: m.Engagement.Kernel, Prior: m.prior(a.Expected)}, before, now, float64(a.Delta))
 	a.At = at
 	return a
 }

@@ -1,0 +1,147 @@
+package engagement
+
+import (
+	"math"
+	"slices"
+	"time"
+)
+
+// lesson is a forecast of which the outcome is known.
+type lesson struct {
+	age         time.Duration
+	count       float64 // then
+	more, truth float64 // expected and real increment
+}
+
+// Ages of lessons: younger tweets have nothing to go by, and to older ones little
+// comes.
+const (
+	lessonFrom  = 10 * time.Minute
+	lessonUntil = 48 * time.Hour
+)
+
+// lessons replays histories and compares what a model expects of a counter with what
+// came.
+func (m Model) lessons(g Growth, histories []History, of func(Metrics) (float64, bool)) [NumHorizons][]lesson {
+	var out [NumHorizons][]lesson
+	for _, h := range histories {
+		var (
+			e            Evidence
+			before, last time.Duration
+			count        float64
+		)
+		if n := len(h.Snapshots); n > 0 {
+			last = h.Snapshots[n-1].At.Sub(h.CreatedAt)
+		}
+		for i, s := range h.Snapshots {
+			n, known := of(s.Metrics)
+			age := s.At.Sub(h.CreatedAt)
+			if !known || age <= before {
+				continue
+			}
+			e = e.add(&m, g, before, age, n-count)
+			before, count = age, n
+			if age < lessonFrom || age > lessonUntil {
+				continue
+			}
+			size, _ := posterior(g.Prior, e)
+			for k, ahead := range Horizons() {
+				if age+ahead > last {
+					continue
+				}
+				out[k] = append(out[k], lesson{
+					age: age, count: n,
+					more:  size * max(g.Kernel.Share(age+ahead)-g.Kernel.Share(age), 0),
+					truth: interpolate(h, i, age+ahead, of) - n,
+				})
+			}
+		}
+	}
+	return out
+}
+
+// interpolate reads a counter of a history at an age, from snapshot i on.
+func interpolate(h History, i int, age time.Duration, of func(Metrics) (float64, bool)) float64 {
+	var before, count float64
+	for ; i < len(h.Snapshots); i++ {
+		n, known := of(h.Snapshots[i].Metrics)
+		at := float64(h.Snapshots[i].At.Sub(h.CreatedAt))
+		if !known {
+			continue
+		}
+		if at >= float64(age) {
+			if at == before || before == 0 {
+				return n
+			}
+			return count + (n-count)*(float64(age)-before)/(at-before)
+		}
+		before, count = at, n
+	}
+	return count
+}
+
+// calibrate returns the factor that makes the sum of what is expected of tweets that
+// are neither very young nor tiny that of what came. It is 1 where there is too little
+// to tell.
+func calibrate(lessons []lesson) float64 {
+	const fewestLessons = 100
+	var came, expected float64
+	n := 0
+	for _, l := range lessons {
+		if l.count >= 10 && l.age >= time.Hour && l.age <= 12*time.Hour {
+			n++
+			came += l.truth
+			expected += l.more
+		}
+	}
+	if n < fewestLessons || came <= 0 || expected <= 0 {
+		return 1
+	}
+	return min(max(came/expected, 0.5), 2)
+}
+
+// fewestInBin is how many lessons a band needs; with fewer it takes those of all
+// ages of the same count, and then those of all.
+const fewestInBin = 40
+
+// fitBands takes the 10th and the 90th percentile of how far the truth was from what
+// a calibrated forecast said (split-conformal prediction: Vovk, Gammerman, Shafer,
+// "Algorithmic Learning in a Random World", 2005).
+func fitBands(learnt [NumHorizons][]lesson) Bands {
+	var b Bands
+	for h, lessons := range learnt {
+		var (
+			bins     [ageBins][countBins][]float64
+			byCounts [countBins][]float64
+			whole    []float64
+		)
+		for _, l := range lessons {
+			i, j := binOf(l.age, l.count)
+			r := math.Log((max(l.truth, 0) + 0.5) / (l.more + 0.5))
+			bins[i][j] = append(bins[i][j], r)
+			byCounts[j] = append(byCounts[j], r)
+			whole = append(whole, r)
+		}
+		for i := range bins {
+			for j, r := range bins[i] {
+				for _, wider := range [][]float64{byCounts[j], whole} {
+					if len(r) < fewestInBin {
+						r = wider
+					}
+				}
+				if len(r) >= fewestInBin {
+					b[h][i][j] = bandOf(slices.Clone(r))
+				}
+			}
+		}
+	}
+	return b
+}
+
+func bandOf(r []float64) Band {
+	slices.Sort(r)
+	n := float64(len(r))
+	low := max(int(math.Floor(0.1*(n+1)))-1, 0)
+	high := min(int(math.Ceil(0.9*(n+1)))-1, len(r)-1)
+	return Band{Low: r[low], High: r[high]}
+}
