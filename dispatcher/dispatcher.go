@@ -150,7 +150,7 @@ func (d *Dispatcher) DispatchOnce(ctx context.Context, limit int) (r Result, err
 		if err != nil {
 			return r, fmt.Errorf("claim due tweets: %w", err)
 		}
-		r.Busy, r.Limited, r.MoreDue = claimed.Busy, claimed.Limited, claimed.MoreDue
+		r.Closed, r.Busy, r.Limited, r.MoreDue = claimed.Closed, claimed.Busy, claimed.Limited, claimed.MoreDue
 		r.Parked += claimed.Parked
 		published := r.Batches
 		if err := d.publish(ctx, claimed.Batches, &r); err != nil {

@@ -52,6 +52,9 @@ type Adaptive struct {
 
 var _ Learner = Adaptive{}
 
+// DefaultPrice is a price to begin with, before a budget has moved it.
+const DefaultPrice = 4
+
 // DefaultAdaptive returns the policy with the parameters that docs/scheduling.md
 // explains, for a model and a price.
 func DefaultAdaptive(m Model, price float64) Adaptive {

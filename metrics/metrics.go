@@ -46,6 +46,8 @@ type Metrics struct {
 	storeErrors  *prometheus.CounterVec
 
 	requests *prometheus.HistogramVec
+	spent    *prometheus.GaugeVec
+	dollars  *prometheus.GaugeVec
 }
 
 // New makes the metrics and registers them, with those of the Go runtime and the
@@ -66,7 +68,11 @@ func New(reg prometheus.Registerer, version string) *Metrics {
 		billed:       counterVec("tweets_billed_total", "Tweets that the provider bills: those in its answers, or its minimum a call.", "provider"),
 		storeSeconds: prometheus.NewHistogramVec(histogram("store_duration_seconds", "Time of a transaction in Postgres, by what it does.", storeBuckets), []string{"op"}),
 		requests:     prometheus.NewHistogramVec(histogram("http_request_duration_seconds", "Time of an HTTP request, by route and status.", requestBuckets), []string{"route", "status"}),
-		storeErrors:  counterVec("store_errors_total", "Transactions in Postgres that failed, by what they were to do.", "op"),
+		spent: prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: namespace, Name: "budget_spent_ratio",
+			Help: "Share of a budget that is used up: of the day and the month for what the schedule looks up, of the day for refreshes. 0 without a budget."}, []string{"period"}),
+		dollars: prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: namespace, Name: "spent_dollars",
+			Help: "Dollars spent in the UTC day or month up to now, refreshes included."}, []string{"period"}),
+		storeErrors: counterVec("store_errors_total", "Transactions in Postgres that failed, by what they were to do.", "op"),
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Namespace: namespace, Name: "build_info", Help: "Always 1; the label tells the version.",
@@ -76,7 +82,7 @@ func New(reg prometheus.Registerer, version string) *Metrics {
 	reg.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), build,
 		m.claimed, m.published, m.dispatches, m.tweets, m.snapshots, m.batches, m.refreshes,
-		m.calls, m.callSeconds, m.billed, m.storeSeconds, m.storeErrors, m.requests,
+		m.calls, m.callSeconds, m.billed, m.storeSeconds, m.storeErrors, m.requests, m.spent, m.dollars,
 	)
 	for _, result := range []string{resultApplied, resultSkipped, resultMissing, resultFailed} {
 		m.tweets.WithLabelValues(result)
@@ -167,6 +173,15 @@ func (m *Metrics) Called(c twitter.Call) {
 // Requested counts an HTTP request. It fits [web.Config].
 func (m *Metrics) Requested(route string, status int, took time.Duration) {
 	m.requests.WithLabelValues(route, strconv.Itoa(status)).Observe(took.Seconds())
+}
+
+// Spent shows what was spent. It fits [dispatcher.Economize].
+func (m *Metrics) Spent(s store.Spent) {
+	m.spent.WithLabelValues("day").Set(s.UsedToday())
+	m.spent.WithLabelValues("month").Set(s.UsedThisMonth())
+	m.spent.WithLabelValues("refreshes").Set(s.UsedRefreshes())
+	m.dollars.WithLabelValues("day").Set(s.Today + s.RefreshToday)
+	m.dollars.WithLabelValues("month").Set(s.Month + s.RefreshMonth)
 }
 
 // Transacted counts a transaction. It fits [store.Config].

@@ -40,7 +40,7 @@ func (s *Store) Apply(ctx context.Context, work Work) (Applied, error) {
 	if err != nil {
 		return Applied{}, err
 	}
-	if err := s.readMinimums(ctx, false); err != nil {
+	if err := s.readPolicies(ctx, false); err != nil {
 		return Applied{}, err
 	}
 	ids := work.rows()
@@ -62,6 +62,7 @@ func (s *Store) Apply(ctx context.Context, work Work) (Applied, error) {
 			return err
 		}
 		queueSettled(b, work.ClaimID, count, now)
+		queueSpending(b, work.Calls, zoneShares(applied.Rows), false, now)
 		if b.Len() == 0 {
 			return nil
 		}

@@ -45,6 +45,11 @@ func usedTables() map[string][]string {
 		"public.twitter_engagement_history":  {"SELECT", "INSERT"},
 		"public.twitter_engagement_tracking": {"SELECT", "INSERT", "UPDATE"},
 		"gorgone.clock":                      {"SELECT"},
+		"gorgone.spending":                   {"SELECT", "INSERT", "DELETE"},
+		"gorgone.ledger":                     {"SELECT", "INSERT", "UPDATE"},
+		"gorgone.balances":                   {"SELECT", "INSERT"},
+		"gorgone.models":                     {"SELECT", "INSERT", "UPDATE"},
+		"gorgone.look_price":                 {"SELECT", "INSERT", "UPDATE"},
 		"gorgone.batches":                    {"SELECT", "INSERT", "UPDATE", "DELETE"},
 		"gorgone.refresh_requests":           {"SELECT", "INSERT", "UPDATE", "DELETE"},
 		"gorgone.trigger_answers":            {"SELECT", "INSERT", "UPDATE", "DELETE"},
@@ -61,13 +66,13 @@ func usedColumns() []string {
 		}
 	}
 	add("zones", "id", "name", "client_id", "is_active", "settings")
-	add("twitter_tweets", "id", "zone_id", "tweet_id", "text", "twitter_created_at", "collected_at", "raw_data", "created_at", "updated_at")
+	add("twitter_tweets", "id", "zone_id", "tweet_id", "text", "twitter_created_at", "collected_at", "raw_data", "created_at", "updated_at", "predictions")
 	add("twitter_tweets", countColumns[:]...)
 	add(historyTable, "id", "tweet_id", "engagement_velocity", "snapshot_at", "created_at", "provider", "provider_changed")
 	add(historyTable, countColumns[:]...)
 	add(historyTable, deltaColumns[:]...)
 	add("twitter_engagement_tracking", "id", "tweet_db_id", "tier", "last_updated_at", "next_update_at", "update_count", "created_at",
-		"claim_id", "claimed_until", "retry_at", "attempts", "misses", "last_missed_at", "gone_reason", "zone_id", "snapshot_at", "snapshot_velocity",
+		"claim_id", "claimed_until", "retry_at", "attempts", "misses", "last_missed_at", "gone_reason", "zone_id", "activity", "snapshot_at", "snapshot_velocity",
 		"snapshot_retweets", "snapshot_replies", "snapshot_likes", "snapshot_quotes", "snapshot_views", "snapshot_bookmarks", "snapshot_provider")
 	return columns
 }

@@ -35,9 +35,10 @@ type Claimed struct {
 	Rows    int // rows in Batches
 	Parked  int // due rows put off because their zone is inactive
 
-	Busy    bool // another claim was under way; nothing was done
-	Limited bool // the allowance was less than what was asked for
-	MoreDue bool // rows that are due were left for the next claim
+	Closed  string // why nothing may be claimed now: a budget is used up; "" otherwise
+	Busy    bool   // another claim was under way; nothing was done
+	Limited bool   // the allowance was less than what was asked for
+	MoreDue bool   // rows that are due were left for the next claim
 
 	Outstanding Outstanding // before this claim
 }
@@ -75,6 +76,12 @@ func (b Batch) Rows() []uuid.UUID {
 func (s *Store) Claim(ctx context.Context, req ClaimRequest) (Claimed, error) {
 	if err := req.validate(); err != nil {
 		return Claimed{}, err
+	}
+	if err := s.readPolicies(ctx, false); err != nil {
+		return Claimed{}, err
+	}
+	if which, until := s.spentLately().Exhausted(); which != "" {
+		return Claimed{Closed: fmt.Sprintf("%s is used up; the next begins at %s", which, until.Format(time.RFC3339))}, nil
 	}
 	var claimed Claimed
 	err := s.db.transact(ctx, "claim due tweets", func(ctx context.Context, t *tx) error {

@@ -10,7 +10,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"gorgone/engagement"
 	"gorgone/internal/clock"
 	"gorgone/internal/postgres/pgtest"
 	"gorgone/store"
@@ -86,7 +85,7 @@ func TestStatementTimeout(t *testing.T) {
 			e.track(t, 1)
 			batch := e.claim(t)
 			db := connect(t, store.Config{URL: e.url, ExecMode: mode, StatementTimeout: 50 * time.Millisecond})
-			s := store.New(db, e.clock, engagement.DefaultTierPolicy(), func() float64 { return 0 })
+			s := store.New(db, e.clock, store.Options{})
 			blocker := must(e.raw.Begin(t.Context()))(t)
 			if _, err := blocker.Exec(t.Context(), `select from twitter_tweets for update`); err != nil {
 				t.Fatal(err)

@@ -35,11 +35,13 @@ func (s *Store) observe(out *RowOutcome, o engagement.Observation, now time.Time
 	// As Postgres stores it, or the same observation would look newer the
 	// second time.
 	o.At = o.At.UTC().Truncate(time.Microsecond)
-	update, err := engagement.Observe(s.policyOf(out.ZoneID), out.Before, o, now)
+	policy := s.policyOf(out.ZoneID)
+	update, err := engagement.Observe(policy, out.Before, o, now)
 	switch {
 	case err == nil:
 		out.Outcome = OutcomeApplied
 		out.After, out.Snapshot = update.Tracking, update.Snapshot
+		out.Forecast = policy.predict(out)
 		return
 	case errors.Is(err, engagement.ErrStale):
 		out.Outcome = OutcomeStale
@@ -59,7 +61,7 @@ func (s *Store) observe(out *RowOutcome, o engagement.Observation, now time.Time
 // fail backs the row off.
 func (s *Store) fail(out *RowOutcome, o Outcome, now time.Time) {
 	out.Outcome = o
-	wait := engagement.Backoff(out.Before.Attempts+1, backoffBase, backoffCeiling, s.random())
+	wait := engagement.Backoff(out.Before.Attempts+1, backoffBase, backoffCeiling, s.options.Random())
 	failed := engagement.Fail(out.Before, now.Add(s.clock.Engine(wait)).Truncate(time.Microsecond))
 	out.After = engagement.GiveUp(s.policyOf(out.ZoneID), failed, now)
 }

@@ -66,6 +66,9 @@ type RowOutcome struct {
 	// written, and empty for a lost claim and a vanished row.
 	Before, After engagement.Tracking
 
+	// Forecast is where the counts will be, nil when none was made.
+	Forecast *engagement.Forecast
+
 	// Snapshot is the point added to the history, nil when there was none.
 	Snapshot *engagement.Snapshot
 }

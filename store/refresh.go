@@ -28,13 +28,13 @@ type RefreshResult struct {
 // which drops the answer of a batch in flight; a miss is recorded and leaves the
 // claim; an unresolved refresh writes nothing. Of two results for one tweet the
 // first counts. The same transaction closes the requests that are open for the
-// tweets, see [Store.OpenRefresh].
-func (s *Store) ApplyRefresh(ctx context.Context, results []RefreshResult) (Applied, error) {
+// tweets, see [Store.OpenRefresh], and records what the calls cost.
+func (s *Store) ApplyRefresh(ctx context.Context, results []RefreshResult, calls ...Calls) (Applied, error) {
 	required, err := s.db.required(ctx, &s.shape)
 	if err != nil {
 		return Applied{}, err
 	}
-	if err := s.readMinimums(ctx, false); err != nil {
+	if err := s.readPolicies(ctx, false); err != nil {
 		return Applied{}, err
 	}
 	if len(results) == 0 {
@@ -59,6 +59,7 @@ func (s *Store) ApplyRefresh(ctx context.Context, results []RefreshResult) (Appl
 		}
 		queueRefreshed(b, writes, held, now)
 		queueAnswered(b, applied, now)
+		queueSpending(b, calls, zoneShares(applied.Rows), true, now)
 		return t.send(ctx, b)
 	})
 	if err != nil {

@@ -86,6 +86,9 @@ func (s *Store) OpenRefresh(ctx context.Context, r RequestRefresh) (request Refr
 	const insert = `
 		insert into gorgone.refresh_requests (id, row_id, tweet_id, requester, requested_at, deadline)
 		values ($1::uuid, $2::uuid, $3::text, $4::text, $5::timestamptz, $6::timestamptz)`
+	if err := s.readPolicies(ctx, false); err != nil {
+		return request, false, err
+	}
 	err = s.db.transact(ctx, "record a refresh", func(ctx context.Context, t *tx) error {
 		used, row, err := s.readForRefresh(ctx, t, r)
 		if err != nil {
@@ -99,6 +102,10 @@ func (s *Store) OpenRefresh(ctx context.Context, r RequestRefresh) (request Refr
 		fresh = false
 		if err := s.withinLimits(r.Limits, used, now); err != nil {
 			return err
+		}
+		if s.spentLately().UsedRefreshes() >= 1 {
+			left := utcDay(now).AddDate(0, 0, 1).Sub(now)
+			return &LimitError{After: s.clock.Real(left), Reason: "today's budget of refreshes is used up"}
 		}
 		request = RefreshRequest{
 			ID: r.ID, Row: r.Row, TweetID: row.tweetID,

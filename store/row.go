@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -25,7 +26,7 @@ const trackingColumns = `
 	k.tweet_db_id, k.claim_id, k.tier, k.last_updated_at, k.next_update_at, coalesce(k.update_count, 0),
 	k.retry_at, k.attempts, k.misses, k.last_missed_at,
 	k.snapshot_at, k.snapshot_retweets, k.snapshot_replies, k.snapshot_likes,
-	k.snapshot_quotes, k.snapshot_views, k.snapshot_bookmarks, coalesce(k.snapshot_provider, '')`
+	k.snapshot_quotes, k.snapshot_views, k.snapshot_bookmarks, coalesce(k.snapshot_provider, ''), k.activity`
 
 func scanTracking(rows pgx.CollectableRow) (*row, error) {
 	var (
@@ -39,9 +40,16 @@ func scanTracking(rows pgx.CollectableRow) (*row, error) {
 		&r.id, &r.claim, &tier, &observed, &next, &t.UpdateCount,
 		&retry, &t.Attempts, &t.Misses, &missed, &snapshotAt,
 	}, snapshot.scan()...)
-	dest = append(dest, &t.Provider)
+	var activity []byte
+	dest = append(dest, &t.Provider, &activity)
 	if err := rows.Scan(dest...); err != nil {
 		return nil, err
+	}
+	if len(activity) > 0 {
+		// One that cannot be read is begun anew: it is an estimate, and no record.
+		if err := json.Unmarshal(activity, &t.Activity); err != nil {
+			t.Activity = engagement.Activity{}
+		}
 	}
 	t.Tier = engagement.Tier(tier)
 	t.ObservedAt, t.NextUpdateAt = timeOf(observed), timeOf(next)
@@ -103,6 +111,7 @@ func lockRows(ctx context.Context, t *tx, lockTracking string, trackingArgs []an
 			continue
 		}
 		r.zone, r.tweetID = w.zone, w.tweetID
+		r.tracking.TweetID = w.tweetID
 		r.tracking.CreatedAt, r.tracking.Metrics = w.tracking.CreatedAt, w.tracking.Metrics
 		l.rows[w.id] = r
 	}

@@ -43,6 +43,8 @@ func (c *handClock) Now() time.Time {
 
 func (c *handClock) Engine(d time.Duration) time.Duration { return d }
 
+func (c *handClock) Real(d time.Duration) time.Duration { return d }
+
 func (c *handClock) advance(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -87,7 +89,7 @@ func openEnv(tb testing.TB, url string, mode store.ExecMode) *env {
 		via = throughPooler(tb, url)
 	}
 	e.db = connect(tb, store.Config{URL: via, ExecMode: mode, MaxConns: 12})
-	e.Store = store.New(e.db, e.clock, engagement.DefaultTierPolicy(), func() float64 { return 0.5 })
+	e.Store = store.New(e.db, e.clock, store.Options{Random: func() float64 { return 0.5 }})
 	return e
 }
 

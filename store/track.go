@@ -71,7 +71,7 @@ func (s *Store) Track(ctx context.Context, zone uuid.UUID, tweets []NewTweet) ([
 	if err != nil {
 		return nil, err
 	}
-	if err := s.readMinimums(ctx, true); err != nil {
+	if err := s.readPolicies(ctx, true); err != nil {
 		return nil, err
 	}
 	status := make(map[string]Tracked, len(tweets))
@@ -108,7 +108,7 @@ func (s *Store) checkNew(w *NewTweet, now time.Time) error {
 	case !utf8.Valid(w.Raw) || bytes.Contains(w.Raw, []byte(`\u0000`)):
 		return fmt.Errorf("%s: its raw data has characters that Postgres can not store", w.TweetID)
 	}
-	if _, err := engagement.Track(s.policy, engagement.Tracking{CreatedAt: w.CreatedAt, Metrics: w.Metrics}, now); err != nil {
+	if _, err := engagement.Track(s.options.Policy, engagement.Tracking{CreatedAt: w.CreatedAt, Metrics: w.Metrics}, now); err != nil {
 		return fmt.Errorf("%s: %w", w.TweetID, err)
 	}
 	return nil

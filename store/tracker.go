@@ -40,12 +40,12 @@ const (
 	insertTracking = `
 		insert into public.twitter_engagement_tracking (
 			id, tweet_db_id, zone_id, tier, last_updated_at, next_update_at, update_count, created_at, snapshot_at,
-			snapshot_retweets, snapshot_replies, snapshot_likes, snapshot_quotes, snapshot_views, snapshot_bookmarks)
+			snapshot_retweets, snapshot_replies, snapshot_likes, snapshot_quotes, snapshot_views, snapshot_bookmarks, activity)
 		select u.id, u.tweet_id, $13::uuid, u.tier, null, u.next, 0, $12::timestamptz, u.at,
-			u.c1, u.c2, u.c3, u.c4, u.c5, u.c6
+			u.c1, u.c2, u.c3, u.c4, u.c5, u.c6, nullif(u.activity, '')::jsonb
 		from unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::timestamptz[],
-			$6::int4[], $7::int4[], $8::int4[], $9::int4[], $10::int4[], $11::int4[])
-			u (id, tweet_id, tier, next, at, c1, c2, c3, c4, c5, c6)
+			$6::int4[], $7::int4[], $8::int4[], $9::int4[], $10::int4[], $11::int4[], $14::text[])
+			u (id, tweet_id, tier, next, at, c1, c2, c3, c4, c5, c6, activity)
 		order by u.tweet_id
 		on conflict do nothing
 		returning tweet_db_id`
@@ -227,7 +227,7 @@ func (k *tracker) insertTracking(ctx context.Context, rows []found, updates map[
 	var list []uuid.UUID
 	b := k.tx.group()
 	c := &a.counts
-	b.Queue(insertTracking, ids, a.ids, a.tiers, a.next, a.at, c[0], c[1], c[2], c[3], c[4], c[5], k.now, k.zone).
+	b.Queue(insertTracking, ids, a.ids, a.tiers, a.next, a.at, c[0], c[1], c[2], c[3], c[4], c[5], k.now, k.zone, a.activities).
 		Query(collect(&list, pgx.RowTo[uuid.UUID]))
 	if err := k.tx.send(ctx, b); err != nil {
 		return nil, fmt.Errorf("insert tracking rows: %w", err)
@@ -256,7 +256,7 @@ func (k *tracker) insertBaselines(ctx context.Context, updates map[uuid.UUID]eng
 			return err
 		}
 		if !inserted[id] {
-			tweets.add(id, u.Tracking.Metrics)
+			tweets.add(id, u.Tracking.Metrics, true, nil)
 		}
 	}
 	b := k.tx.group()

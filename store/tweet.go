@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -26,6 +27,10 @@ type Tweet struct {
 	Tracked      bool
 	Tracking     engagement.Tracking
 	ClaimedUntil time.Time // end of the lease; zero: not claimed
+
+	// Forecast is where the counts will be, as of the last look that moved them;
+	// nil: none was made.
+	Forecast *engagement.Forecast
 }
 
 // Tweet returns the row with the given id of twitter_tweets, or
@@ -61,7 +66,7 @@ func (s *Store) tweets(ctx context.Context, where string, ref any) ([]Tweet, err
 			k.retry_at, coalesce(k.attempts, 0), coalesce(k.misses, 0), k.last_missed_at, k.snapshot_at, w.twitter_created_at,
 			w.retweet_count, w.reply_count, w.like_count, w.quote_count, w.view_count, w.bookmark_count,
 			k.snapshot_retweets, k.snapshot_replies, k.snapshot_likes, k.snapshot_quotes, k.snapshot_views, k.snapshot_bookmarks,
-			coalesce(k.snapshot_provider, '')
+			coalesce(k.snapshot_provider, ''), k.activity, w.predictions
 		from public.twitter_tweets w
 		left join public.zones z on z.id = w.zone_id
 		left join public.twitter_engagement_tracking k on k.tweet_db_id = w.id
@@ -89,6 +94,8 @@ func scanWholeTweet(r pgx.CollectableRow) (Tweet, error) {
 		collected, claimed, observed, next, retry, missed, snapshotAt *time.Time
 		current, snapshot                                             counts
 	)
+	var activity *engagement.Activity
+	var predictions []byte
 	t := &w.Tracking
 	dest := []any{
 		&w.Row, &w.TweetID, &w.ZoneID, &w.ZoneName, &w.ZoneActive,
@@ -96,9 +103,18 @@ func scanWholeTweet(r pgx.CollectableRow) (Tweet, error) {
 		(*string)(&t.Tier), &observed, &next, &t.UpdateCount,
 		&retry, &t.Attempts, &t.Misses, &missed, &snapshotAt, &t.CreatedAt,
 	}
-	dest = append(append(append(dest, current.scan()...), snapshot.scan()...), &t.Provider)
+	dest = append(append(append(dest, current.scan()...), snapshot.scan()...), &t.Provider, &activity, &predictions)
 	if err := r.Scan(dest...); err != nil {
 		return w, err
+	}
+	t.TweetID = w.TweetID
+	if activity != nil {
+		t.Activity = *activity
+	}
+	// A column of this name may have been the product's before, in another shape.
+	var f engagement.Forecast
+	if json.Unmarshal(predictions, &f) == nil && !f.MadeAt.IsZero() {
+		w.Forecast = &f
 	}
 	w.CollectedAt, w.ClaimedUntil = timeOf(collected), timeOf(claimed)
 	t.CreatedAt = t.CreatedAt.UTC()

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -25,9 +26,10 @@ const (
 			quote_count    = coalesce(u.c4, w.quote_count),
 			view_count     = coalesce(u.c5, w.view_count),
 			bookmark_count = coalesce(u.c6, w.bookmark_count),
-			updated_at     = $8::timestamptz
-		from unnest($1::uuid[], $2::int4[], $3::int4[], $4::int4[], $5::int4[], $6::int4[], $7::int4[])
-			u (id, c1, c2, c3, c4, c5, c6)
+			predictions    = coalesce(nullif(u.predictions, '')::jsonb, w.predictions),
+			updated_at     = case when u.changed then $8::timestamptz else w.updated_at end
+		from unnest($1::uuid[], $2::int4[], $3::int4[], $4::int4[], $5::int4[], $6::int4[], $7::int4[], $9::bool[], $10::text[])
+			u (id, c1, c2, c3, c4, c5, c6, changed, predictions)
 		where w.id = u.id`
 
 	insertHistory = `
@@ -53,12 +55,13 @@ const (
 			snapshot_retweets = u.c1, snapshot_replies = u.c2, snapshot_likes = u.c3,
 			snapshot_quotes = u.c4, snapshot_views = u.c5, snapshot_bookmarks = u.c6,
 			snapshot_provider = nullif(u.provider, ''),
+			activity = nullif(u.activity, '')::jsonb,
 			claim_id      = case when u.unclaim then null else k.claim_id end,
 			claimed_until = case when u.unclaim then null else k.claimed_until end
 		from unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::int4[],
 			$6::timestamptz[], $7::int4[], $8::int4[], $9::timestamptz[], $10::timestamptz[],
-			$11::int4[], $12::int4[], $13::int4[], $14::int4[], $15::int4[], $16::int4[], $17::bool[], $18::float8[], $19::text[])
-			u (id, tier, observed, next, updates, retry, attempts, misses, missed, at, c1, c2, c3, c4, c5, c6, unclaim, velocity, provider)
+			$11::int4[], $12::int4[], $13::int4[], $14::int4[], $15::int4[], $16::int4[], $17::bool[], $18::float8[], $19::text[], $20::text[])
+			u (id, tier, observed, next, updates, retry, attempts, misses, missed, at, c1, c2, c3, c4, c5, c6, unclaim, velocity, provider, activity)
 		where k.tweet_db_id = u.id`
 )
 
@@ -85,8 +88,9 @@ func queueWrites(b *pgx.Batch, writes []write, required map[string]bool, now tim
 		}
 		// Most looks find nothing new; updated_at then keeps telling when the
 		// counts last changed, and tracking tells when they were looked at.
-		if w.outcome.After.Metrics != w.outcome.Before.Metrics {
-			tweets.add(w.outcome.Row, w.outcome.After.Metrics)
+		changed := w.outcome.After.Metrics != w.outcome.Before.Metrics
+		if changed || w.outcome.Forecast != nil {
+			tweets.add(w.outcome.Row, w.outcome.After.Metrics, changed, w.outcome.Forecast)
 		}
 		if w.outcome.Snapshot == nil {
 			continue
@@ -110,17 +114,26 @@ func growAll[T any](columns [][]T, n int) {
 
 // tweetArrays are the columns of updateTweets.
 type tweetArrays struct {
-	ids    []uuid.UUID
-	counts [6][]pgtype.Int4
+	ids         []uuid.UUID
+	counts      [6][]pgtype.Int4
+	changed     []bool   // are the counts others than before
+	predictions []string // JSON; "" leaves those that are there
 }
 
 func (a *tweetArrays) grow(n int) {
 	a.ids = slices.Grow(a.ids, n)
 	growAll(a.counts[:], n)
+	a.changed, a.predictions = slices.Grow(a.changed, n), slices.Grow(a.predictions, n)
 }
 
-func (a *tweetArrays) add(id uuid.UUID, m engagement.Metrics) {
+func (a *tweetArrays) add(id uuid.UUID, m engagement.Metrics, changed bool, f *engagement.Forecast) {
 	a.ids = append(a.ids, id)
+	a.changed = append(a.changed, changed)
+	var predictions string
+	if f != nil {
+		predictions = estimate(f)
+	}
+	a.predictions = append(a.predictions, predictions)
 	for i, c := range countsOf(m) {
 		a.counts[i] = append(a.counts[i], c)
 	}
@@ -129,7 +142,7 @@ func (a *tweetArrays) add(id uuid.UUID, m engagement.Metrics) {
 func (a *tweetArrays) queue(b *pgx.Batch, now time.Time) {
 	if n := len(a.ids); n > 0 {
 		c := &a.counts
-		b.Queue(updateTweets, a.ids, c[0], c[1], c[2], c[3], c[4], c[5], now).Exec(wrote(n, "tweets"))
+		b.Queue(updateTweets, a.ids, c[0], c[1], c[2], c[3], c[4], c[5], now, a.changed, a.predictions).Exec(wrote(n, "tweets"))
 	}
 }
 
@@ -203,6 +216,7 @@ type trackingArrays struct {
 	unclaim                           []bool
 	velocity                          []*float64
 	providers                         []string // of the last snapshots
+	activities                        []string // JSON; "" for none
 }
 
 func (a *trackingArrays) grow(n int) {
@@ -215,7 +229,7 @@ func (a *trackingArrays) grow(n int) {
 	growAll(numbers, n)
 	a.updates, a.attempts, a.misses = numbers[0], numbers[1], numbers[2]
 	growAll(a.counts[:], n)
-	a.providers = slices.Grow(a.providers, n)
+	a.providers, a.activities = slices.Grow(a.providers, n), slices.Grow(a.activities, n)
 }
 
 func (a *trackingArrays) add(id uuid.UUID, t engagement.Tracking, s *engagement.Snapshot, unclaim bool) {
@@ -239,12 +253,28 @@ func (a *trackingArrays) add(id uuid.UUID, t engagement.Tracking, s *engagement.
 	}
 	a.velocity = append(a.velocity, velocity)
 	a.providers = append(a.providers, t.Provider)
+	var activity string
+	if t.Activity != (engagement.Activity{}) {
+		activity = estimate(t.Activity)
+	}
+	a.activities = append(a.activities, activity)
+}
+
+// estimate encodes what was estimated of a tweet. What JSON has no number for
+// becomes "": an estimate is no record, and must not keep the counts beside it
+// from being written.
+func estimate(v any) string {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return ""
+	}
+	return string(body)
 }
 
 func (a *trackingArrays) queue(b *pgx.Batch) {
 	if n := len(a.ids); n > 0 {
 		c := &a.counts
 		b.Queue(updateTracking, a.ids, a.tiers, a.observed, a.next, a.updates, a.retry, a.attempts, a.misses, a.missed,
-			a.at, c[0], c[1], c[2], c[3], c[4], c[5], a.unclaim, a.velocity, a.providers).Exec(wrote(n, "tracking rows"))
+			a.at, c[0], c[1], c[2], c[3], c[4], c[5], a.unclaim, a.velocity, a.providers, a.activities).Exec(wrote(n, "tracking rows"))
 	}
 }

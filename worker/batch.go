@@ -53,6 +53,7 @@ func (w *Worker) batch(ctx, stop context.Context, d *queue.BatchDelivery) {
 			err = e
 		}
 	}
+	j.recordRest(ctx, false, j.spent)
 	alive()
 
 	settling, cancel := context.WithTimeout(context.WithoutCancel(ctx), settle)
@@ -119,9 +120,7 @@ func (j *job) run(ctx context.Context) error {
 		answer := j.ask(ctx, g, next.ids)
 		failed, unasked, lookupErr := answer.failed, answer.unasked, answer.err
 		j.count.calls += answer.Calls
-		j.spent = store.AddCalls(j.spent, store.Calls{
-			Provider: answer.Provider, Count: answer.Calls, Failed: answer.failedCalls, Time: answer.Took, Billed: answer.Billed,
-		})
+		j.spent = store.AddCalls(j.spent, answer.calls())
 		if err := j.apply(ctx, j.results(answer.Answer)); err != nil {
 			return err
 		}

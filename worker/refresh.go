@@ -40,6 +40,7 @@ func (w *Worker) refresh(ctx, stop context.Context, group []*queue.RefreshDelive
 		w.Log.Error().Err(err).Msg("refreshes cannot be handled")
 		r.failAll(ctx, slices.Collect(maps.Keys(r.waiting)), r.failure(err))
 	}
+	r.recordRest(ctx, true, r.spent)
 	// What is still waiting was neither answered nor refused: it is given back.
 	for id, d := range r.waiting {
 		if err := d.Nak(0); err != nil {
@@ -57,6 +58,7 @@ type refresher struct {
 	stop     context.Context //nolint:containedctx // lives as long as the group is handled
 	deadline time.Time       // engine time; after it nobody waits for an answer
 	waiting  map[string]*queue.RefreshDelivery
+	spent    []store.Calls // not recorded yet
 }
 
 // run answers what it can. What it leaves waiting is given back to the queue.
@@ -80,6 +82,7 @@ func (r *refresher) run(ctx context.Context) {
 			return
 		}
 		answer := r.ask(ctx, g, next.ids)
+		r.spent = store.AddCalls(r.spent, answer.calls())
 		failed, unasked, err := answer.failed, answer.unasked, answer.err
 		if err := r.apply(ctx, r.results(answer.Answer)); err != nil {
 			r.Log.Warn().Err(err).Msg("refreshes not written")
@@ -142,9 +145,10 @@ func (r *refresher) apply(ctx context.Context, results []store.RefreshResult) er
 	var applied store.Applied
 	for tries := 1; ; tries++ {
 		var err error
-		applied, err = r.Sink.ApplyRefresh(ctx, results)
+		applied, err = r.Sink.ApplyRefresh(ctx, results, r.spent...)
 		r.noteOutage(err)
 		if err == nil {
+			r.spent = nil
 			break
 		}
 		if !store.Unavailable(err) || r.Clock.Now().After(r.deadline) {

@@ -59,7 +59,8 @@ type Sink interface {
 	Held(ctx context.Context, claimID uuid.UUID, rows []uuid.UUID) ([]uuid.UUID, error)
 	Apply(ctx context.Context, work store.Work) (store.Applied, error)
 	Release(ctx context.Context, claimID uuid.UUID, rows []uuid.UUID) error
-	ApplyRefresh(ctx context.Context, results []store.RefreshResult) (store.Applied, error)
+	ApplyRefresh(ctx context.Context, results []store.RefreshResult, calls ...store.Calls) (store.Applied, error)
+	RecordCalls(ctx context.Context, refresh bool, calls ...store.Calls) error
 }
 
 // Requests is where it is kept what people asked for.

@@ -43,6 +43,18 @@ type providerConfig struct {
 
 type scheduleConfig struct {
 	Tiers tierSteps `envconfig:"GORGONE_TIERS" default:"ultra_hot 1h 10m, hot 4h 30m, warm 12h 1h" desc:"the schedule: tier, the age at which it ends, and the time between two looks"`
+
+	Kind        string        `envconfig:"SCHEDULE" default:"tiers" desc:"how looks are scheduled: tiers (by age), adaptive (by worth, within the budget) or smart_stop; a zone's settings may say otherwise"`
+	LookPrice   float64       `envconfig:"GORGONE_LOOK_PRICE" default:"0" desc:"adaptive: what a look must be worth, in engagement-hours, until a budget or a target has moved it; 0: the default"`
+	TargetDelay time.Duration `envconfig:"GORGONE_TARGET_DELAY" default:"0s" desc:"adaptive: the time after which an engagement is to be seen on average, instead of a budget (0s: none; 1m to 24h)"`
+	Forecast    bool          `envconfig:"GORGONE_FORECAST" default:"true" desc:"forecast the counts of every tweet for the next 1, 3 and 24 hours"`
+}
+
+type costConfig struct {
+	Day        float64 `envconfig:"GORGONE_BUDGET_DAY" default:"0" desc:"dollars a UTC day that scheduled look-ups may cost; 0: no bound. From 80% on looks become fewer, at 100% they stop"`
+	Month      float64 `envconfig:"GORGONE_BUDGET_MONTH" default:"0" desc:"dollars a month that scheduled look-ups may cost; 0: no bound"`
+	RefreshDay float64 `envconfig:"GORGONE_REFRESH_BUDGET_DAY" default:"0" desc:"dollars a UTC day that refreshes may cost; 0: no bound"`
+	TweetPrice float64 `envconfig:"TWITTER_TWEET_PRICE" default:"0" desc:"dollars that the provider charges for a tweet; 0: its list price (0.00015 at twitterapi.io, 0.005 at x)"`
 }
 
 type dispatcherConfig struct {
@@ -103,6 +115,7 @@ type config struct {
 	Queue      queueConfig
 	Provider   providerConfig
 	Schedule   scheduleConfig
+	Cost       costConfig
 	Dispatcher dispatcherConfig
 	Retention  retentionConfig
 	Worker     workerConfig
@@ -128,7 +141,7 @@ func loadConfig() (config, error) {
 }
 
 func (c *config) sections() []any {
-	return []any{&c.Database, &c.Queue, &c.Provider, &c.Schedule, &c.Dispatcher, &c.Retention, &c.Worker, &c.Web, &c.QStash, &c.Monitor, &c.Log}
+	return []any{&c.Database, &c.Queue, &c.Provider, &c.Schedule, &c.Cost, &c.Dispatcher, &c.Retention, &c.Worker, &c.Web, &c.QStash, &c.Monitor, &c.Log}
 }
 
 // loadSection fills one struct field by field, because envconfig stops at the
@@ -215,6 +228,16 @@ func (c *config) validate() (faults []error) {
 	check(c.Database.MigrateURL == "" || c.Database.URL != "", "GORGONE_MIGRATE_URL is set and DATABASE_URL is not: they name the same database")
 	if _, err := engagement.NewTierPolicy(c.Schedule.Tiers); err != nil {
 		faults = append(faults, fmt.Errorf("GORGONE_TIERS: %w", err))
+	}
+	oneOf("SCHEDULE", c.Schedule.Kind, "tiers", "adaptive", "smart_stop")
+	check(c.Schedule.LookPrice >= 0 && c.Schedule.LookPrice <= 1e9, "GORGONE_LOOK_PRICE is %g, want 0 to 1e9", c.Schedule.LookPrice)
+	check(c.Schedule.TargetDelay == 0 || c.Schedule.TargetDelay >= time.Minute && c.Schedule.TargetDelay <= 24*time.Hour,
+		"GORGONE_TARGET_DELAY is %s, want 0s, or 1m to 24h", c.Schedule.TargetDelay)
+	for name, dollars := range map[string]float64{
+		"GORGONE_BUDGET_DAY": c.Cost.Day, "GORGONE_BUDGET_MONTH": c.Cost.Month,
+		"GORGONE_REFRESH_BUDGET_DAY": c.Cost.RefreshDay, "TWITTER_TWEET_PRICE": c.Cost.TweetPrice,
+	} {
+		check(dollars >= 0 && dollars <= 1e6, "%s is %g, want 0 to 1000000 dollars", name, dollars)
 	}
 	check(validPrefix(c.Queue.Prefix), "GORGONE_STREAM_PREFIX is not 1 to 20 capital letters and digits, a letter first")
 	check(c.Queue.Replicas == 1 || c.Queue.Replicas == 3 || c.Queue.Replicas == 5, "GORGONE_STREAM_REPLICAS is %d, want 1, 3 or 5", c.Queue.Replicas)

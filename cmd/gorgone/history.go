@@ -111,15 +111,16 @@ func (a *app) historyJSON(t store.Tweet, history []engagement.Snapshot) error {
 		points[i] = point{s.At, s.Metrics, s.Deltas, s.Velocity, s.Provider, s.ProviderChanged}
 	}
 	return json.NewEncoder(a.out).Encode(struct {
-		Row       uuid.UUID          `json:"id"`
-		TweetID   string             `json:"tweet_id"`
-		Zone      uuid.UUID          `json:"zone_id"`
-		CreatedAt time.Time          `json:"created_at"`
-		Tier      engagement.Tier    `json:"tier"`
-		Next      time.Time          `json:"next_update_at,omitzero"`
-		Metrics   engagement.Metrics `json:"metrics"`
-		History   []point            `json:"history"`
-	}{t.Row, t.TweetID, t.ZoneID, t.Tracking.CreatedAt, t.Tracking.Tier, t.Tracking.NextUpdateAt, t.Tracking.Metrics, points})
+		Row       uuid.UUID            `json:"id"`
+		TweetID   string               `json:"tweet_id"`
+		Zone      uuid.UUID            `json:"zone_id"`
+		CreatedAt time.Time            `json:"created_at"`
+		Tier      engagement.Tier      `json:"tier"`
+		Next      time.Time            `json:"next_update_at,omitzero"`
+		Metrics   engagement.Metrics   `json:"metrics"`
+		Forecast  *engagement.Forecast `json:"predictions,omitempty"`
+		History   []point              `json:"history"`
+	}{t.Row, t.TweetID, t.ZoneID, t.Tracking.CreatedAt, t.Tracking.Tier, t.Tracking.NextUpdateAt, t.Tracking.Metrics, t.Forecast, points})
 }
 
 func (a *app) historyCSV(history []engagement.Snapshot) error {
@@ -138,6 +139,13 @@ func (a *app) historyTable(t store.Tweet, history []engagement.Snapshot) error {
 		a.printf(", next look %s", next.Format(time.DateTime))
 	}
 	a.printf(", %d snapshots\n", len(history))
+	if f := t.Forecast; f != nil {
+		for _, h := range f.Horizons {
+			e := h.Engagement
+			a.printf("in %.0f h from %s: %.0f engagements (8 of 10 times %.0f to %.0f; at the last pace %.0f)\n",
+				h.Ahead.Hours(), f.MadeAt.Format(time.TimeOnly), e.Mean, e.Low, e.High, e.Linear)
+		}
+	}
 	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	for i, c := range historyColumns {
 		if i >= 7 && i < 12 {

@@ -14,6 +14,7 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/sourcegraph/conc"
 
+	"gorgone/metrics"
 	"gorgone/web"
 )
 
@@ -64,6 +65,13 @@ func (a *app) newMonitor(ctx context.Context) (*monitor, error) {
 	m.handler = mux
 	a.log.Info().Stringer("address", l.Addr()).Msg("serving health and metrics")
 	return m, nil
+}
+
+// watchState adds the state of the schedule and the queue to the metrics.
+func (a *app) watchState(p parts) {
+	metrics.Watch(a.registry, metrics.Source{
+		Schedule: p.store.Stats, Depth: p.queue.Depth, Pool: p.db.PoolUse, Paused: p.pace.Paused,
+	}, time.Now)
 }
 
 // serve answers until stop is called, which waits for it.

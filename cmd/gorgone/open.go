@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 	"gorgone/internal/clock"
 	"gorgone/queue"
 	"gorgone/store"
+	"gorgone/twitter"
 )
 
 // resources are closed in the opposite order of opening.
@@ -92,7 +92,25 @@ func (a *app) openDatabase(ctx context.Context, role string, open *resources) (d
 	if err != nil {
 		return database{}, err
 	}
-	return database{db: db, clock: clk, store: store.New(db, clk, policy, rand.Float64)}, nil
+	return database{db: db, clock: clk, store: store.New(db, clk, a.storeOptions(policy))}, nil
+}
+
+// storeOptions say how rows are scheduled and what looks cost.
+func (a *app) storeOptions(policy engagement.Policy) store.Options {
+	c := a.cfg
+	prices := make(store.Prices)
+	for _, name := range []string{providerTwitterAPI, providerX} {
+		p := twitter.ListPrice(name)
+		prices[name] = store.Price{Dollars: p.Dollars, Credits: p.Credits}
+	}
+	if c.Cost.TweetPrice > 0 {
+		prices[c.Provider.Name] = store.Price{Dollars: c.Cost.TweetPrice, Credits: prices[c.Provider.Name].Credits}
+	}
+	return store.Options{
+		Policy: policy, Schedule: store.Schedule(c.Schedule.Kind), Price: c.Schedule.LookPrice, TargetDelay: c.Schedule.TargetDelay,
+		Forecast: c.Schedule.Forecast, Provider: c.Provider.Name, Prices: prices,
+		Budget: store.Budget{Day: c.Cost.Day, Month: c.Cost.Month, RefreshDay: c.Cost.RefreshDay},
+	}
 }
 
 // findDatabase opens the database that the environment, or a running up, names.

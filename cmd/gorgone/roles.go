@@ -141,6 +141,7 @@ func (a *app) dispatch(ctx context.Context, p parts) {
 	roles.Go(func() { a.newDispatcher(p).Run(ctx) })
 	keep := dispatcher.Keep{Batches: p.clock.Engine(2 * p.queue.Lease()), History: a.retention()}
 	roles.Go(func() { dispatcher.Maintain(ctx, p.store, p.clock, keep, a.log) })
+	roles.Go(func() { dispatcher.Economize(ctx, p.store, p.clock, a.log, a.metrics.Spent) })
 	roles.Wait()
 }
 
@@ -167,6 +168,7 @@ func (a *app) runRole(ctx context.Context, role string, run func(ctx context.Con
 	if err != nil {
 		return err
 	}
+	a.watchState(p)
 	m.running(checks(p))
 	defer context.AfterFunc(ctx, m.stopping)()
 	a.log.Info().Str("version", versionString()).Str("nats", p.conn.Server()).Dur("lease_ms", p.queue.Lease()).

@@ -242,6 +242,7 @@ func (a *app) openHouse(ctx context.Context, o upOptions, fail context.CancelCau
 	if h.tracer, err = a.openTracer(ctx, "up", open); err != nil {
 		return h, err
 	}
+	a.watchState(h.parts)
 	h.running.Rate = h.provider.rate
 	if o.listen != "" {
 		a.cfg.Web.Listen = o.listen

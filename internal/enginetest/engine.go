@@ -5,13 +5,11 @@
 package enginetest
 
 import (
-	"math/rand/v2"
 	"testing"
 	"time"
 
 	"github.com/rs/zerolog"
 
-	"gorgone/engagement"
 	"gorgone/internal/clock"
 	"gorgone/internal/natsserver/natstest"
 	"gorgone/internal/postgres/pgtest"
@@ -59,7 +57,7 @@ func On(tb testing.TB, url string, q queue.Config) *Ground {
 	tb.Cleanup(g.DB.Close)
 	g.Clock, err = clock.New(ctx, g.DB, clock.Setting{})
 	must(err)
-	g.Store = store.New(g.DB, g.Clock, engagement.DefaultTierPolicy(), rand.Float64)
+	g.Store = store.New(g.DB, g.Clock, store.Options{})
 	g.Conn, err = queue.Connect(ctx, queue.Options{URL: g.NATS.ClientURL(), Log: zerolog.Nop()})
 	must(err)
 	tb.Cleanup(g.Conn.Close)

@@ -10,7 +10,6 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"go.uber.org/goleak"
 
-	"gorgone/engagement"
 	"gorgone/internal/postgres/pgtest"
 	"gorgone/store"
 	"gorgone/web/auth"
@@ -34,6 +33,7 @@ type wallClock struct{}
 
 func (wallClock) Now() time.Time                       { return time.Now() }
 func (wallClock) Engine(d time.Duration) time.Duration { return d }
+func (wallClock) Real(d time.Duration) time.Duration   { return d }
 
 // openStore returns the store of a database of the test's own, and its URL.
 func openStore(tb testing.TB) (*store.Store, string) {
@@ -44,7 +44,7 @@ func openStore(tb testing.TB) (*store.Store, string) {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(db.Close)
-	return store.New(db, wallClock{}, engagement.DefaultTierPolicy(), func() float64 { return 0.5 }), url
+	return store.New(db, wallClock{}, store.Options{}), url
 }
 
 // wantReason checks that err is a refusal for the reason, or nil when reason is

@@ -1,0 +1,179 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// Price is what a provider charges for one tweet that it returns.
+type Price struct {
+	Dollars float64
+	Credits float64 // of the account; 0: the provider has none
+}
+
+// Prices are what providers charge, by the provider's name. What an unknown one
+// charges is taken for 0.
+type Prices map[string]Price
+
+// columns returns the prices as arrays.
+func (p Prices) columns() (providers []string, dollars, credits []float64) {
+	for _, name := range slices.Sorted(maps.Keys(p)) {
+		providers = append(providers, name)
+		dollars = append(dollars, p[name].Dollars)
+		credits = append(credits, p[name].Credits)
+	}
+	return providers, dollars, credits
+}
+
+// Expense is what was spent on a day at one provider for one zone.
+type Expense struct {
+	Day      time.Time // midnight, UTC
+	Provider string
+	Zone     uuid.UUID // zero: of no zone, such as a call that failed
+	Refresh  bool      // asked for by somebody, rather than by the schedule
+	Calls    float64   // HTTP calls; a call that serves several zones is shared among them
+	Tweets   float64   // tweets billed, shared likewise
+	Credits  float64
+	Dollars  float64
+}
+
+const insertSpending = `
+	insert into gorgone.spending (at, provider, zone_id, refresh, calls, tweets)
+	select $1::timestamptz, u.provider, nullif(u.zone, '00000000-0000-0000-0000-000000000000'::uuid), $2::bool, u.calls, u.tweets
+	from unnest($3::text[], $4::uuid[], $5::float8[], $6::float8[]) u (provider, zone, calls, tweets)`
+
+// queueSpending adds the statement that records what calls cost, shared among the
+// zones that they were made for.
+func queueSpending(b *pgx.Batch, spent []Calls, shares map[uuid.UUID]float64, refresh bool, now time.Time) {
+	if len(shares) == 0 {
+		shares = map[uuid.UUID]float64{uuid.Nil: 1}
+	}
+	var (
+		providers     []string
+		zones         []uuid.UUID
+		calls, tweets []*float64
+	)
+	for _, c := range spent {
+		for _, zone := range slices.SortedFunc(maps.Keys(shares), compareIDs) {
+			share := shares[zone]
+			providers, zones = append(providers, c.Provider), append(zones, zone)
+			calls = append(calls, new(float64(c.Count)*share))
+			tweets = append(tweets, new(float64(c.Billed)*share))
+		}
+	}
+	if len(providers) > 0 {
+		b.Queue(insertSpending, now, refresh, providers, zones, calls, tweets).Exec(wrote(len(providers), "entries of spending"))
+	}
+}
+
+// zoneShares returns how much of the work on the rows was each zone's: every tweet
+// counts the same, and a tweet that several zones track is shared among its rows.
+// Rows whose zone is not known count for the zero id. The shares add up to 1.
+func zoneShares(rows []RowOutcome) map[uuid.UUID]float64 {
+	byTweet := make(map[string]int)
+	for i := range rows {
+		byTweet[rows[i].TweetID]++
+	}
+	shares := make(map[uuid.UUID]float64)
+	for i := range rows {
+		shares[rows[i].ZoneID] += 1 / float64(byTweet[rows[i].TweetID]) / float64(len(byTweet))
+	}
+	return shares
+}
+
+// RecordCalls records what calls cost that led to nothing that could be applied.
+func (s *Store) RecordCalls(ctx context.Context, refresh bool, calls ...Calls) error {
+	var b pgx.Batch
+	queueSpending(&b, calls, nil, refresh, s.clock.Now())
+	if b.Len() == 0 {
+		return nil
+	}
+	ctx, cancel := s.db.bounded(ctx)
+	defer cancel()
+	if err := s.db.pool.SendBatch(ctx, &b).Close(); err != nil {
+		return fmt.Errorf("record what calls cost: %w", err)
+	}
+	return nil
+}
+
+// ledgerLock lets one process close the books at a time ("ledge" in hexadecimal
+// ASCII).
+const ledgerLock = 0x6c65646765
+
+// CloseBooks adds what was spent before the given engine time to the ledger, at
+// today's prices. It returns how many entries; while another process does the same
+// it does nothing.
+func (s *Store) CloseBooks(ctx context.Context, before time.Time) (entries int, err error) {
+	const sql = `
+		with closed as (
+			delete from gorgone.spending where at < $1::timestamptz returning *
+		), booked as (
+			insert into gorgone.ledger as l (day, provider, zone_id, refresh, calls, tweets, credits, dollars)
+			select (c.at at time zone 'UTC')::date, c.provider, coalesce(c.zone_id, '00000000-0000-0000-0000-000000000000'::uuid), c.refresh,
+				sum(c.calls), sum(c.tweets), sum(c.tweets) * coalesce(max(p.credits), 0), sum(c.tweets) * coalesce(max(p.dollars), 0)
+			from closed c
+			left join unnest($2::text[], $3::float8[], $4::float8[]) p (provider, dollars, credits) on p.provider = c.provider
+			group by 1, 2, 3, 4
+			on conflict (day, provider, zone_id, refresh) do update set
+				calls = l.calls + excluded.calls, tweets = l.tweets + excluded.tweets,
+				credits = l.credits + excluded.credits, dollars = l.dollars + excluded.dollars
+		)
+		select count(*)::int4 from closed`
+	providers, dollars, credits := s.options.Prices.columns()
+	err = s.db.transact(ctx, "close the books", func(ctx context.Context, t *tx) error {
+		entries = 0
+		var free bool
+		b := t.group()
+		b.Queue(`select pg_try_advisory_xact_lock($1::int8)`, int64(ledgerLock)).QueryRow(func(r pgx.Row) error { return r.Scan(&free) })
+		if err := t.send(ctx, b); err != nil || !free {
+			return err
+		}
+		b = t.group()
+		b.Queue(sql, before, providers, dollars, credits).QueryRow(func(r pgx.Row) error { return r.Scan(&entries) })
+		return t.send(ctx, b)
+	})
+	return entries, err
+}
+
+// spendingSince is all that was spent from a day on, booked or not.
+const spendingSince = `
+	select day, provider, zone_id, refresh, sum(calls) calls, sum(tweets) tweets, sum(credits) credits, sum(dollars) dollars
+	from (
+		select day, provider, zone_id, refresh, calls, tweets, credits, dollars from gorgone.ledger where day >= $1::date
+		union all
+		select (s.at at time zone 'UTC')::date, s.provider, coalesce(s.zone_id, '00000000-0000-0000-0000-000000000000'::uuid), s.refresh,
+			s.calls, s.tweets, s.tweets * coalesce(p.credits, 0), s.tweets * coalesce(p.dollars, 0)
+		from gorgone.spending s
+		left join unnest($2::text[], $3::float8[], $4::float8[]) p (provider, dollars, credits) on p.provider = s.provider
+		where s.at >= $1::date at time zone 'UTC'
+	) l
+	group by 1, 2, 3, 4`
+
+// Expenses returns what was spent from the UTC day of from on, up to and with that
+// of to, by day, provider, zone and kind. What was spent a moment ago is in it.
+func (s *Store) Expenses(ctx context.Context, from, to time.Time) ([]Expense, error) {
+	providers, dollars, credits := s.options.Prices.columns()
+	ctx, cancel := s.db.bounded(ctx)
+	defer cancel()
+	rows, err := s.db.pool.Query(ctx, `select * from (`+spendingSince+`) e where e.day <= $5::date order by 1, 2, 3, 4`,
+		utcDay(from), providers, dollars, credits, utcDay(to))
+	if err != nil {
+		return nil, fmt.Errorf("read the ledger: %w", err)
+	}
+	list, err := pgx.CollectRows(rows, func(r pgx.CollectableRow) (e Expense, err error) {
+		return e, r.Scan(&e.Day, &e.Provider, &e.Zone, &e.Refresh, &e.Calls, &e.Tweets, &e.Credits, &e.Dollars)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the ledger: %w", err)
+	}
+	return list, nil
+}
+
+// utcDay returns the midnight at which the UTC day of t began.
+func utcDay(t time.Time) time.Time { return t.UTC().Truncate(24 * time.Hour) }

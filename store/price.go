@@ -1,0 +1,238 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"gorgone/engagement"
+)
+
+// adjustEvery is the least engine time between two moves of the price.
+const adjustEvery = 5 * time.Minute
+
+// priceLock lets one process move the price at a time ("price" in hexadecimal
+// ASCII).
+const priceLock = 0x7072696365
+
+// AdjustPrice moves the price of a look so that spending meets the budget of the
+// day, or of what is left of the month, or so that an engagement is seen in time
+// (see [engagement.Budget]). It does nothing while another process does, sooner
+// than five minutes after the last move, and without a budget or a target.
+func (s *Store) AdjustPrice(ctx context.Context) error {
+	spent, err := s.Spent(ctx)
+	if err != nil {
+		return err
+	}
+	budget := engagement.Budget{PerDay: spent.plannable(), Delay: s.options.TargetDelay}
+	if budget.PerDay <= 0 && budget.Delay <= 0 {
+		return nil
+	}
+	return s.db.transact(ctx, "adjust the price", func(ctx context.Context, t *tx) error {
+		var free bool
+		var last pricePoint
+		b := t.group()
+		b.Queue(`select pg_try_advisory_xact_lock($1::int8)`, int64(priceLock)).QueryRow(func(r pgx.Row) error { return r.Scan(&free) })
+		b.Queue(`select price, adjusted_at, spent_today from gorgone.look_price`).QueryRow(func(r pgx.Row) error {
+			err := r.Scan(&last.price, &last.at, &last.spentToday)
+			if errors.Is(err, pgx.ErrNoRows) {
+				return nil
+			}
+			return err
+		})
+		if err := t.send(ctx, b); err != nil || !free || spent.At.Sub(last.at) < adjustEvery {
+			return err
+		}
+		next, err := s.nextPrice(ctx, budget, last, spent)
+		if err != nil {
+			return err
+		}
+		b = t.group()
+		b.Queue(`
+			insert into gorgone.look_price (price, adjusted_at, spent_today) values ($1::float8, $2::timestamptz, $3::float8)
+			on conflict (only_row) do update set price = excluded.price, adjusted_at = excluded.adjusted_at, spent_today = excluded.spent_today`,
+			next, spent.At, spent.Today)
+		return t.send(ctx, b)
+	})
+}
+
+// pricePoint is the price as it was last moved.
+type pricePoint struct {
+	price      float64
+	at         time.Time // zero: never
+	spentToday float64   // dollars, then
+}
+
+// nextPrice returns the price for the coming period.
+func (s *Store) nextPrice(ctx context.Context, budget engagement.Budget, last pricePoint, spent Spent) (float64, error) {
+	reading := engagement.Reading{Now: spent.At, DayStart: utcDay(spent.At), SpentToday: spent.Today}
+	if last.at.IsZero() || budget.Delay > 0 {
+		sample, err := s.sample(ctx)
+		if err != nil {
+			return 0, err
+		}
+		if last.at.IsZero() && budget.Delay <= 0 {
+			look := s.dollarsALook()
+			if look <= 0 || sample.live() == 0 {
+				return s.options.Price, nil
+			}
+			return engagement.PriceFor(budget.PerDay/24/look, sample.outlook), nil
+		}
+		reading.Outlook, reading.Rate = sample.outlook(max(last.price, 1e-6)), sample.rate()
+		if last.at.IsZero() {
+			return s.options.Price, nil
+		}
+	}
+	reading.Period = spent.At.Sub(last.at)
+	reading.Spent = spent.Today - last.spentToday
+	if utcDay(last.at) != utcDay(spent.At) {
+		// The books of yesterday are closed: the period is cut at midnight.
+		reading.Spent, reading.Period = spent.Today, spent.At.Sub(utcDay(spent.At))
+	}
+	if reading.Period <= 0 {
+		return last.price, nil
+	}
+	return budget.Adjust(last.price, reading), nil
+}
+
+// plannable is what may be spent today: the day's budget, or an even share of what
+// is left of the month's if that is less; 0 without a budget.
+func (s Spent) plannable() float64 {
+	day := s.Budget.Day
+	if s.Budget.Month > 0 {
+		ends := monthOf(s.At).AddDate(0, 1, 0)
+		days := ends.Sub(utcDay(s.At)).Hours() / 24
+		even := max(s.Budget.Month-(s.Month-s.Today), 0) / days
+		if day <= 0 || even < day {
+			day = even
+		}
+	}
+	return day
+}
+
+// dollarsALook is what the main provider charges.
+func (s *Store) dollarsALook() float64 { return s.options.Prices[s.options.Provider].Dollars }
+
+// Purchase is what a schedule at a price costs and buys.
+type Purchase struct {
+	Price         float64       // what a look must be worth
+	LooksPerHour  float64       // tweets looked up
+	DollarsPerDay float64       // at the main provider's price
+	Delay         time.Duration // mean time until an engagement is seen
+}
+
+// Purchases tells what the adaptive schedule costs at its price now, and what half
+// and double the looks would buy. It is estimated from a sample of the rows, and
+// the zero value with no live row.
+type Purchases struct {
+	Now, Half, Double Purchase
+	AdjustedAt        time.Time // when the price was last moved; zero: never
+}
+
+// Purchases estimates what other budgets would buy.
+func (s *Store) Purchases(ctx context.Context) (Purchases, error) {
+	if err := s.readPolicies(ctx, false); err != nil {
+		return Purchases{}, err
+	}
+	sample, err := s.sample(ctx)
+	if err != nil || sample.live() == 0 {
+		return Purchases{}, err
+	}
+	p := Purchases{}
+	price := s.options.Price
+	err = s.db.pool.QueryRow(ctx, `select price, adjusted_at from gorgone.look_price`).Scan(&price, &p.AdjustedAt)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return Purchases{}, fmt.Errorf("read the price of a look: %w", err)
+	}
+	at := func(price float64) Purchase {
+		o := sample.outlook(price)
+		return Purchase{
+			Price: price, LooksPerHour: o.Looks, DollarsPerDay: o.Looks * 24 * s.dollarsALook(),
+			Delay: time.Duration(o.Unseen / max(sample.rate(), 1e-9) * float64(time.Hour)),
+		}
+	}
+	p.Now = at(price)
+	p.Half = at(engagement.PriceFor(p.Now.LooksPerHour/2, sample.outlook))
+	p.Double = at(engagement.PriceFor(p.Now.LooksPerHour*2, sample.outlook))
+	return p, nil
+}
+
+// sampleRows is about how many rows a sample reads.
+const sampleRows = 5000
+
+// sample is some of the live rows, with the policies of their zones.
+type sample struct {
+	at     time.Time
+	scale  float64 // live rows for each in the sample
+	tweets []engagement.Tracking
+	models []engagement.Model
+}
+
+// sample reads some of the live rows: all of a small table, whole pages of a large
+// one.
+func (s *Store) sample(ctx context.Context) (sample, error) {
+	if err := s.readPolicies(ctx, false); err != nil {
+		return sample{}, err
+	}
+	ctx, cancel := s.db.bounded(ctx)
+	defer cancel()
+	var estimate int64
+	if err := s.db.pool.QueryRow(ctx, estimateRows).Scan(&estimate); err != nil {
+		return sample{}, fmt.Errorf("sample rows: %w", err)
+	}
+	percent := min(100, 100*sampleRows/max(float64(estimate), 1))
+	drawn := sample{at: s.clock.Now(), scale: 100 / percent}
+	rows, err := s.db.pool.Query(ctx, `
+		select w.zone_id, w.tweet_id, w.twitter_created_at,
+			w.retweet_count, w.reply_count, w.like_count, w.quote_count, w.view_count, w.bookmark_count, k.activity
+		from public.twitter_engagement_tracking k tablesample system ($1::float4)
+		join public.twitter_tweets w on w.id = k.tweet_db_id
+		where k.next_update_at is not null`, percent)
+	if err != nil {
+		return sample{}, fmt.Errorf("sample rows: %w", err)
+	}
+	var (
+		zone     uuid.UUID
+		tweet    engagement.Tracking
+		c        counts
+		activity *engagement.Activity
+	)
+	_, err = pgx.ForEachRow(rows, append(append([]any{&zone, &tweet.TweetID, &tweet.CreatedAt}, c.scan()...), &activity), func() error {
+		t := tweet
+		t.Metrics = c.metrics()
+		if activity != nil {
+			t.Activity = *activity
+		}
+		activity = nil
+		drawn.tweets = append(drawn.tweets, t)
+		drawn.models = append(drawn.models, s.policyOf(zone).model)
+		return nil
+	})
+	if err != nil {
+		return sample{}, fmt.Errorf("sample rows: %w", err)
+	}
+	return drawn, nil
+}
+
+// live is how many live rows there are, about.
+func (d sample) live() float64 { return float64(len(d.tweets)) * d.scale }
+
+// outlook is what the adaptive schedule does to all live rows at a price.
+func (d sample) outlook(price float64) (sum engagement.Outlook) {
+	for i, t := range d.tweets {
+		sum = sum.Add(engagement.DefaultAdaptive(d.models[i], price).Outlook(t, d.at))
+	}
+	return engagement.Outlook{Looks: sum.Looks * d.scale, Unseen: sum.Unseen * d.scale}
+}
+
+// rate is the engagements an hour that all live rows get.
+func (d sample) rate() (sum float64) {
+	for i, t := range d.tweets {
+		sum += d.models[i].Rate(t.Activity, d.at.Sub(t.CreatedAt))
+	}
+	return sum * d.scale
+}
