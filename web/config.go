@@ -43,6 +43,7 @@ type Config struct {
 const (
 	headerTimeout = 5 * time.Second  // to send the head of a request
 	readTimeout   = 20 * time.Second // to send all of it
+	refusedTime   = 2 * time.Second  // to send the rest of what is refused without being read
 	writeTimeout  = 45 * time.Second // to take an answer that is not waited for
 	idleTimeout   = time.Minute      // between two requests on a connection
 	maxHeader     = 32 << 10         // bytes; an access token has up to 16 KiB

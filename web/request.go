@@ -104,6 +104,9 @@ func (s *Server) refuse(w http.ResponseWriter, r *request, err error) {
 		if f.status == http.StatusUnauthorized {
 			w.Header().Set("WWW-Authenticate", "Bearer")
 		}
+		// net/http reads what is left of the body before it answers. Nobody who is
+		// refused should keep a connection for as long as others may.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(refusedTime))
 		s.fail(w, r.Request, f)
 		return
 	}
