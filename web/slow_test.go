@@ -125,7 +125,7 @@ func TestSlowBody(t *testing.T) {
 				})
 				answer := ""
 				if tc.want == "" {
-					time.Sleep(tc.after) // and read nothing
+					time.Sleep(tc.after + time.Second) // and read nothing
 				}
 				lines := bufio.NewReader(c)
 				if answer, err = lines.ReadString('\n'); err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrClosedPipe) {
