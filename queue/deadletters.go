@@ -107,6 +107,14 @@ func (q *Queue) Republish(ctx context.Context, d DeadLetter) error {
 	return nil
 }
 
+// KeepDeadLetter stores a dead letter. One of the same message is stored once.
+func (q *Queue) KeepDeadLetter(ctx context.Context, d DeadLetter) error {
+	if err := q.publish(ctx, q.deadLetterOf(d, nil)); err != nil {
+		return fmt.Errorf("keep a dead letter: %w", err)
+	}
+	return nil
+}
+
 // Batch reads the batch that the dead letter holds.
 func (d DeadLetter) Batch() (Batch, error) { return decodeBatch(d.Body, "") }
 

@@ -16,6 +16,7 @@ type DueFilter struct {
 	Zone        uuid.UUID // zero: all zones
 	TweetIDs    []string  // empty: all tweets
 	IncludeCold bool      // also tweets that are not looked at any more
+	Failing     bool      // only rows with failures since their last answer
 }
 
 // ForceDue makes rows due now and lifts their back-off. It returns how many. A
@@ -62,6 +63,9 @@ func (f DueFilter) lock() (sql string, args []any) {
 	where := `k.tweet_db_id > $1::uuid`
 	if !f.IncludeCold {
 		where += ` and k.next_update_at is not null`
+	}
+	if f.Failing {
+		where += ` and k.attempts > 0`
 	}
 	if f.Zone != uuid.Nil || len(f.TweetIDs) > 0 {
 		from += ` join public.twitter_tweets w on w.id = k.tweet_db_id`

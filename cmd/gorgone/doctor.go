@@ -75,7 +75,7 @@ func (e *examination) run(ctx context.Context, ask bool) {
 		depth, err := m.queue.Depth(ctx)
 		e.report("queue", err, fmt.Sprintf("%d batches and %d refreshes waiting, a claim lasts %s", depth.Batch.Pending, depth.Refresh.Pending, m.queue.Lease()), "")
 		if err == nil && depth.DeadLetters > 0 {
-			e.report("dead letters", fmt.Errorf("%d messages could not be handled", depth.DeadLetters), "", "look at their reasons in the stream "+e.cfg.Queue.Prefix+"_DLQ")
+			e.report("dead letters", fmt.Errorf("%d messages could not be handled", depth.DeadLetters), "", "see why with gorgone dlq list, then gorgone dlq retry or drop")
 		}
 	}
 	p, err := e.openProvider(time.Now)
