@@ -76,7 +76,7 @@ Exit codes: 0 done, 1 it failed, 2 bad usage or configuration, 3 not found,
 	root.PersistentFlags().StringVar(&a.dataDir, "data-dir", ".gorgone", "folder of gorgone up: where it keeps its data, and how other commands find it")
 	root.AddCommand(
 		newUp(a), newDispatcher(a), newWorker(a), newWeb(a), newMigrate(a),
-		newTrack(a), newRefresh(a), newStats(a), newHistory(a), newTweets(a), newDue(a),
+		newTrack(a), newRefresh(a), newStats(a), newCost(a), newHistory(a), newTweets(a), newDue(a),
 		newProvider(a), newProbe(a), newDoctor(a), newDLQ(a), newHealth(a), newBench(a), newToken(a), newQStash(a), newVersion(a),
 	)
 	return root
