@@ -15,6 +15,7 @@
 //	ENG_DLQ      log          eng.dlq.<lane>           what could not be handled, and why
 //
 // Core subjects, not stored: eng.done.<tweet id> (the result of a refresh) and
-// eng.evt.<kind> (events for live pages). Key-value buckets: ENG_PACE and
+// eng.evt.<kind> (events for live pages), eng.rollcall (who is there), eng.audience.
+// Key-value buckets: ENG_PACE and
 // ENG_PAUSE, see [Pace].
 package queue

@@ -25,10 +25,11 @@ type Progress struct {
 	Skipped    int64 // rows that another had answered or taken over
 	Released   int64 // rows given back
 	Refreshes  int64 // refreshes answered, whatever the outcome
+	InHand     int64 // batches and groups of refreshes that are being worked on
 }
 
 type progress struct {
-	batches, applied, missing, unresolved, skipped, released, refreshes atomic.Int64
+	batches, applied, missing, unresolved, skipped, released, refreshes, inHand atomic.Int64
 }
 
 // Progress returns the counts so far.
@@ -42,6 +43,7 @@ func (w *Worker) Progress() Progress {
 		Skipped:    p.skipped.Load(),
 		Released:   p.released.Load(),
 		Refreshes:  p.refreshes.Load(),
+		InHand:     p.inHand.Load(),
 	}
 }
 

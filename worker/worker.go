@@ -212,7 +212,11 @@ func (w *Worker) fill(ctx context.Context, slots int, take func() (func(), error
 			return
 		}
 		busy.Go(func() {
-			defer func() { <-free }()
+			w.progress.inHand.Add(1)
+			defer func() {
+				w.progress.inHand.Add(-1)
+				<-free
+			}()
 			work()
 		})
 	}

@@ -201,6 +201,11 @@ while calls are paused or the queue is away: a backlog stays in Postgres.`,
 			}
 			return a.runRole(cmd.Context(), "dispatcher", func(ctx context.Context, p parts) error {
 				if !once {
+					leave, err := a.attend(p, nil, "dispatcher")
+					if err != nil {
+						return err
+					}
+					defer leave()
 					a.dispatch(ctx, p)
 					return nil
 				}
@@ -239,6 +244,11 @@ nothing is lost then either, only later.`,
 				if err != nil {
 					return err
 				}
+				leave, err := a.attend(p, w.Progress, "worker")
+				if err != nil {
+					return err
+				}
+				defer leave()
 				w.Run(ctx)
 				return nil
 			})

@@ -286,6 +286,11 @@ func (a *app) runHouse(ctx context.Context, h house, terminal bool) error {
 	if err != nil {
 		return err
 	}
+	leave, err := a.attend(h.parts, w.Progress, "dispatcher", "worker", "web")
+	if err != nil {
+		return err
+	}
+	defer leave()
 	// The clock keeps running until the roles that go by it have stopped.
 	timekeeping, stopTime := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopTime()

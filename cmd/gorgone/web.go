@@ -49,6 +49,11 @@ answer.`,
 				if err != nil {
 					return err
 				}
+				leave, err := a.attend(p, nil, "web")
+				if err != nil {
+					return err
+				}
+				defer leave()
 				a.log.Info().Stringer("address", l.Addr()).Msg("serving http")
 				return s.run(ctx, l)
 			})

@@ -1,0 +1,62 @@
+package queue_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"gorgone/queue"
+)
+
+func TestRollCall(t *testing.T) {
+	t.Parallel()
+	server, asking := start(t, queue.Config{})
+	call := func() []queue.Replica {
+		t.Helper()
+		all, err := asking.RollCall(testContext(t), 5*time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return all
+	}
+	if all := call(); len(all) != 0 {
+		t.Errorf("nobody is there, and %+v answered", all)
+	}
+	stops := make(map[int]func())
+	for i := range 5 {
+		inWork := i
+		stop, err := open(t, server, queue.Config{}).Attend(func() queue.Replica {
+			return queue.Replica{ID: fmt.Sprint("id", i), Host: "host", Roles: []string{"worker"}, Version: "1", Since: epoch, InWork: inWork}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		stops[i] = stop
+	}
+	other := open(t, server, queue.Config{Prefix: "OTHER"})
+	if _, err := other.Attend(func() queue.Replica { return queue.Replica{ID: "of another queue"} }); err != nil {
+		t.Fatal(err)
+	}
+	all := call()
+	if len(all) != 5 {
+		t.Fatalf("%+v", all)
+	}
+	for i, r := range all {
+		if r.ID != fmt.Sprint("id", i) || r.InWork != i || !r.Since.Equal(epoch) || len(r.Roles) != 1 {
+			t.Errorf("%+v", r)
+		}
+	}
+	stops[2]()
+	if all := call(); len(all) != 4 {
+		t.Errorf("after one has left: %+v", all)
+	}
+	conn := connect(t, server)
+	cut, err := queue.Open(testContext(t), conn, queue.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.Close()
+	if _, err := cut.RollCall(testContext(t), time.Second); err == nil {
+		t.Error("a roll call without a connection")
+	}
+}
