@@ -14,8 +14,8 @@
 //	ENG_REFRESH  work queue   eng.refresh.<tweet id>   one message a tweet: requests coalesce
 //	ENG_DLQ      log          eng.dlq.<lane>           what could not be handled, and why
 //
-// Core subjects, not stored: eng.done.<tweet id> (the result of a refresh) and
-// eng.evt.<kind> (events for live pages), eng.rollcall (who is there), eng.audience.
-// Key-value buckets: ENG_PACE and
-// ENG_PAUSE, see [Pace].
+// Core subjects, not stored: eng.done.<tweet id> (the result of a refresh),
+// eng.evt.<kind> (events for live pages), eng.audience (somebody reads them) and
+// eng.rollcall (who is there). Key-value buckets: ENG_PACE and ENG_PAUSE, see
+// [Pace].
 package queue

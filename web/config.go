@@ -25,6 +25,10 @@ type Config struct {
 	// pushes. Empty: such deliveries are refused.
 	WebhookKey string
 
+	// SupabaseURL and SupabaseKey, the project's publishable key, let people log in
+	// to the dashboard with e-mail and password. Without them they paste a token.
+	SupabaseURL, SupabaseKey string
+
 	UserLimits store.Limits // of each user's refreshes. Defaults to one in 2 s and 120 an hour
 	UserForce  bool         // users may ask for a refresh of what was just seen
 

@@ -39,6 +39,7 @@ type Triggers interface {
 	EndTrigger(ctx context.Context, messageID string, answer json.RawMessage) error
 	BatchProgress(ctx context.Context, claims []uuid.UUID) (store.BatchProgress, error)
 	Stats(ctx context.Context) (store.Stats, error)
+	Recent(ctx context.Context, since time.Time, steps int) (store.Recent, error)
 }
 
 // Requests remembers which refreshes were asked for.
@@ -54,12 +55,14 @@ type Tweets interface {
 	Tweet(ctx context.Context, row uuid.UUID) (store.Tweet, error)
 	History(ctx context.Context, row uuid.UUID, r store.HistoryRange) ([]engagement.Snapshot, error)
 	Top(ctx context.Context, q store.TopQuery) ([]store.TopTweet, error)
+	List(ctx context.Context, q store.ListQuery) (store.List, error)
 	Export(ctx context.Context, zone uuid.UUID, r store.HistoryRange, page func([]store.ExportRow) error) error
 }
 
 // Tracker takes new tweets in.
 type Tracker interface {
 	Zone(ctx context.Context, id uuid.UUID) (store.Zone, error)
+	Zones(ctx context.Context) ([]store.Zone, error)
 	ZoneOfRule(ctx context.Context, externalID string) (uuid.UUID, error)
 	Track(ctx context.Context, zone uuid.UUID, tweets []store.NewTweet) ([]store.Tracked, error)
 }
@@ -86,6 +89,7 @@ type Queue interface {
 	Refresher
 	Live
 	Depth(ctx context.Context) (queue.Depth, error)
+	RollCall(ctx context.Context, wait time.Duration) ([]queue.Replica, error)
 }
 
 // Connection tells how it stands with the queue.
@@ -105,6 +109,7 @@ type Clock interface {
 	Now() time.Time
 	Database() time.Time
 	Engine(d time.Duration) time.Duration
+	Real(engine time.Duration) time.Duration
 }
 
 // Check looks at something this server needs, and returns what is wrong with it.
@@ -124,10 +129,11 @@ type Push struct {
 // DecodePush reads the body of a delivery.
 type DecodePush func(body []byte) (Push, error)
 
-// Parts are what the server works with. All of them are required.
+// Parts are what the server works with. All of them but Local are required.
 type Parts struct {
 	Guard      Guard
 	Access     Access
+	Local      *auth.Local // the local login, which Guard knows too; nil: none
 	Proxies    auth.Proxies
 	Dispatcher Dispatcher
 	Triggers   Triggers

@@ -49,16 +49,19 @@ func (s *Server) admit(w http.ResponseWriter, r *request, rt route) (err error) 
 	if rt.need == open {
 		return nil
 	}
-	signed := rt.need != webhookKey && auth.Signed(r.Request)
+	signed := rt.need != webhookKey && rt.need != loginCode && auth.Signed(r.Request)
 	if signed {
 		// Only its body tells whether the signature is good.
 		if r.body, err = readBody(w, r.Request, maxPlainBody); err != nil {
 			return err
 		}
 	}
-	if rt.need == webhookKey {
+	switch rt.need {
+	case webhookKey:
 		err = s.checkWebhookKey(r.Request)
-	} else {
+	case loginCode:
+		// The handler looks at it: it is in the body.
+	default:
 		r.caller, err = s.parts.Guard.Identify(r.Request, r.body)
 	}
 	if err != nil {
@@ -82,7 +85,7 @@ func (s *Server) admit(w http.ResponseWriter, r *request, rt route) (err error) 
 		if r.caller.Kind != auth.KindUser && !r.caller.Can(rt.scope) {
 			return &auth.RefusedError{Reason: auth.ReasonScope}
 		}
-	case open, webhookKey:
+	case open, webhookKey, loginCode:
 	}
 	if !signed && rt.maxBody > 0 {
 		r.body, err = readBody(w, r.Request, rt.maxBody)

@@ -24,6 +24,8 @@ const (
 	here
 	// webhookKey: the key that the provider sends with what it pushes.
 	webhookKey
+	// loginCode: a code of the local login, which the handler takes from the body.
+	loginCode
 )
 
 // route is one line of the table.
@@ -44,12 +46,18 @@ func routes() []route {
 		{http.MethodPost, "/api/twitter/tweets/{id}/refresh", here, auth.ScopeRefresh, maxPlainBody, (*Server).refresh},
 		{http.MethodGet, "/api/twitter/tweets/{id}/refresh", here, auth.ScopeRead, 0, (*Server).current},
 		{http.MethodGet, "/api/twitter/tweets/{id}/refresh/{request}", here, auth.ScopeRefresh, 0, (*Server).poll},
+		{http.MethodGet, "/api/twitter/overview", somewhere, auth.ScopeRead, 0, (*Server).overview},
+		{http.MethodGet, "/api/twitter/tweets", here, auth.ScopeRead, 0, (*Server).list},
 		{http.MethodPost, "/api/twitter/tweets", everywhere, auth.ScopeTrack, maxTrackBody, (*Server).track},
 		{http.MethodPost, "/api/webhooks/twitter", webhookKey, "", maxWebhookBody, (*Server).webhook},
 		{http.MethodGet, "/api/twitter/engagement/top", here, auth.ScopeRead, 0, (*Server).top},
 		{http.MethodGet, "/api/twitter/engagement/events", here, auth.ScopeRead, 0, (*Server).events},
 		{http.MethodGet, "/api/twitter/engagement/{id}", here, auth.ScopeRead, 0, (*Server).history},
 		{http.MethodGet, "/api/twitter/zones/{zone}/export.csv", here, auth.ScopeRead, 0, (*Server).export},
+		{http.MethodPost, "/api/session/local", loginCode, "", maxPlainBody, (*Server).enter},
+		{http.MethodPost, "/api/session/code", everywhere, auth.ScopeOperate, maxPlainBody, (*Server).invite},
+		{http.MethodGet, "/api/session", somewhere, auth.ScopeRead, 0, (*Server).whoAmI},
+		{http.MethodPost, "/api/session/end", somewhere, auth.ScopeRead, maxPlainBody, (*Server).leave},
 		{http.MethodGet, "/healthz", open, "", 0, (*Server).healthz},
 		{http.MethodGet, "/readyz", open, "", 0, (*Server).readyz},
 		{http.MethodGet, "/version", open, "", 0, (*Server).version},
@@ -61,11 +69,13 @@ func routes() []route {
 func (s *Server) newMux(routes []route) (*http.ServeMux, error) {
 	mux := http.NewServeMux()
 	for _, rt := range routes {
-		if rt.need == 0 || rt.need > webhookKey || (rt.scope == "") != (rt.need == open || rt.need == webhookKey) {
+		if rt.need == 0 || rt.need > loginCode || (rt.scope == "") != (rt.need == open || rt.need == webhookKey || rt.need == loginCode) {
 			return nil, fmt.Errorf("route %s %s does not say who may use it", rt.method, rt.pattern)
 		}
 		mux.Handle(rt.method+" "+rt.pattern, s.behind(rt))
 	}
+	mux.HandleFunc("GET "+pagePattern, s.page)
+	mux.HandleFunc("GET "+filesPattern, s.page)
 	mux.HandleFunc("/", s.unknown)
 	return mux, nil
 }

@@ -12,6 +12,9 @@ import (
 	"github.com/google/uuid"
 	"github.com/rs/zerolog"
 	"github.com/sourcegraph/conc"
+
+	"gorgone/store"
+	"gorgone/web/dashboard"
 )
 
 const (
@@ -32,6 +35,10 @@ type Server struct {
 	live     *hub
 	draining atomic.Bool
 	checked  checkup
+
+	dashboard *dashboard.Handler
+	overviews *coalescer[overview]
+	lists     *coalescer[store.List]
 }
 
 // New returns a server, or all faults of its configuration.
@@ -44,7 +51,16 @@ func New(config Config, parts Parts) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make an id for this start: %w", err)
 	}
-	s := &Server{config: config, parts: parts, log: parts.Log, live: newHub(boot.String(), config.MaxReaders)}
+	s := &Server{
+		config: config, parts: parts, log: parts.Log, live: newHub(boot.String(), config.MaxReaders),
+		overviews: newCoalescer[overview](), lists: newCoalescer[store.List](),
+	}
+	s.dashboard, err = dashboard.NewHandler(dashboard.Settings{
+		Version: config.Version, Local: parts.Local != nil, SupabaseURL: config.SupabaseURL, SupabaseKey: config.SupabaseKey,
+	})
+	if err != nil {
+		return nil, err
+	}
 	if s.mux, err = s.newMux(routes()); err != nil {
 		return nil, err
 	}

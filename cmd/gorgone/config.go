@@ -88,6 +88,7 @@ type webConfig struct {
 	Refreshers string        `envconfig:"GORGONE_WEB_REFRESH_ROLES" default:"super_admin,admin,operator,manager" desc:"roles whose users may have a tweet refreshed, comma separated"`
 
 	SupabaseURL    string `envconfig:"SUPABASE_URL" desc:"address of the Supabase project whose users may call: https://<ref>.supabase.co; empty: no users"`
+	SupabaseKey    string `envconfig:"SUPABASE_ANON_KEY" desc:"the project's publishable (anon) key, which is no secret: with it people log in to the dashboard by e-mail and password"`
 	SupabaseSecret secret `envconfig:"SUPABASE_JWT_SECRET" desc:"the project's shared secret, as long as it still signs sessions with that (HS256)"`
 
 	QStashCurrent secret `envconfig:"QSTASH_CURRENT_SIGNING_KEY" desc:"key that QStash signs with; empty: QStash may not call"`
@@ -261,6 +262,7 @@ func (c *config) validate() (faults []error) {
 	between("GORGONE_WEB_REFRESH_ALLOWANCE", c.Web.Allowance, 1, 100_000)
 	check((c.Web.QStashCurrent == "") == (c.Web.QStashNext == ""), "QSTASH_CURRENT_SIGNING_KEY and QSTASH_NEXT_SIGNING_KEY go together")
 	check(c.Web.QStashCurrent == "" || c.Web.PublicURL != "", "GORGONE_WEB_PUBLIC_URL is not set: without it nobody can tell whether QStash's signature is for us")
+	check(c.Web.SupabaseKey == "" || c.Web.SupabaseURL != "", "SUPABASE_URL is not set, and SUPABASE_ANON_KEY is")
 	check(c.Web.SupabaseSecret == "" || c.Web.SupabaseURL != "", "SUPABASE_URL is not set, and SUPABASE_JWT_SECRET is")
 	oneOf("GORGONE_LOG_LEVEL", c.Log.Level, "debug", "info", "warn", "error")
 	return faults

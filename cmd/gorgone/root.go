@@ -43,6 +43,7 @@ the rate limit and the price of a tweet look-up API.
 
 Start here:
   gorgone up                everything on this machine, with made-up tweets
+  gorgone dashboard         the address to see it in a browser
   gorgone stats             how the schedule is doing
   gorgone tweets            the tweets that move most, and their ids
   gorgone refresh ID        look one tweet up now
@@ -75,6 +76,7 @@ Exit codes: 0 done, 1 it failed, 2 bad usage or configuration, 3 not found,
 	})
 	root.PersistentFlags().StringVar(&a.dataDir, "data-dir", ".gorgone", "folder of gorgone up: where it keeps its data, and how other commands find it")
 	root.AddCommand(
+		newDashboard(a),
 		newUp(a), newDispatcher(a), newWorker(a), newWeb(a), newMigrate(a),
 		newTrack(a), newRefresh(a), newStats(a), newCost(a), newHistory(a), newTweets(a), newDue(a),
 		newProvider(a), newProbe(a), newDoctor(a), newDLQ(a), newHealth(a), newBench(a), newToken(a), newQStash(a), newVersion(a),

@@ -18,6 +18,7 @@ import (
 	"gorgone/internal/clock"
 	"gorgone/internal/postgres"
 	"gorgone/store"
+	"gorgone/web/auth"
 )
 
 // upOptions are the flags of gorgone up.
@@ -196,6 +197,8 @@ type house struct {
 	running   running
 	collector *collector // nil with a real provider
 	listener  net.Listener
+	local     *auth.Local // nil: others can reach the server
+	login     string      // URL of the dashboard, good for one login
 	setting   clock.Setting
 }
 
@@ -252,6 +255,9 @@ func (a *app) openHouse(ctx context.Context, o upOptions, fail context.CancelCau
 	}
 	open.add(func() { _ = h.listener.Close() })
 	h.running.WebURL = "http://" + h.listener.Addr().String()
+	if h.local, h.login, err = a.localLogin(h.listener.Addr(), h.running.WebURL); err != nil {
+		return h, err
+	}
 	h.running.DatabaseURL, h.running.NATSURL = string(a.cfg.Database.URL), string(a.cfg.Queue.URL)
 	return h, nil
 }
@@ -282,7 +288,7 @@ func (a *app) runHouse(ctx context.Context, h house, terminal bool) error {
 	if err != nil {
 		return err
 	}
-	s, err := a.newLocalServer(h.parts)
+	s, err := a.newLocalServer(h.parts, h.local)
 	if err != nil {
 		return err
 	}

@@ -29,6 +29,9 @@ func (a *app) greet(h house, o upOptions, terminal bool) {
 	fmt.Fprintf(w, "  data      %s (log: %s/gorgone.log)\n", a.dataDir, a.dataDir)
 	fmt.Fprintf(w, "  postgres  %s (password in %s/%s)\n", address(a.cfg.Database.URL), a.dataDir, runningFile)
 	fmt.Fprintf(w, "  nats      %s\n", address(a.cfg.Queue.URL))
+	if h.local != nil {
+		fmt.Fprintf(w, "  dashboard %s\n            (good for one login; gorgone dashboard prints another)\n", h.login)
+	}
 	fmt.Fprintf(w, "  http      %s (token: %s/%s)\n", h.running.WebURL, a.dataDir, localTokenFile)
 	if h.collector != nil {
 		fmt.Fprintf(w, "  provider  a double at %s with %d tweets; set TWITTER_API_KEY to ask the real one\n", a.cfg.Provider.URL, h.collector.population.Len())

@@ -24,9 +24,9 @@ func newWeb(a *app) *cobra.Command {
 	var listen string
 	cmd := &cobra.Command{
 		Use:   "web",
-		Short: "Serve HTTP: trigger, refresh, track, history, live events",
+		Short: "Serve HTTP: the dashboard, trigger, refresh, track, history, live events",
 		Long: `Serve the HTTP routes that the web application, QStash and people use;
-docs/http-api.md shows each. Start as many as you like behind a load balancer.
+docs/http-api.md shows each; the dashboard is at /. Start as many as you like behind a load balancer.
 
 Nobody may call unless it is configured who: services by GORGONE_WEB_TOKENS
 (gorgone token new makes one), QStash by its signing keys, users by
@@ -45,7 +45,7 @@ answer.`,
 			}
 			defer l.Close()
 			return a.runRole(cmd.Context(), "web", func(ctx context.Context, p parts) error {
-				s, err := a.newServer(p, a.knownTokens(), a.webhookKey())
+				s, err := a.newServer(p, nil, a.knownTokens(), a.webhookKey())
 				if err != nil {
 					return err
 				}
@@ -100,8 +100,9 @@ func (s server) run(ctx context.Context, l net.Listener) error {
 	return s.Serve(ctx, l)
 }
 
-// newServer builds the server. tokens are entries of services that may call.
-func (a *app) newServer(p parts, tokens []string, webhookKey string) (server, error) {
+// newServer builds the server. local may be nil; tokens are entries of services
+// that may call.
+func (a *app) newServer(p parts, local *auth.Local, tokens []string, webhookKey string) (server, error) {
 	cfg := a.cfg.Web
 	var faults []error
 	fault := func(err error) {
@@ -126,13 +127,14 @@ func (a *app) newServer(p parts, tokens []string, webhookKey string) (server, er
 	if err := errors.Join(faults...); err != nil {
 		return server{}, usageError("%w", err)
 	}
-	guard := auth.NewGuard(auth.GuardConfig{QStash: qstash, Tokens: services, Users: users, Proxies: proxies, Log: a.log})
+	guard := auth.NewGuard(auth.GuardConfig{QStash: qstash, Tokens: services, Users: users, Local: local, Proxies: proxies, Log: a.log})
 	s, err := web.New(web.Config{
 		Version: versionString(), Origins: list(cfg.Origins), WebhookKey: webhookKey, Grace: a.cfg.Worker.Grace,
 		UserLimits: store.Limits{Cooldown: cfg.Cooldown, Allowance: cfg.Allowance}, UserForce: cfg.Force,
 		Tracer: p.tracer, OnRequest: a.metrics.Requested,
+		SupabaseURL: cfg.SupabaseURL, SupabaseKey: cfg.SupabaseKey,
 	}, web.Parts{
-		Guard: guard, Access: access, Proxies: proxies,
+		Guard: guard, Access: access, Local: local, Proxies: proxies,
 		Dispatcher: a.newDispatcher(p), Triggers: p.store, Requests: p.store, Tweets: p.store, Tracker: p.store, Pruner: p.store,
 		Queue: p.queue, Connection: p.conn, Calls: p.pace, Clock: p.clock,
 		DecodePush: decodePush, Checks: checks(p), Log: a.log,
@@ -260,8 +262,8 @@ func (a *app) localSecret(name string) (string, error) {
 }
 
 // newLocalServer builds the server of gorgone up, which also knows the token in
-// the data folder.
-func (a *app) newLocalServer(p parts) (server, error) {
+// the data folder, and the local login, if there is one.
+func (a *app) newLocalServer(p parts, local *auth.Local) (server, error) {
 	token, err := a.localSecret(localTokenFile)
 	if err != nil {
 		return server{}, err
@@ -276,5 +278,5 @@ func (a *app) newLocalServer(p parts) (server, error) {
 			return server{}, err
 		}
 	}
-	return a.newServer(p, append(a.knownTokens(), entry), push)
+	return a.newServer(p, local, append(a.knownTokens(), entry), push)
 }

@@ -15,11 +15,12 @@ const (
 	ScopeTrack    Scope = "track"    // add tweets
 	ScopeRead     Scope = "read"     // see counters, history, statistics and events
 	ScopeRefresh  Scope = "refresh"  // have one tweet looked up now
+	ScopeOperate  Scope = "operate"  // see dead letters, and retry or drop them
 )
 
 // Scopes returns all scopes there are.
 func Scopes() []Scope {
-	return []Scope{ScopeDispatch, ScopeTrack, ScopeRead, ScopeRefresh}
+	return []Scope{ScopeDispatch, ScopeTrack, ScopeRead, ScopeRefresh, ScopeOperate}
 }
 
 // Kind says how a caller proved who it is.
@@ -30,6 +31,7 @@ const (
 	KindQStash  Kind = "qstash"
 	KindService Kind = "service"
 	KindUser    Kind = "user"
+	KindLocal   Kind = "local" // a session of the local login; it may do everything
 )
 
 // Principal is a caller that proved who it is.

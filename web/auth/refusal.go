@@ -29,6 +29,10 @@ const (
 	ReasonAnonymous   Reason = "anonymous"        // an anonymous session
 	ReasonRole        Reason = "wrong_role"       // a token that is not a signed-in user's
 	ReasonToken       Reason = "unknown_token"    // no service has this token
+	ReasonCode        Reason = "unknown_code"     // not a code of the local login, or one that was used
+	ReasonSession     Reason = "unknown_session"  // a session of the local login that is over, or never was
+	ReasonOrigin      Reason = "other_origin"     // a page of another site sent a session's cookie
+	ReasonHost        Reason = "other_host"       // a session under another name than this machine's own
 	ReasonScope       Reason = "not_permitted"    // known, but may not do this
 	ReasonForeignZone Reason = "no_such_zone"     // no such zone, or not for this user
 	ReasonTooMany     Reason = "too_many_refused" // refused too often from this address

@@ -25,8 +25,8 @@ type ZoneReader interface {
 //
 // A user may read in every zone that may be entered at all (see
 // [store.Store.UserZones]), and refresh there when the user's role is one of the
-// refreshers. Users may neither dispatch nor track. Services may do what their
-// scopes say, in every zone.
+// refreshers. Administrators may operate. Users may neither dispatch nor track.
+// Services may do what their scopes say, in every zone.
 type ZoneAccess struct {
 	zones      ZoneReader
 	refreshers []store.Role
@@ -97,6 +97,9 @@ func (a *ZoneAccess) may(role store.Role, scope Scope) bool {
 		return true
 	case ScopeRefresh:
 		return slices.Contains(a.refreshers, role)
+	case ScopeOperate:
+		// Dead letters are of all zones, so whoever sees them must see all zones.
+		return role == store.RoleSuperAdmin || role == store.RoleAdmin
 	case ScopeDispatch, ScopeTrack:
 	}
 	return false

@@ -1,0 +1,252 @@
+// How everything is doing, at a glance.
+
+import { call, explain, hasRoute } from "../api.js";
+import { Chart } from "../chart.js";
+import { ago, relative, setClock } from "../clock.js";
+import { empty, fill, h, write } from "../dom.js";
+import { change, compact, count, decimal, duration, percent, tierName } from "../format.js";
+import { live } from "../live.js";
+import { costCard } from "./cost.js";
+
+const readEvery = 5000; // ms, and sooner when something happened
+const feedLines = 8;
+
+const goals = { success: 0.99, error: 0.01, batch: 30 };
+
+/** @param {import("../app.js").Visit} v */
+export async function showOverview(v) {
+  const card = cards();
+  const chart = new Chart({ height: 200, label: "Tweets looked up a second, over the last five minutes", legend: true });
+  const pause = h("div", { class: "banner", role: "alert", hidden: true });
+  const stale = h("div", { class: "banner quiet", hidden: true });
+  const tiers = h("div", {});
+  const workers = h("div", {});
+  const queue = h("dl", { class: "facts" });
+  const feed = h("ul", { class: "feed" });
+  const cost = hasRoute("/api/twitter/cost") ? costCard() : null;
+  fill(v.root,
+    h("h1", {}, "Overview"), pause, stale,
+    h("div", { class: "cards" }, ...card.all, cost?.root ?? null),
+    h("div", { class: "columns" },
+      h("section", { class: "card wide" }, h("h2", {}, "Throughput"), h("p", { class: "muted" }, "Tweets a second, over the last five minutes"), chart.root),
+      h("section", { class: "card" }, h("h2", {}, "Tiers"), h("p", { class: "muted" }, "By how often a tweet is looked at"), tiers),
+      h("section", { class: "card wide" }, h("h2", {}, "Processes"), workers),
+      h("section", { class: "card" }, h("h2", {}, "Queue"), queue),
+      h("section", { class: "card wide" }, h("h2", {}, "Just seen"), feed)));
+  drawFeed(feed, []);
+  v.ended.addEventListener("abort", () => chart.destroy());
+
+  let reading = false;
+  let last = 0;
+  const read = async () => {
+    if (reading || document.hidden) return;
+    reading = true;
+    try {
+      const { data } = await call("/api/twitter/overview", { signal: v.ended });
+      if (v.ended.aborted) return;
+      last = Date.now();
+      stale.hidden = true;
+      setClock(data.clock);
+      card.show(data);
+      drawPause(pause, data.tracking);
+      drawChart(chart, data.recent);
+      drawTiers(tiers, data.tracking);
+      drawWorkers(workers, data.replicas);
+      drawQueue(queue, data.tracking.queue, v.me.may.operate);
+      await cost?.read(v.ended);
+    } finally {
+      reading = false;
+    }
+  };
+  const again = () => read().catch((err) => {
+    if (v.ended.aborted || err.status === 401) return;
+    stale.hidden = false;
+    stale.textContent = `${explain(err)} These numbers are of ${relative(last, Date.now())}.`;
+  });
+  await read();
+
+  const timer = setInterval(again, readEvery);
+  /** @type {any[]} */
+  const lines = [];
+  let soon = 0;
+  const offs = [
+    live.on("update", (batch) => {
+      for (const t of batch.tweets) lines.unshift({ ...t, zone: v.me.zones.find((z) => z.id === batch.zone_id)?.name ?? "" });
+      lines.length = Math.min(lines.length, feedLines);
+      drawFeed(feed, lines);
+      if (!soon) soon = window.setTimeout(() => { soon = 0; again(); }, 2000);
+    }),
+    live.on("reset", again),
+  ];
+  document.addEventListener("visibilitychange", again);
+  v.ended.addEventListener("abort", () => {
+    clearInterval(timer);
+    clearTimeout(soon);
+    document.removeEventListener("visibilitychange", again);
+    offs.forEach((off) => off());
+  });
+}
+
+function cards() {
+  const backlog = card("Backlog", "tweets due now");
+  const late = card("Lateness", "of the tweet that waits longest");
+  const success = card("Success rate", "");
+  const errors = card("Error rate", "");
+  const batch = card("Batch latency", "");
+  const dead = card("Dead letters", "");
+  return {
+    all: [backlog, late, success, errors, batch, dead].map((c) => c.root),
+    /** @param {any} data */
+    show(data) {
+      const { tracking: t, recent: r } = data;
+      backlog.set(count(t.next_batch_size), `due now, ${count(t.claimed)} in work`);
+      late.set(duration(t.lateness_seconds), t.next_batch_size + t.claimed === 0 ? nextDue(t) : "of the tweet that waits longest");
+      success.set(percent(r.success_rate), `${compact(r.found + r.missing)} of ${compact(r.found + r.missing + r.unresolved)} tweets answered`);
+      success.judge(r.success_rate, r.success_rate >= goals.success, "goal: 99% or more");
+      errors.set(percent(r.error_rate), `${compact(r.failed_calls)} of ${compact(r.calls)} calls failed`);
+      errors.judge(r.error_rate, r.error_rate < goals.error, "goal: under 1%");
+      batch.set(r.batches ? duration(r.batch_seconds95) : "–", r.batches ? `95 in 100 batches; longest ${duration(r.batch_seconds_max)}` : "no batch in five minutes");
+      batch.judge(r.batches || null, r.batch_seconds95 < goals.batch, "goal: under 30 s");
+      const n = t.queue?.dead_letters;
+      dead.set(count(n), n ? "messages that could not be handled" : "nothing to look after");
+      dead.judge(n, n === 0, n ? "needs a look" : "");
+    },
+  };
+}
+
+/** @param {any} t */
+function nextDue(t) {
+  const next = t.next_batch_due ? ago(t.next_batch_due) : null;
+  return next ? ["nothing is due; next ", next] : "nothing is due";
+}
+
+/**
+ * A number with what it is, and whether it is as it should be.
+ * @param {string} name
+ * @param {string} note
+ */
+function card(name, note) {
+  const value = h("p", { class: "number" });
+  const under = h("p", { class: "note" }, note);
+  const mark = h("p", { class: "mark", hidden: true });
+  return {
+    root: h("section", { class: "card figure", "data-figure": name }, h("h2", {}, name), value, under, mark),
+    /**
+     * @param {string} text
+     * @param {import("../dom.js").Child | import("../dom.js").Child[]} below
+     */
+    set(text, below) {
+      write(value, text);
+      fill(under, below);
+    },
+    /**
+     * @param {any} known nothing is said while it is null
+     * @param {boolean} good
+     * @param {string} goal
+     */
+    judge(known, good, goal) {
+      mark.hidden = known === null || known === undefined || goal === "";
+      mark.className = `mark ${good ? "good" : "bad"}`;
+      fill(mark, h("span", { "aria-hidden": "true" }, good ? "✓" : "▲"), h("span", {}, good ? goal : `missed, ${goal}`.replace("missed, needs", "needs")));
+    },
+  };
+}
+
+/**
+ * @param {HTMLElement} el
+ * @param {any} t
+ */
+function drawPause(el, t) {
+  el.hidden = !t.paused_until;
+  if (t.paused_until) fill(el, h("strong", {}, "Calls are paused"), ` ${t.pause_reason || ""}; they go on `, ago(t.paused_until, { real: true }), ".");
+}
+
+/**
+ * @param {Chart} chart
+ * @param {any} r
+ */
+function drawChart(chart, r) {
+  const now = Date.now() / 1000;
+  const width = r.seconds / Math.max(r.steps.length, 1);
+  // The last step has only begun.
+  const steps = r.steps.slice(0, -1);
+  const times = steps.map((/** @type {any} */ s) => Math.round(now - s.seconds_ago));
+  const rate = (/** @type {(s: any) => number} */ f) => steps.map((/** @type {any} */ s) => f(s) / width);
+  chart.set(times, [
+    { key: "found", label: "Answered", colour: 1, values: rate((s) => s.found), area: true, format: (n) => decimal(n) },
+    { key: "failed", label: "Missing or failed", colour: 4, values: rate((s) => s.missing + s.unresolved), format: (n) => decimal(n) },
+    { key: "calls", label: "Calls", colour: 3, values: rate((s) => s.calls), format: (n) => decimal(n) },
+  ]);
+}
+
+/**
+ * @param {HTMLElement} el
+ * @param {any} t
+ */
+function drawTiers(el, t) {
+  const all = ["ultra_hot", "hot", "warm", "cold"].map((tier) => ({ tier, n: t[tier] }));
+  if (t.total === 0) {
+    fill(el, empty("Nothing is tracked yet", "Tweets appear here when they are collected, or by “gorgone track”."));
+    return;
+  }
+  const bar = h("div", { class: "tier-bar", "aria-hidden": "true" }, ...all.filter((a) => a.n > 0).map((a) => {
+    const part = h("div", { class: `tier-part ${a.tier}` });
+    part.style.flexGrow = String(a.n);
+    return part;
+  }));
+  fill(el, bar, h("ul", { class: "tier-list" }, ...all.map((a) => h("li", {},
+    h("a", { href: `#/tweets?tier=${a.tier}` }, h("span", { class: `tier-key ${a.tier}`, "aria-hidden": "true" }), tierName(a.tier)),
+    h("span", { class: "tier-count" }, count(a.n)), h("span", { class: "muted" }, percent(a.n / t.total))))),
+  h("dl", { class: "facts" },
+    ...fact("Backing off after a failure", count(t.failing)), ...fact("Missing at the last look", count(t.missing)), ...fact("In zones that are off", count(t.parked))));
+}
+
+/**
+ * @param {string} name
+ * @param {import("../dom.js").Child} value
+ */
+const fact = (name, value) => [h("dt", {}, name), h("dd", {}, value)];
+
+/**
+ * @param {HTMLElement} el
+ * @param {any[] | null} replicas
+ */
+function drawWorkers(el, replicas) {
+  if (!replicas) return void fill(el, empty("The queue can not be reached", "So nobody can tell which processes are there."));
+  if (replicas.length === 0) return void fill(el, empty("Nobody answered", "Start a dispatcher and a worker."));
+  const noWorker = !replicas.some((r) => r.roles.includes("worker"));
+  fill(el, noWorker ? h("p", { class: "banner" }, "No worker answers: nothing is looked up.") : null,
+    h("div", { class: "scroll" }, h("table", {},
+      h("thead", {}, h("tr", {}, ...["Role", "Host", "Version", "Up since", "In work", "Answered"].map((n, i) => h("th", { scope: "col", class: i > 3 ? "right" : "" }, n)))),
+      h("tbody", {}, ...replicas.map((r) => h("tr", {},
+        h("td", {}, h("span", { class: "ok-dot", "aria-hidden": "true" }), r.roles.join(", ")), h("td", {}, r.host), h("td", {}, h("code", {}, r.version)),
+        h("td", {}, ago(r.since, { real: true })), h("td", { class: "right" }, count(r.in_work)), h("td", { class: "right" }, count(r.done))))))));
+}
+
+/**
+ * @param {HTMLElement} el
+ * @param {any} q
+ * @param {boolean} operate
+ */
+function drawQueue(el, q, operate) {
+  if (!q) return void fill(el, h("dt", {}, "The queue can not be reached"));
+  const dead = operate ? h("a", { href: "#/dead-letters" }, count(q.dead_letters)) : count(q.dead_letters);
+  fill(el,
+    ...fact("Batches waiting", count(q.batches.waiting)), ...fact("Batches in work", count(q.batches.in_hand)),
+    ...fact("Refreshes waiting", count(q.refreshes.waiting)), ...fact("Refreshes in work", count(q.refreshes.in_hand)),
+    ...fact("Dead letters", dead));
+}
+
+/**
+ * @param {HTMLElement} el
+ * @param {any[]} tweets
+ */
+function drawFeed(el, tweets) {
+  if (tweets.length === 0) return void fill(el, h("li", { class: "muted" }, "Nothing yet. Tweets appear here as they are looked at."));
+  fill(el, ...tweets.map((t) => h("li", {},
+    h("a", { href: `#/tweets/${t.tweet_id}` }, `Tweet ${t.twitter_tweet_id}`), h("span", { class: "muted" }, t.zone),
+    h("span", { class: `tier ${t.tier}` }, tierName(t.tier)),
+    h("span", {}, `${count(t.metrics.total_engagement)} engagements`),
+    t.engagement_velocity === null ? null : h("span", { class: "muted" }, `${change(Math.round(t.engagement_velocity))} an hour`),
+    ago(t.last_updated))));
+}
