@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	cryptorand "crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -68,6 +69,7 @@ type engine struct {
 	stop       func() // stops the server and waits for it
 
 	service string // token that may do everything
+	local   *auth.Local
 }
 
 type options struct {
@@ -159,13 +161,19 @@ func (e *engine) startServer(o options) {
 	access, err := auth.NewZoneAccess(e.store, nil)
 	must(e.t, err)
 	log := zerolog.New(e.log).Level(zerolog.InfoLevel) // as gorgone web does
+	var lc net.ListenConfig
+	listener, err := lc.Listen(e.t.Context(), "tcp", "127.0.0.1:0")
+	must(e.t, err)
+	e.url = "http://" + listener.Addr().String()
+	e.local, err = auth.NewLocal(listener.Addr(), cryptorand.Reader, time.Now)
+	must(e.t, err)
 	config := web.Config{Version: "test", WebhookKey: webhookKey, Origins: []string{"https://app.example.com"}, Grace: 2 * time.Second}
 	if o.config != nil {
 		o.config(&config)
 	}
 	parts := web.Parts{
-		Guard:  auth.NewGuard(auth.GuardConfig{QStash: qstash, Tokens: known, Users: users, Log: log}),
-		Access: access,
+		Guard:  auth.NewGuard(auth.GuardConfig{QStash: qstash, Tokens: known, Users: users, Local: e.local, Log: log}),
+		Access: access, Local: e.local,
 		Dispatcher: dispatcher.New(dispatcher.Config{
 			Every: time.Second, BatchTweets: 100, Window: dispatcher.Window{Lease: e.queue.Lease(), First: 5000},
 		}, e.store, e.queue, openGate{}, e.clock, zerolog.Nop()),
@@ -188,10 +196,6 @@ func (e *engine) startServer(o options) {
 	}
 	s, err := web.New(config, parts)
 	must(e.t, err)
-	var lc net.ListenConfig
-	listener, err := lc.Listen(e.t.Context(), "tcp", "127.0.0.1:0")
-	must(e.t, err)
-	e.url = "http://" + listener.Addr().String()
 	if o.listener != nil {
 		listener = o.listener(listener)
 	}

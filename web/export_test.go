@@ -1,5 +1,10 @@
 package web
 
+import (
+	"context"
+	"time"
+)
+
 // Route is a line of the table, for tests that walk it.
 type Route struct {
 	Method, Pattern string
@@ -19,3 +24,28 @@ const MaxPerUser = maxPerUser
 
 // Description is the OpenAPI document.
 func Description() []byte { return description }
+
+// Coalescer is a coalescer whose clock is moved by hand.
+type Coalescer struct {
+	*coalescer[int]
+
+	at time.Time
+}
+
+// NewCoalescer returns one.
+func NewCoalescer() *Coalescer {
+	c := &Coalescer{newCoalescer[int](), time.Unix(0, 0)}
+	c.now = func() time.Time { return c.at }
+	return c
+}
+
+// Get asks.
+func (c *Coalescer) Get(ctx context.Context, question string, find func(context.Context) (int, error)) (int, error) {
+	return c.get(ctx, question, find)
+}
+
+// Advance moves the clock.
+func (c *Coalescer) Advance(d time.Duration) { c.at = c.at.Add(d) }
+
+// Held is how many answers are held.
+func (c *Coalescer) Held() int { return len(c.kept) }

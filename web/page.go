@@ -6,7 +6,7 @@ import "net/http"
 // Whatever else is asked for is unknown.
 func (s *Server) page(w http.ResponseWriter, r *http.Request) {
 	if !s.dashboard.Has(r.URL.Path) {
-		s.unknown(w, r)
+		s.fail(w, r, noSuchRoute())
 		return
 	}
 	noteOf(r.Context()).route = "GET " + pagePattern

@@ -89,9 +89,13 @@ func (s *Server) unknown(w http.ResponseWriter, r *http.Request) {
 			w.Header().Add("Allow", method)
 		}
 	}
-	f := &failure{status: http.StatusNotFound, code: "not_found", message: "there is no such route; /openapi.json lists them"}
+	f := noSuchRoute()
 	if w.Header().Get("Allow") != "" {
 		f = &failure{status: http.StatusMethodNotAllowed, code: "method", message: "this route does not take " + r.Method}
 	}
 	s.fail(w, r, f)
+}
+
+func noSuchRoute() *failure {
+	return &failure{status: http.StatusNotFound, code: "not_found", message: "there is no such route; /openapi.json lists them"}
 }

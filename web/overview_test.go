@@ -1,0 +1,170 @@
+package web_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/sourcegraph/conc"
+
+	"gorgone/queue"
+	"gorgone/store"
+	"gorgone/web"
+)
+
+type overviewAnswer struct {
+	Data struct {
+		Tracking struct{ Total int }
+		Recent   struct {
+			Found       int
+			Calls       int
+			SuccessRate *float64 `json:"success_rate"`
+			ErrorRate   *float64 `json:"error_rate"`
+			Steps       []struct{ Found int }
+		}
+		Replicas []struct {
+			ID     string
+			Roles  []string
+			InWork int `json:"in_work"`
+		}
+	}
+}
+
+func TestOverview(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t, options{tweets: 30, workers: 1})
+	leave, err := e.queue.Attend(func() queue.Replica { return queue.Replica{ID: "a", Roles: []string{"worker"}, InWork: 2} })
+	must(t, err)
+	defer leave()
+	e.ok(200, "POST", updatePath+"?wait=20s", e.service, `{"limit": 100}`)
+	var view overviewAnswer
+	e.ok(200, "GET", "/api/twitter/overview", e.service, "").into(t, &view)
+	d := view.Data
+	if d.Tracking.Total != 30 || d.Recent.Found != 30 || d.Recent.Calls == 0 || len(d.Recent.Steps) != 30 {
+		t.Errorf("%+v", d)
+	}
+	if d.Recent.SuccessRate == nil || *d.Recent.SuccessRate != 1 || d.Recent.ErrorRate == nil || *d.Recent.ErrorRate != 0 {
+		t.Errorf("success %v, errors %v", d.Recent.SuccessRate, d.Recent.ErrorRate)
+	}
+	found := 0
+	for _, s := range d.Recent.Steps {
+		found += s.Found
+	}
+	if found != 30 {
+		t.Errorf("%d tweets in the steps", found)
+	}
+	if len(d.Replicas) != 1 || d.Replicas[0].ID != "a" || d.Replicas[0].InWork != 2 {
+		t.Errorf("replicas %+v", d.Replicas)
+	}
+	_, manager := e.user("manager", true)
+	e.ok(200, "GET", "/api/twitter/overview", manager, "")
+}
+
+// TestOverviewWithoutQueue: what the database knows is shown all the same.
+func TestOverviewWithoutQueue(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t, options{tweets: 3})
+	e.conn.Close()
+	var view overviewAnswer
+	e.ok(200, "GET", "/api/twitter/overview", e.service, "").into(t, &view)
+	if view.Data.Tracking.Total != 3 || view.Data.Replicas != nil || view.Data.Recent.SuccessRate != nil {
+		t.Errorf("%+v", view.Data)
+	}
+}
+
+type listAnswer struct {
+	Matching int
+	Data     []struct {
+		TweetID uuid.UUID `json:"tweet_id"`
+		ZoneID  uuid.UUID `json:"zone_id"`
+		Text    string
+	}
+}
+
+func TestTweetList(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t, options{tweets: 12})
+	other, err := e.store.CreateZone(t.Context(), store.Zone{Name: "other"})
+	must(t, err)
+	_, err = e.store.Track(t.Context(), other.ID, []store.NewTweet{{TweetID: "1981517640000000000", CreatedAt: e.clock.Now(), Text: "of <script>another</script> zone"}})
+	must(t, err)
+	list := func(token, query string) (l listAnswer) {
+		t.Helper()
+		e.ok(200, "GET", "/api/twitter/tweets?"+query, token, "").into(t, &l)
+		return l
+	}
+	if l := list(e.service, "limit=5&offset=10"); l.Matching != 13 || len(l.Data) != 3 {
+		t.Errorf("third page: %d of %d", len(l.Data), l.Matching)
+	}
+	if l := list(e.service, "q="+url.QueryEscape("<SCRIPT>")); l.Matching != 1 || l.Data[0].Text != "of <script>another</script> zone" {
+		t.Errorf("searched: %+v", l)
+	}
+	_, own := e.user("manager", true)
+	_, stranger := e.user("manager", false)
+	if l := list(own, ""); l.Matching != 13 { // both zones are of the same client
+		t.Errorf("own zones: %d tweets", l.Matching)
+	}
+	if l := list(stranger, ""); l.Matching != 0 || len(l.Data) != 0 {
+		t.Errorf("a stranger sees %d tweets", l.Matching)
+	}
+	e.ok(404, "GET", "/api/twitter/tweets?zone="+e.zone.String(), stranger, "")
+	for _, bad := range []string{"by=name", "tier=lukewarm", "limit=0", "limit=201", "offset=-1", "zone=x", "q=%00", "q=" + url.QueryEscape(string(make([]byte, 300)))} {
+		e.ok(400, "GET", "/api/twitter/tweets?"+bad, e.service, "")
+	}
+}
+
+// TestCoalescing: many who ask at once cost one reading, and an error is not kept.
+func TestCoalescing(t *testing.T) {
+	t.Parallel()
+	var calls atomic.Int32
+	release := make(chan struct{})
+	find := func(context.Context) (int, error) {
+		<-release
+		return int(calls.Add(1)), nil
+	}
+	c := web.NewCoalescer()
+	ctx, leave := context.WithCancel(t.Context())
+	var asking conc.WaitGroup
+	for i := range 20 {
+		asking.Go(func() {
+			who := t.Context()
+			if i == 0 {
+				who = ctx
+			}
+			n, err := c.Get(who, "q", find)
+			if i > 0 && (n != 1 || err != nil) {
+				t.Errorf("%d %v", n, err)
+			}
+		})
+	}
+	leave() // the others get their answer all the same
+	close(release)
+	asking.Wait()
+	if n, err := c.Get(t.Context(), "q", find); n != 1 || err != nil {
+		t.Errorf("%d %v", n, err)
+	}
+	broken := errors.New("broken")
+	if _, err := c.Get(t.Context(), "other", func(context.Context) (int, error) { return 0, broken }); !errors.Is(err, broken) {
+		t.Error(err)
+	}
+	if n, err := c.Get(t.Context(), "other", find); n != 2 || err != nil {
+		t.Errorf("after an error: %d %v", n, err)
+	}
+	c.Advance(3 * time.Second)
+	if n, err := c.Get(t.Context(), "q", find); n != 3 || err != nil {
+		t.Errorf("when it is old: %d %v", n, err)
+	}
+	for i := range 200 {
+		if _, err := c.Get(t.Context(), fmt.Sprint(i), find); err != nil {
+			t.Error(err)
+		}
+	}
+	if n := c.Held(); n > 64 {
+		t.Errorf("%d answers are held", n)
+	}
+}
