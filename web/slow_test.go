@@ -62,6 +62,7 @@ type wallClock struct{}
 func (wallClock) Now() time.Time                       { return time.Now() }
 func (wallClock) Database() time.Time                  { return time.Now() }
 func (wallClock) Engine(d time.Duration) time.Duration { return d }
+func (wallClock) Real(d time.Duration) time.Duration   { return d }
 
 // TestSlowBody has callers who send, or take, everything very slowly, and a clock
 // that does not keep the test waiting: each is cut off in its time.
