@@ -39,6 +39,7 @@ const (
 	CauseLate        Cause = "late"          // no call was possible before the deadline
 	CauseDatabase    Cause = "database"      // the answer could not be written
 	CauseProvider    Cause = "provider"      // any other fault of the look-up
+	CauseOutage      Cause = "outage"        // the provider fails again and again, so that it is left alone for a while
 )
 
 // Done is the result of a refresh, for whoever waits for it.

@@ -36,7 +36,9 @@ const (
 type paceState struct {
 	All    time.Time // from when on the next call is free
 	Batch  time.Time // from when on the next batch call is, if All allows it too
-	Factor float64   // part of the set rate in force, in (0,1]
+	Factor float64   // part of the set rate in force, in (0,1]; see aimd.go
+
+	recovery
 }
 
 // paceLimits are the numbers that follow from a [PaceConfig].
@@ -46,6 +48,8 @@ type paceLimits struct {
 	run           int           // most calls reserved at once
 	grace         time.Duration // how long after its slot a call may start
 	credit        time.Duration // how far back a reservation may begin, so that asking late costs no slot
+	streak        int           // calls without a refusal after which the rate in force rises
+	probe         time.Duration // how long the one call after a pause may take to be answered
 }
 
 func newPaceLimits(rate, reserve, margin float64) paceLimits {
@@ -61,6 +65,8 @@ func newPaceLimits(rate, reserve, margin float64) paceLimits {
 	}
 	l.run = max(1, int(runTime/l.interval))
 	l.credit = l.grace / 2
+	l.streak = max(leastStreak, int(math.Ceil(rate*streakTime.Seconds())))
+	l.probe = defaultProbeTime
 	return l
 }
 
@@ -96,27 +102,32 @@ func (l paceLimits) earliest(s paceState, lane Lane) time.Time {
 	if lane == LaneBatch && s.Batch.After(free) {
 		free = s.Batch
 	}
-	return free.Add(-l.ahead(lane))
+	return later(later(free.Add(-l.ahead(lane)), s.Hold), s.Probe)
 }
 
 // reserve takes the next slots, at most want and at most one run of them: n slots
 // from first, an interval apart. Call it when now is not before earliest.
 func (l paceLimits) reserve(s paceState, lane Lane, now time.Time, want int) (next paceState, first time.Time, n int) {
 	n = min(want, l.run)
-	oldest := now.Add(-l.credit)
+	oldest := later(now.Add(-l.credit), s.Hold)
 	first = later(s.All, oldest)
 	next = s
+	if !s.Hold.IsZero() {
+		n = 1
+		next.Probe = first.Add(l.probe)
+	}
 	next.All = first.Add(time.Duration(n) * l.interval)
 	if lane == LaneBatch {
 		next.Batch = later(s.Batch, oldest).Add(time.Duration(n) * l.batchInterval)
 	}
-	return next, first, n
+	return next.clean(n, l), first, n
 }
 
 // plausible reports whether the state can have been written by a replica whose
 // clock is right.
 func (l paceLimits) plausible(s paceState, now time.Time) bool {
-	limit := now.Add(farAhead + farIntervals*l.batchInterval*time.Duration(l.run))
+	slowest := l.at(s.Factor * l.rampFloor())
+	limit := now.Add(farAhead + farIntervals*slowest.batchInterval*time.Duration(l.run))
 	return !s.All.After(limit) && !s.Batch.After(limit)
 }
 
@@ -134,11 +145,20 @@ type paceEntry struct {
 	All    int64   `json:"all_us"`
 	Batch  int64   `json:"batch_us"`
 	Factor float64 `json:"factor"`
+
+	Hold    int64 `json:"hold_us,omitempty"`
+	Probe   int64 `json:"probe_us,omitempty"`
+	Resumed int64 `json:"resumed_us,omitempty"`
+	Episode int64 `json:"episode,omitempty"`
+	Clean   int   `json:"clean,omitempty"`
 }
 
 func (s paceState) encode() []byte {
 	// Rounded up: a slot must not move forward.
-	body, err := json.Marshal(paceEntry{V: schemaVersion, All: ceilMicro(s.All), Batch: ceilMicro(s.Batch), Factor: s.Factor})
+	body, err := json.Marshal(paceEntry{
+		V: schemaVersion, All: ceilMicro(s.All), Batch: ceilMicro(s.Batch), Factor: s.Factor,
+		Hold: orNoMicro(s.Hold), Probe: orNoMicro(s.Probe), Resumed: orNoMicro(s.Resumed), Episode: s.Episode, Clean: s.Clean,
+	})
 	if err != nil {
 		panic(err) // numbers only; the factor is finite
 	}
@@ -155,5 +175,23 @@ func decodePaceState(body []byte) (paceState, error) {
 	if !(e.Factor > 0 && e.Factor <= 1) {
 		return paceState{}, fmt.Errorf("decode the shared pace: factor %v is not in (0,1]", e.Factor)
 	}
-	return paceState{All: time.UnixMicro(e.All).UTC(), Batch: time.UnixMicro(e.Batch).UTC(), Factor: e.Factor}, nil
+	return paceState{
+		All: time.UnixMicro(e.All).UTC(), Batch: time.UnixMicro(e.Batch).UTC(), Factor: e.Factor,
+		recovery: recovery{Hold: orNoTime(e.Hold), Probe: orNoTime(e.Probe), Resumed: orNoTime(e.Resumed), Episode: e.Episode, Clean: e.Clean},
+	}, nil
+}
+
+// orNoMicro is ceilMicro, and 0 for no time.
+func orNoMicro(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return ceilMicro(t)
+}
+
+func orNoTime(us int64) time.Time {
+	if us == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(us).UTC()
 }

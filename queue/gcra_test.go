@@ -33,6 +33,7 @@ func TestPaceLimits(t *testing.T) {
 			for _, d := range []*time.Duration{&got.interval, &got.batchInterval, &got.grace, &got.credit} {
 				*d = d.Round(100 * time.Microsecond)
 			}
+			got.streak, got.probe = 0, 0
 			if got != c.want {
 				t.Errorf("got %+v, want %+v", got, c.want)
 			}

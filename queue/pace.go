@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
 	"github.com/rs/zerolog"
 	"github.com/sourcegraph/conc"
 )
@@ -24,6 +23,7 @@ type PaceConfig struct {
 	RefreshReserve float64        // share of the rate that batches leave to refreshes, below 1. Defaults to 0.1; -1: none
 	Margin         float64        // share of the rate left unused, for jitter on the way: 0.01 to 0.5. Defaults to 0.03
 	Random         func() float64 // uniform in [0,1). Defaults to math/rand/v2
+	ProbeTime      time.Duration  // how long the one call after a pause may take to be answered. Defaults to 10 s
 	OnGrant        func(Grant)    // told of every call that is let go, by the goroutine that waited; may be nil
 }
 
@@ -40,6 +40,7 @@ func (c PaceConfig) withDefaults() PaceConfig {
 		c.RefreshReserve = 0
 	}
 	c.Margin = cmp.Or(c.Margin, 0.03)
+	c.ProbeTime = cmp.Or(c.ProbeTime, defaultProbeTime)
 	if c.Random == nil {
 		c.Random = rand.Float64
 	}
@@ -83,8 +84,11 @@ type Pace struct {
 	stats  paceCounters
 	lanes  map[Lane]*PaceLane
 
-	pauses jetstream.KeyValue
+	pauses *sharedEntry
 	pause  atomic.Pointer[pause]
+
+	probe     atomic.Pointer[time.Time] // slot of the call that this replica makes first after a pause; nil: none
+	probeLost atomic.Bool               // that slot was not used
 
 	cancel  context.CancelFunc
 	watcher conc.WaitGroup
@@ -100,6 +104,7 @@ func NewPace(ctx context.Context, q *Queue, cfg PaceConfig, clock Clock) (*Pace,
 	p := &Pace{q: q, log: q.log, cfg: cfg, clock: clock}
 	if cfg.Rate > 0 {
 		p.limits = newPaceLimits(cfg.Rate, cfg.RefreshReserve, cfg.Margin)
+		p.limits.probe = cfg.ProbeTime
 	}
 	p.lanes = map[Lane]*PaceLane{LaneBatch: newPaceLane(p, LaneBatch), LaneRefresh: newPaceLane(p, LaneRefresh)}
 	p.pause.Store(&pause{})
@@ -108,15 +113,15 @@ func NewPace(ctx context.Context, q *Queue, cfg PaceConfig, clock Clock) (*Pace,
 	if p.shared.bucket, err = q.js.KeyValue(ctx, q.names.pace); err != nil {
 		return nil, fmt.Errorf("join the shared pace: %w", err)
 	}
-	if p.pauses, err = q.js.KeyValue(ctx, q.names.pause); err != nil {
+	if p.pauses, err = q.sharedEntry(ctx, cfg.Key, "the shared pause", p.tellPause); err != nil {
 		return nil, fmt.Errorf("join the shared pace: %w", err)
 	}
-	if _, err := p.readPause(ctx); err != nil {
+	if err := p.readPause(ctx); err != nil {
 		return nil, fmt.Errorf("join the shared pace: %w", err)
 	}
 	watching, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	p.cancel = cancel
-	p.watcher.Go(func() { p.watchPause(watching) })
+	p.watcher.Go(func() { p.pauses.follow(watching) })
 	return p, nil
 }
 
@@ -132,7 +137,7 @@ func (p *Pace) Lane(l Lane) *PaceLane { return p.lanes[l] }
 
 // paceCounters count what the pace did.
 type paceCounters struct {
-	reservations, conflicts, forfeited atomic.Int64
+	reservations, conflicts, forfeited, probes atomic.Int64
 }
 
 // PaceStats counts what a replica's pace did since it joined.
@@ -140,6 +145,7 @@ type PaceStats struct {
 	Reservations int64 // runs of slots reserved
 	Conflicts    int64 // reservations that another replica got in before
 	Forfeited    int64 // slots that were reserved and not started in time
+	Probes       int64 // single calls reserved after a pause
 }
 
 // Stats returns the counts.
@@ -148,5 +154,6 @@ func (p *Pace) Stats() PaceStats {
 		Reservations: p.stats.reservations.Load(),
 		Conflicts:    p.stats.conflicts.Load(),
 		Forfeited:    p.stats.forfeited.Load(),
+		Probes:       p.stats.probes.Load(),
 	}
 }

@@ -7,55 +7,48 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
+	"gorgone/engagement"
 )
 
 const (
-	// pauseCheckEvery is how often the pause is read, in case the server's updates
-	// do not come through.
-	pauseCheckEvery = 5 * time.Second
-
 	// resumeJitter is the share of a pause that is added at random, so that the
 	// replicas do not all start at once; at most maxResumeJitter.
 	resumeJitter    = 0.1
 	maxResumeJitter = 30 * time.Second
 )
 
-// Reasons for a pause that somebody decides on. Others are for people only.
-const (
-	PauseRateLimit   = "rate limit"
-	PauseOutOfCredit = "out of credit"
-	PauseKeyRefused  = "the API key is refused"
-)
-
-// PauseCause returns what a pause with this reason is to those who wait for a
-// refresh.
-func PauseCause(reason string) Cause {
-	switch reason {
-	case PauseOutOfCredit:
-		return CauseOutOfCredit
-	case PauseKeyRefused:
-		return CauseKeyRefused
-	default:
-		return CauseRateLimited
-	}
-}
+// PauseRateLimit is the reason of a pause that a refusal for going too fast brought
+// about. Other reasons are for people only.
+const PauseRateLimit = "rate limit"
 
 // pause is a pause as this replica holds it.
 type pause struct {
 	until  time.Time // as all replicas know it
 	resume time.Time // when this replica goes on: a little later
 	reason string
+
+	episode int64     // how often the rate limit was met so far
+	since   time.Time // when it was met last; zero: never
 }
 
 type pauseEntry struct {
 	V      int    `json:"v"`
 	Until  int64  `json:"until_ms"` // database time since 1970
 	Reason string `json:"reason"`
+
+	Since   int64 `json:"since_ms,omitempty"` // when the last episode began: its first refusal
+	Episode int64 `json:"episode,omitempty"`  // how often the rate limit was met; refusals of one pause are one episode
+	Streak  int   `json:"streak,omitempty"`   // episodes that followed closely on one another
 }
 
-func (p pauseEntry) until() time.Time { return time.UnixMilli(p.Until).UTC() }
+func (e pauseEntry) until() time.Time { return time.UnixMilli(e.Until).UTC() }
+
+func (e pauseEntry) since() time.Time {
+	if e.Since == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(e.Since).UTC()
+}
 
 func decodePause(body []byte) (pauseEntry, error) {
 	var e pauseEntry
@@ -69,49 +62,148 @@ func decodePause(body []byte) (pauseEntry, error) {
 // only ever lengthened: an earlier time than the one that stands changes nothing.
 // This replica pauses even if the others cannot be told, which is the error.
 func (p *Pace) Pause(ctx context.Context, until time.Time, reason string) error {
-	entry := pauseEntry{V: schemaVersion, Until: until.Add(time.Millisecond - 1).UnixMilli(), Reason: oneLine(reason)}
+	entry := pauseEntry{V: schemaVersion, Until: ceilMilli(until), Reason: oneLine(reason)}
 	p.learnPause(entry)
-	body, err := json.Marshal(entry)
-	if err != nil {
+	return p.putPause(ctx, func(old pauseEntry) pauseEntry {
+		if old.Until >= entry.Until {
+			return old
+		}
+		next := old
+		next.V, next.Until, next.Reason = entry.V, entry.Until, entry.Reason
+		return next
+	})
+}
+
+const (
+	// limitedCeiling bounds how long a pause grows when the provider refuses the first
+	// call after it, again and again.
+	limitedCeiling = 5 * time.Minute
+
+	// limitedStreak is how soon after a pause a refusal still counts as the same
+	// trouble.
+	limitedStreak = time.Minute
+)
+
+// Limited tells that the provider refused a call for going too fast. The call began
+// at the given database time; after is how long the provider, or who asks, wants
+// calls to rest. It pauses all replicas and halves the pace, once however many of
+// them are refused at the same time: refusals of calls that began before the pause
+// was written belong to it. One that comes soon after a pause makes the next at least
+// as long as a full-jitter exponential back-off. The error is [Pace.Pause]'s.
+func (p *Pace) Limited(ctx context.Context, began time.Time, after time.Duration) error {
+	now := p.clock.Database()
+	p.learnPause(pauseEntry{Until: ceilMilli(now.Add(after)), Reason: PauseRateLimit})
+	random := p.cfg.Random()
+	return p.putPause(ctx, func(old pauseEntry) pauseEntry {
+		return old.limited(began, now, after, random)
+	})
+}
+
+// limited is the pause after a refusal.
+func (e pauseEntry) limited(began, now time.Time, after time.Duration, random float64) pauseEntry {
+	next := e
+	next.V = schemaVersion
+	if began.After(e.since()) && !now.Before(e.until()) {
+		next.Episode++
+		next.Since = now.UnixMilli()
+		if next.Streak++; now.Sub(e.until()) > limitedStreak {
+			next.Streak = 1
+		}
+		if next.Streak > 1 {
+			after = max(after, engagement.Backoff(next.Streak, after, limitedCeiling, random))
+		}
+	}
+	if until := ceilMilli(now.Add(after)); until > next.Until {
+		next.Until, next.Reason = until, PauseRateLimit
+	}
+	return next
+}
+
+func ceilMilli(t time.Time) int64 { return t.Add(time.Millisecond - 1).UnixMilli() }
+
+// putPause changes the stored pause, and has the shared pace hold too: a replica
+// that does not hear of the pause can then reserve nothing all the same.
+func (p *Pace) putPause(ctx context.Context, change func(pauseEntry) pauseEntry) error {
+	if err := p.writePause(ctx, change); err != nil {
 		return fmt.Errorf("pause calls: %w", err)
 	}
-	for {
-		err := p.writePause(ctx, entry, body)
-		if err == nil {
-			return nil
+	p.holdPace(ctx)
+	return nil
+}
+
+func (p *Pace) writePause(ctx context.Context, change func(pauseEntry) pauseEntry) error {
+	return p.pauses.change(ctx, func(value []byte) ([]byte, error) {
+		var old pauseEntry
+		if value != nil {
+			var err error
+			if old, err = decodePause(value); err != nil {
+				p.log.Error().Err(err).Msg("replaced an unreadable pause")
+				old = pauseEntry{}
+			}
 		}
-		if !errors.Is(err, errConflict) || ctx.Err() != nil {
-			p.q.repair(ctx, err)
-			return fmt.Errorf("pause calls: %w", plain(err))
+		next := change(old)
+		p.learnPause(next)
+		if next == old {
+			return nil, nil
+		}
+		return json.Marshal(next)
+	})
+}
+
+// holdPace writes the pause into the shared pace. When that fails, the next who
+// reserves and knows of the pause does it.
+func (p *Pace) holdPace(ctx context.Context) {
+	pause := p.pause.Load()
+	p.change(ctx, "hold the shared pace", func(s paceState) paceState { return s.held(pause.until, pause.episode) })
+}
+
+// Trial lets one call go first, as after a pause, and the pace rise from there.
+func (p *Pace) Trial(ctx context.Context) {
+	now := p.clock.Database()
+	p.change(ctx, "have one call go first", func(s paceState) paceState { return s.held(now, s.Episode) })
+}
+
+// Answered tells that a call, begun at the given database time, was not refused for
+// going too fast. If it was the first after a pause, the pace goes on.
+func (p *Pace) Answered(ctx context.Context, began time.Time) {
+	probe := p.probe.Load()
+	if probe == nil || began.Before(*probe) || !p.probe.CompareAndSwap(probe, nil) {
+		return
+	}
+	now := p.clock.Database()
+	p.change(ctx, "go on after a pause", func(s paceState) paceState { return s.answered(*probe, now) })
+}
+
+// change changes the shared pace, unless it is lost or cannot be reached.
+func (p *Pace) change(ctx context.Context, what string, f func(paceState) paceState) {
+	if p.cfg.Rate == 0 {
+		return
+	}
+	for tries := 0; ; tries++ {
+		state, revision, usable, err := p.read(ctx)
+		if err == nil && !usable {
+			return
+		}
+		if err == nil {
+			next := f(state)
+			if next == state {
+				return
+			}
+			if revision, err = p.write(ctx, next, revision); err == nil {
+				p.shared.learn(next, revision, false)
+				return
+			}
+		}
+		if !errors.Is(err, errConflict) || tries > maxChangeTries || ctx.Err() != nil {
+			p.log.Warn().Err(err).Msg(what)
+			return
 		}
 	}
 }
 
-// writePause stores the entry unless a longer pause stands.
-func (p *Pace) writePause(ctx context.Context, entry pauseEntry, body []byte) error {
-	ctx, cancel := context.WithTimeout(ctx, reserveTimeout)
-	defer cancel()
-	stored, err := p.pauses.Get(ctx, p.cfg.Key)
-	switch {
-	case errors.Is(err, jetstream.ErrKeyNotFound):
-		_, err = p.pauses.Create(ctx, p.cfg.Key, body)
-	case err != nil:
-		return err
-	default:
-		old, decodeErr := decodePause(stored.Value())
-		if decodeErr != nil {
-			p.log.Error().Err(decodeErr).Msg("replaced an unreadable pause")
-		} else if old.Until >= entry.Until {
-			p.learnPause(old)
-			return nil
-		}
-		_, err = p.pauses.Update(ctx, p.cfg.Key, body, stored.Revision())
-	}
-	if conflict(err) {
-		return errConflict
-	}
-	return err
-}
+// maxChangeTries is how often a change is tried again that others get in before.
+// They reserve some 20 times a second.
+const maxChangeTries = 50
 
 // Paused reports whether this replica holds still, until when (database time), and
 // why. Replicas go on up to a tenth of the pause apart.
@@ -144,15 +236,21 @@ func (p *Pace) awaitResume(ctx context.Context) error {
 func (p *Pace) learnPause(e pauseEntry) (changed bool) {
 	now := p.clock.Database()
 	until := e.until()
-	next := &pause{until: until, resume: until, reason: e.Reason}
+	next := &pause{until: until, resume: until, reason: e.Reason, episode: e.Episode, since: e.since()}
 	if left := until.Sub(now); left > 0 {
 		jitter := p.cfg.Random() * resumeJitter * float64(left)
 		next.resume = until.Add(min(time.Duration(jitter), maxResumeJitter))
 	}
 	for {
 		old := p.pause.Load()
-		if !until.After(old.until) {
+		if !until.After(old.until) && e.Episode <= old.episode {
 			return false
+		}
+		if !until.After(old.until) {
+			next.until, next.resume, next.reason = old.until, old.resume, old.reason
+		}
+		if old.episode > next.episode {
+			next.episode, next.since = old.episode, old.since
 		}
 		if p.pause.CompareAndSwap(old, next) {
 			break
@@ -165,91 +263,16 @@ func (p *Pace) learnPause(e pauseEntry) (changed bool) {
 }
 
 // readPause reads the pause in force.
-func (p *Pace) readPause(ctx context.Context) (changed bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, reserveTimeout)
-	defer cancel()
-	stored, err := p.pauses.Get(ctx, p.cfg.Key)
-	if errors.Is(err, jetstream.ErrKeyNotFound) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("read the shared pause: %w", plain(err))
-	}
-	return p.tellPause(stored), nil
+func (p *Pace) readPause(ctx context.Context) error {
+	_, err := p.pauses.read(ctx)
+	return err
 }
 
-func (p *Pace) tellPause(stored jetstream.KeyValueEntry) (changed bool) {
-	e, err := decodePause(stored.Value())
+func (p *Pace) tellPause(value []byte) (changed bool) {
+	e, err := decodePause(value)
 	if err != nil {
 		p.log.Error().Err(err).Msg("ignored an unreadable pause")
 		return false
 	}
 	return p.learnPause(e)
-}
-
-// watchPause follows the pause until ctx ends.
-func (p *Pace) watchPause(ctx context.Context) {
-	for ctx.Err() == nil {
-		err := p.followPause(ctx)
-		if ctx.Err() != nil {
-			return
-		}
-		if errors.Is(err, errReconnected) {
-			continue
-		}
-		if p.q.conn.Connected() {
-			p.log.Warn().Err(err).Msg("following the shared pause was interrupted")
-		}
-		p.q.repair(ctx, err)
-		select {
-		case <-ctx.Done():
-		case <-time.After(maxReservePause):
-		}
-	}
-}
-
-var (
-	// errSilent means that a change of the pause was not announced.
-	errSilent = errors.New("the server did not announce a change")
-
-	// errReconnected means that changes may have been missed meanwhile.
-	errReconnected = errors.New("the connection was lost for a while")
-)
-
-// followPause takes over every change of the pause, until the updates end.
-func (p *Pace) followPause(ctx context.Context) error {
-	watch, err := p.pauses.Watch(ctx, p.cfg.Key)
-	if err != nil {
-		return fmt.Errorf("watch the shared pause: %w", plain(err))
-	}
-	defer watch.Stop() //nolint:errcheck // it only fails when the connection is gone
-	connected := p.q.conn.nc.StatusChanged(nats.CONNECTED)
-	defer p.q.conn.nc.RemoveStatusListener(connected)
-	check := time.NewTicker(pauseCheckEvery)
-	defer check.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-connected:
-			// The watch would notice by itself, but only after some seconds.
-			return errReconnected
-		case entry, ok := <-watch.Updates():
-			if !ok {
-				return errors.New("the watch was closed")
-			}
-			// nil marks the end of what was there at the beginning.
-			if entry != nil && entry.Operation() == jetstream.KeyValuePut {
-				p.tellPause(entry)
-			}
-		case <-check.C:
-			changed, err := p.readPause(ctx)
-			if err != nil {
-				return err
-			}
-			if changed {
-				return errSilent
-			}
-		}
-	}
 }

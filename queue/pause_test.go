@@ -124,6 +124,7 @@ func TestPauseHoldsWaitingCalls(t *testing.T) {
 			if err := p.Lane(queue.LaneBatch).Wait(testContext(t)); err != nil {
 				t.Error(err)
 			}
+			p.Answered(testContext(t), time.Now())
 		})
 	}
 	until := time.Now().Add(400 * time.Millisecond)

@@ -25,6 +25,10 @@ type sharedState struct {
 	foreign  bool   // somebody else wrote it
 }
 
+// probePoll is how often it is looked whether the one call after a pause was
+// answered.
+const probePoll = 100 * time.Millisecond
+
 // errConflict means that another replica reserved in between.
 var errConflict = errors.New("the shared pace was changed in between")
 
@@ -36,8 +40,13 @@ func (p *Pace) reserve(ctx context.Context, lane Lane, want int) (slots []time.T
 	if err != nil {
 		return nil, 0, err
 	}
-	limits := p.limits.at(state.Factor)
+	pause := p.pause.Load()
+	state = state.held(pause.until, pause.episode)
+	if p.probeLost.Swap(false) {
+		state.Probe = time.Time{}
+	}
 	now := p.clock.Database()
+	limits := p.limits.at(p.limits.inForce(state, now))
 	if wait := limits.earliest(state, lane).Sub(now); wait > 0 {
 		if foreign {
 			// Somebody else is likely to have reserved by then: read again before
@@ -45,6 +54,11 @@ func (p *Pace) reserve(ctx context.Context, lane Lane, want int) (slots []time.T
 			// jitter is less than the credit, so no slot is lost by it.
 			p.shared.forget()
 			wait += time.Duration(p.cfg.Random() * float64(limits.credit) / 2)
+		}
+		if !state.Probe.IsZero() && wait > probePoll {
+			// The pace goes on as soon as the probe is answered.
+			p.shared.forget()
+			wait = probePoll
 		}
 		return nil, wait, nil
 	}
@@ -55,6 +69,11 @@ func (p *Pace) reserve(ctx context.Context, lane Lane, want int) (slots []time.T
 	}
 	p.shared.learn(next, written, false)
 	p.stats.reservations.Add(1)
+	if !next.Probe.IsZero() {
+		p.probe.Store(&first)
+		p.stats.probes.Add(1)
+		p.log.Info().Time("at", first).Msg("one call goes first after the pause")
+	}
 	for k := range n {
 		slots = append(slots, first.Add(time.Duration(k)*limits.interval))
 	}
@@ -76,13 +95,22 @@ func (p *Pace) look(ctx context.Context) (state paceState, revision uint64, fore
 		return paceState{}, 0, false, err
 	}
 	if !usable {
-		state = p.limits.fresh(p.clock.Database())
+		state = p.fresh(p.clock.Database())
 		if revision, err = p.write(ctx, state, revision); err != nil {
 			return paceState{}, 0, false, err
 		}
 	}
 	s.learn(state, revision, true)
 	return state, revision, true, nil
+}
+
+// fresh is the state to begin with. A pause of a while ago is over and done with.
+func (p *Pace) fresh(now time.Time) paceState {
+	state := p.limits.fresh(now)
+	if pause := p.pause.Load(); now.Sub(pause.until) > forgetPause {
+		state.Episode, state.Resumed = pause.episode, pause.until
+	}
+	return state
 }
 
 // learn keeps what was read or written.

@@ -84,10 +84,12 @@ func (l *PaceLane) Wait(ctx context.Context) error {
 			}
 		}
 		if l.p.late(slot, now) {
-			l.p.stats.forfeited.Add(1)
+			l.p.forfeit(slot)
 			continue
 		}
+		// A pause may have been written since the slot was reserved.
 		if _, _, paused := l.p.Paused(); paused {
+			l.p.forfeit(slot)
 			continue
 		}
 		l.granted(slot, now)
@@ -155,7 +157,7 @@ func (l *PaceLane) pop() (time.Time, bool) {
 		if !l.p.late(slot, now) {
 			return slot, true
 		}
-		l.p.stats.forfeited.Add(1)
+		l.p.forfeit(slot)
 	}
 	return time.Time{}, false
 }
@@ -180,6 +182,16 @@ func (l *PaceLane) giveBack(slot time.Time) {
 // late reports whether it is too late to start a call in the slot: calls of other
 // replicas may follow too closely.
 func (p *Pace) late(slot, now time.Time) bool { return now.Sub(slot) > p.limits.grace }
+
+// forfeit gives a slot up. If it was the one that goes first after a pause, another
+// has to.
+func (p *Pace) forfeit(slot time.Time) {
+	p.stats.forfeited.Add(1)
+	if probe := p.probe.Load(); probe != nil && probe.Equal(slot) {
+		p.probe.CompareAndSwap(probe, nil)
+		p.probeLost.Store(true)
+	}
+}
 
 // tooLate reports whether ctx ends before the given database time.
 func (p *Pace) tooLate(ctx context.Context, t time.Time) bool {

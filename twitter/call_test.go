@@ -293,7 +293,7 @@ func TestBalance(t *testing.T) {
 			if !errors.Is(err, twitter.ErrMalformed) {
 				t.Errorf("%s: %v", body, err)
 			}
-		} else if err != nil || credits.Total() != want {
+		} else if err != nil || credits.Left != want {
 			t.Errorf("%s: %+v, %v", body, credits, err)
 		}
 	}

@@ -78,32 +78,17 @@ func twitterAPILimit(refusal *BadRequestError, asked int) int {
 	return asked / 2
 }
 
-// Credits is the balance of an account at twitterapi.io. 100,000 credits cost $1.
-type Credits struct {
-	Recharged int64 // bought; do not expire
-	Bonus     int64 // given; expire after 30 days
-}
-
-// Total is what can be spent.
-func (c Credits) Total() int64 { return c.Recharged + c.Bonus }
-
 // Balance asks for the credits left. It is a call like any other to the gate and
 // to the provider's rate limit, and costs nothing.
-func (c *TwitterAPI) Balance(ctx context.Context) (Credits, error) {
-	var credits Credits
-	err := c.get(ctx, c.gate, "/oapi/my/info", 0, func(body []byte) (int, error) {
+func (c *TwitterAPI) Balance(ctx context.Context) (Balance, error) {
+	return c.balance(ctx, "/oapi/my/info", func(body []byte) (Balance, error) {
 		var info struct {
 			Recharged *int64 `json:"recharge_credits"`
 			Bonus     int64  `json:"total_bonus_credits"` // not in the vendor's schema, but answered
 		}
 		if err := json.Unmarshal(body, &info); err != nil || info.Recharged == nil {
-			return 0, fmt.Errorf("%w: no recharge_credits in the account's info: %s", ErrMalformed, messageOf(body))
+			return Balance{}, fmt.Errorf("%w: no recharge_credits in the account's info: %s", ErrMalformed, messageOf(body))
 		}
-		credits = Credits{Recharged: *info.Recharged, Bonus: info.Bonus}
-		return 0, nil
-	}, func(*exchange) {})
-	if err != nil {
-		return Credits{}, fmt.Errorf("ask for the balance: %w", err)
-	}
-	return credits, nil
+		return Balance{Left: *info.Recharged + info.Bonus, Bonus: info.Bonus, Unit: UnitCredits, Known: true}, nil
+	})
 }

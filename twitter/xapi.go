@@ -1,9 +1,13 @@
 package twitter
 
 import (
+	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 )
@@ -74,4 +78,41 @@ func (c *XAPI) Through(gate Gate) *XAPI {
 	view := *c
 	view.gate = gate
 	return &view
+}
+
+// Balance asks for the posts that the project's monthly cap leaves, as GET
+// /2/usage/tweets tells. X does not tell credits (the route that is documented for
+// them answers 404), so an account that pays by use may have a balance here and no
+// credit. The call is one like any other to the gate, and costs nothing; X allows it
+// 50 times in 15 minutes.
+func (c *XAPI) Balance(ctx context.Context) (Balance, error) {
+	return c.balance(ctx, "/2/usage/tweets", func(body []byte) (Balance, error) {
+		var usage struct {
+			Data *struct {
+				Cap   number `json:"project_cap"`
+				Usage number `json:"project_usage"`
+			} `json:"data"`
+		}
+		if err := json.Unmarshal(body, &usage); err != nil || usage.Data == nil {
+			return Balance{}, fmt.Errorf("%w: no usage in the answer: %s", ErrMalformed, messageOf(body))
+		}
+		b := Balance{Unit: UnitPosts}
+		if usage.Data.Cap > 0 {
+			b.Left, b.Known = max(int64(usage.Data.Cap-usage.Data.Usage), 0), true
+		}
+		return b, nil
+	})
+}
+
+// number is a number that X also writes as text.
+type number int64
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (n *number) UnmarshalJSON(data []byte) error {
+	value, err := strconv.ParseInt(strings.Trim(string(data), `"`), 10, 64)
+	if err != nil {
+		return errors.New("not a whole number")
+	}
+	*n = number(value)
+	return nil
 }

@@ -58,7 +58,7 @@ type engine struct {
 	nats       *natstest.Server
 	conn       *queue.Conn
 	queue      *queue.Queue
-	pace       *queue.Pace
+	source     queue.Source
 	double     *twittertest.Server
 	providerAt string
 	zone       uuid.UUID // of the tweets
@@ -90,10 +90,7 @@ func newEngine(t *testing.T, o options) *engine {
 		db: g.DB, store: g.Store, clock: g.Clock, nats: g.NATS, conn: g.Conn, queue: g.Queue,
 		zone: g.Zone.ID, client: g.Zone.ClientID, sql: pgtest.Connect(t, g.URL),
 	}
-	var err error
-	e.pace, err = queue.NewPace(t.Context(), e.queue, queue.PaceConfig{Key: "test"}, e.clock)
-	must(t, err)
-	t.Cleanup(e.pace.Close)
+	e.source = g.Source(t, twitter.TwitterAPIName, "test", 0)
 	e.double, e.providerAt = g.Double(t, max(o.tweets, 1), o.provider)
 	if o.tweets > 0 {
 		e.track()
@@ -131,14 +128,11 @@ func (e *engine) startWorker() {
 	must(e.t, err)
 	w := worker.New(worker.Config{
 		BatchSlots: 4, RefreshSlots: 2, Writes: 2, CallTimeout: 2 * time.Second, Grace: 10 * time.Second,
-		Group: client.MaxIDs, RatePause: 200 * time.Millisecond,
+		RatePause: 200 * time.Millisecond,
 	}, worker.Parts{
 		Batches: batches, Refreshes: refreshes, Exhausted: exhausted,
-		Lookup: func(ctx context.Context, gate twitter.Gate, ids []string) (twitter.Answer, error) {
-			return client.Through(gate).Lookup(ctx, ids)
-		},
-		BatchPace: e.pace.Lane(queue.LaneBatch), RefreshPace: e.pace.Lane(queue.LaneRefresh), Pauser: e.pace,
-		Sink: e.store, Requests: e.store, Announcer: e.queue, Audience: audience, Clock: e.clock, Random: rand.Float64, Log: zerolog.Nop(),
+		Providers: []*worker.Provider{enginetest.Provider(e.source, client)},
+		Sink:      e.store, Requests: e.store, Announcer: e.queue, Audience: audience, Clock: e.clock, Random: rand.Float64, Log: zerolog.Nop(),
 	})
 	background(e.t, w.Run)
 }
@@ -178,7 +172,7 @@ func (e *engine) startServer(o options) {
 			Every: time.Second, BatchTweets: 100, Window: dispatcher.Window{Lease: e.queue.Lease(), First: 5000},
 		}, e.store, e.queue, openGate{}, e.clock, zerolog.Nop()),
 		Triggers: e.store, Requests: e.store, Tweets: e.store, Tracker: e.store, Pruner: e.store,
-		Queue: e.queue, Connection: e.conn, Calls: e.pace, Clock: e.clock,
+		Queue: e.queue, Connection: e.conn, Calls: queue.Sources{e.source}, Clock: e.clock,
 		DecodePush: decodePush,
 		Checks: []web.Check{
 			{Name: "database", Run: e.db.Ping},

@@ -98,10 +98,11 @@ type Connection interface {
 	Reconnects() uint64 // how often it was lost and came back
 }
 
-// Calls tells whether calls to the provider are paused, until when (database time)
-// and why.
+// Calls tells how the calls to the providers are doing.
 type Calls interface {
-	Paused() (until time.Time, reason string, paused bool)
+	// Stopped tells whether none is made for the time being, and why.
+	Stopped() (stop queue.Stop, stopped bool)
+	Status(ctx context.Context) ([]queue.SourceStatus, error)
 }
 
 // Clock tells engine time and database time.
@@ -161,5 +162,5 @@ var (
 	_ Pruner     = (*store.Store)(nil)
 	_ Queue      = (*queue.Queue)(nil)
 	_ Connection = (*queue.Conn)(nil)
-	_ Calls      = (*queue.Pace)(nil)
+	_ Calls      = (queue.Sources)(nil)
 )

@@ -122,16 +122,15 @@ func (s *Server) isFresh(t store.Tweet) bool {
 
 // callsPaused returns why no call will be made within the wait, if that is known.
 func (s *Server) callsPaused(wait time.Duration) error {
-	until, reason, paused := s.parts.Calls.Paused()
-	if !paused {
+	stop, stopped := s.parts.Calls.Stopped()
+	if !stopped {
 		return nil
 	}
-	left := until.Sub(s.parts.Clock.Database())
-	cause := queue.PauseCause(reason)
-	if cause == queue.CauseRateLimited && left < wait {
+	left := stop.Until.Sub(s.parts.Clock.Database())
+	if stop.Cause == queue.CauseRateLimited && left < wait {
 		return nil // it is worth waiting for
 	}
-	return notAnswered(cause, "calls to the provider are paused: "+reason, left)
+	return notAnswered(stop.Cause, "calls to the provider are stopped: "+stop.Reason, left)
 }
 
 // ask records the request and passes it on. seen tells that the tweet has been

@@ -33,7 +33,8 @@ type tracking struct {
 	PausedUntil     *time.Time `json:"paused_until"`
 	PauseReason     string     `json:"pause_reason,omitempty"`
 
-	Queue *depth `json:"queue"` // null: it can not be reached
+	Queue     *depth               `json:"queue"`     // null: it can not be reached
+	Providers []queue.SourceStatus `json:"providers"` // likewise
 }
 
 type depth struct {
@@ -77,11 +78,14 @@ func (s *Server) readStatistics(ctx context.Context) (tracking, error) {
 		Claimed: stats.DueClaimed, LatenessSeconds: stats.Lateness().Seconds(), TweetsPerSecond: stats.Outstanding.DonePerSecond,
 		Failing: stats.Failing, Missing: stats.Missing, Parked: stats.Parked,
 	}
-	if until, reason, paused := s.parts.Calls.Paused(); paused {
-		t.PausedUntil, t.PauseReason = moment(until), reason
+	if stop, stopped := s.parts.Calls.Stopped(); stopped {
+		t.PausedUntil, t.PauseReason = moment(stop.Until), stop.Reason
 	}
 	asking, cancel := context.WithTimeout(ctx, depthTime)
 	defer cancel()
+	if t.Providers, err = s.parts.Calls.Status(asking); err != nil {
+		s.log.Warn().Err(err).Msg("read how the providers are doing")
+	}
 	if d, err := s.parts.Queue.Depth(asking); err != nil {
 		s.log.Warn().Err(err).Msg("read the queue's depth")
 	} else {

@@ -25,14 +25,19 @@ type asked struct {
 
 // ask looks tweets up, and heeds what the provider says about further calls.
 func (w *Worker) ask(ctx context.Context, g gate, ids []string) asked {
-	ctx, span := w.Tracer.Start(ctx, "look up", trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(attribute.Int("tweets", len(ids))))
-	answer, err := w.Lookup(ctx, g, ids)
+	p, err := w.usable()
+	if err != nil {
+		return asked{failed: ids, err: err}
+	}
+	g.Provider, g.clock = p, w.Clock
+	ctx, span := w.Tracer.Start(ctx, "look up", trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(attribute.Int("tweets", len(ids)), attribute.String("provider", p.Name)))
+	answer, err := p.Lookup(ctx, &g, ids)
 	if err == nil {
 		err = checkAnswer(&answer)
 	}
 	span.SetAttributes(attribute.Int("calls", answer.Calls), attribute.Int("found", len(answer.Found)))
 	end(span, err)
-	w.heed(ctx, err)
+	w.heed(ctx, p, g.began, err)
 	a := asked{Answer: answer, err: err}
 	a.Unresolved = nil
 	for _, u := range answer.Unresolved {

@@ -107,8 +107,8 @@ func (j *job) run(ctx context.Context) error {
 		return err
 	}
 	g := gate{
-		pace: j.BatchPace, stop: j.stop,
-		hold: func() error { return j.pausedBeyond(holdPause) },
+		lane: queue.LaneBatch, stop: j.stop,
+		hold: func() time.Duration { return holdPause },
 		left: func() time.Duration { return j.leaseLeft() - j.cfg.CallTimeout - leaseMargin },
 	}
 	todo := newAgenda(ids)
@@ -124,10 +124,10 @@ func (j *job) run(ctx context.Context) error {
 		if err := j.apply(ctx, j.results(answer.Answer)); err != nil {
 			return err
 		}
-		switch judge(lookupErr, next.tries, len(failed)) {
+		switch j.judge(lookupErr, next.tries, len(failed)) {
 		case done:
 			failed = todo.answered(next)
-		case wait:
+		case wait, elsewhere:
 			next.tries--
 			todo.again(next, failed, unasked)
 			continue

@@ -38,6 +38,7 @@ type engine struct {
 	double *twittertest.Server
 	url    string
 	zone   uuid.UUID
+	ground *enginetest.Ground
 	sql    *pgx.Conn
 }
 
@@ -52,7 +53,7 @@ func newEngine(t *testing.T, o engineOptions) *engine {
 	t.Helper()
 	g := enginetest.New(t, queue.Config{Lease: o.lease})
 	e := &engine{
-		t: t, db: g.DB, store: g.Store, clock: g.Clock, conn: g.Conn, queue: g.Queue, zone: g.Zone.ID, sql: pgtest.Connect(t, g.URL),
+		t: t, ground: g, db: g.DB, store: g.Store, clock: g.Clock, conn: g.Conn, queue: g.Queue, zone: g.Zone.ID, sql: pgtest.Connect(t, g.URL),
 	}
 	e.double, e.url = g.Double(t, o.tweets, twittertest.Config{Rate: o.rate, Burst: o.burst})
 	return e
@@ -103,8 +104,10 @@ type workerOptions struct {
 	sink   worker.Sink                       // nil: the store
 	grace  time.Duration
 
-	ratePause time.Duration // 0: 200 ms
-	tracer    trace.Tracer  // may be nil
+	ratePause    time.Duration // 0: 200 ms
+	balanceEvery time.Duration // 0: never
+	fallback     string        // address of a double that is asked by X's route; "": none
+	tracer       trace.Tracer  // may be nil
 }
 
 // worker makes a worker with connections of its own, as another process has.
@@ -113,11 +116,14 @@ func (e *engine) worker(o workerOptions) *worker.Worker {
 	ctx := e.t.Context()
 	client, err := twitter.NewTwitterAPI(twitter.Config{Key: enginetest.DoubleKey, BaseURL: e.url, Now: e.clock.Now})
 	must(e.t, err)
-	lookup := worker.Lookup(func(ctx context.Context, gate twitter.Gate, ids []string) (twitter.Answer, error) {
-		return client.Through(gate).Lookup(ctx, ids)
-	})
+	providers := []*worker.Provider{enginetest.Provider(e.ground.Source(e.t, twitter.TwitterAPIName, "test", o.rate), client)}
 	if o.lookup != nil {
-		lookup = o.lookup(lookup)
+		providers[0].Lookup = o.lookup(providers[0].Lookup)
+	}
+	if o.fallback != "" {
+		second, err := twitter.NewXAPI(twitter.XConfig{Config: twitter.Config{Key: enginetest.DoubleKey, BaseURL: o.fallback, Now: e.clock.Now}})
+		must(e.t, err)
+		providers = append(providers, enginetest.Provider(e.ground.Source(e.t, twitter.XAPIName, "fallback", 0), second))
 	}
 	if o.sink == nil {
 		o.sink = e.store
@@ -134,13 +140,11 @@ func (e *engine) worker(o workerOptions) *worker.Worker {
 	must(e.t, err)
 	exhausted, err := e.queue.Exhausted(ctx)
 	must(e.t, err)
-	pace := e.pace(o.rate)
 	return worker.New(worker.Config{
 		BatchSlots: 4, RefreshSlots: 2, Writes: 2, CallTimeout: 2 * time.Second, Grace: o.grace,
-		Group: client.MaxIDs, RatePause: o.ratePause,
+		RatePause: o.ratePause, BalanceEvery: o.balanceEvery,
 	}, worker.Parts{
-		Batches: batches, Refreshes: refreshes, Exhausted: exhausted, Lookup: lookup,
-		BatchPace: pace.Lane(queue.LaneBatch), RefreshPace: pace.Lane(queue.LaneRefresh), Pauser: pace,
+		Batches: batches, Refreshes: refreshes, Exhausted: exhausted, Providers: providers,
 		Sink: o.sink, Requests: e.store, Announcer: e.queue, Audience: e.audience(), Clock: e.clock, Random: rand.Float64, Log: zerolog.Nop(),
 		Tracer: o.tracer,
 	})

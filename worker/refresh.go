@@ -74,7 +74,7 @@ func (r *refresher) run(ctx context.Context) {
 	}
 	ids = r.unanswered(ctx, ids)
 	left := func() time.Duration { return r.Clock.Real(r.deadline.Sub(r.Clock.Now())) }
-	g := gate{pace: r.RefreshPace, stop: r.stop, left: left, hold: func() error { return r.pausedBeyond(left()) }}
+	g := gate{lane: queue.LaneRefresh, stop: r.stop, left: left, hold: left}
 	todo := newAgenda(ids)
 	for {
 		next, ok := todo.next()
@@ -88,10 +88,17 @@ func (r *refresher) run(ctx context.Context) {
 			r.Log.Warn().Err(err).Msg("refreshes not written")
 			return
 		}
-		switch judge(err, next.tries, len(failed)) {
+		switch r.judge(err, next.tries, len(failed)) {
 		case done:
 			failed = todo.answered(next)
 		case retry:
+			if r.pauseFor(ctx, engagement.Backoff(next.tries, refreshRetryBase, refreshRetryCeiling, r.Random())) != nil {
+				return
+			}
+			todo.again(next, failed, unasked)
+			continue
+		case elsewhere:
+			next.tries--
 			todo.again(next, failed, unasked)
 			continue
 		case split:
@@ -260,6 +267,12 @@ func (r *refresher) unanswered(ctx context.Context, ids []string) []string {
 	})
 }
 
+// A refresh is asked for again sooner than a batch: somebody waits.
+const (
+	refreshRetryBase    = 100 * time.Millisecond
+	refreshRetryCeiling = time.Second
+)
+
 // failure is why refreshes have no answer.
 type failure struct {
 	cause   queue.Cause
@@ -291,6 +304,7 @@ func (r *refresher) failAll(ctx context.Context, ids []string, f failure) {
 func (r *refresher) failure(err error) failure {
 	var limited *twitter.RateLimitError
 	var paused *queue.PausedError
+	var stopped *queue.OpenError
 	switch {
 	case errors.As(err, &limited):
 		after := limited.After
@@ -299,11 +313,13 @@ func (r *refresher) failure(err error) failure {
 		}
 		return failure{queue.CauseRateLimited, "paused: " + queue.PauseRateLimit, r.Clock.Database().Add(after)}
 	case errors.As(err, &paused):
-		return failure{queue.PauseCause(paused.Reason), "paused: " + paused.Reason, paused.Until}
+		return failure{queue.CauseRateLimited, "paused: " + paused.Reason, paused.Until}
+	case errors.As(err, &stopped):
+		return failure{stopped.Cause, stopped.Reason, stopped.Next}
 	case errors.Is(err, twitter.ErrOutOfCredit):
-		return failure{queue.CauseOutOfCredit, "the provider account is out of credit", time.Time{}}
+		return failure{queue.CauseOutOfCredit, reasonNoCredit, time.Time{}}
 	case errors.Is(err, twitter.ErrUnauthorized):
-		return failure{queue.CauseKeyRefused, "the provider refuses the API key", time.Time{}}
+		return failure{queue.CauseKeyRefused, reasonKeyRefused, time.Time{}}
 	case errors.Is(err, context.DeadlineExceeded):
 		return failure{queue.CauseLate, "no call was possible in time", time.Time{}}
 	default:

@@ -18,8 +18,12 @@ const (
 	// and asked for again, if the pause ends within the lease. Nobody's failure.
 	wait
 	// park: nobody may call now, and it is not the tweets' fault (a stop, the
-	// end of the lease, no credit, a refused key). The claim is given back.
+	// end of the lease, no credit, a refused key, an open circuit breaker). The
+	// claim is given back.
 	park
+	// elsewhere: the provider is left alone from now on, and another can be asked
+	// at once.
+	elsewhere
 	// retry: a fault of the provider or of the way to it. Asked again after a
 	// back-off; when that fails too often, the tweets back off.
 	retry
@@ -33,16 +37,25 @@ const (
 // maxTries is how often a group of tweets is asked for before its rows back off.
 const maxTries = 3
 
+// judge decides, and knows whether another provider can be asked.
+func (w *Worker) judge(err error, tries, left int) verdict {
+	_, none := w.usable()
+	return judge(err, tries, left, none == nil)
+}
+
 // judge decides by the error of a look-up. tries is how often these tweets were
-// asked for, this time included; left is how many have no answer.
-func judge(err error, tries, left int) verdict {
+// asked for, this time included; left is how many have no answer. other tells that
+// there is a provider whose circuit breaker lets calls through.
+func judge(err error, tries, left int, other bool) verdict {
 	if err == nil || left == 0 {
 		return done
 	}
 	switch twitter.Kind(err) {
 	case twitter.KindRateLimited:
 		return wait
-	case twitter.KindOutOfCredit, twitter.KindUnauthorized, twitter.KindCanceled:
+	case twitter.KindOutOfCredit, twitter.KindUnauthorized:
+		return parkUnless(other)
+	case twitter.KindCanceled:
 		return park
 	case twitter.KindBadRequest:
 		if left > 1 {
@@ -55,9 +68,19 @@ func judge(err error, tries, left int) verdict {
 		}
 		return fail
 	}
+	if _, open := errors.AsType[*queue.OpenError](err); open {
+		return parkUnless(other)
+	}
 	if errors.Is(err, errStopping) || errors.Is(err, errLeaseEnds) ||
 		errors.Is(err, queue.ErrPaceDeadline) || errors.Is(err, context.DeadlineExceeded) {
 		return park // the gate let no call begin
 	}
 	return fail
+}
+
+func parkUnless(other bool) verdict {
+	if other {
+		return elsewhere
+	}
+	return park
 }

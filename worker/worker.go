@@ -24,10 +24,6 @@ var (
 	errLeaseEnds = errors.New("lease ends too soon for another call")
 )
 
-// refusedPause is how long calls rest after the provider refused the key or the
-// account. The next call after it tells whether that has changed.
-const refusedPause = time.Minute
-
 // settle is how long giving work back, or telling the result, may take when the
 // time for the work itself is over.
 const settle = 3 * time.Second
@@ -78,13 +74,6 @@ type Announcer interface {
 // Audience knows whether anybody watches.
 type Audience interface{ Present() bool }
 
-// Pauser stops the calls of all replicas for a while.
-type Pauser interface {
-	Pause(ctx context.Context, until time.Time, reason string) error
-	// Paused tells whether they are stopped, until what database time, and why.
-	Paused() (until time.Time, reason string, paused bool)
-}
-
 // Observer is told what a worker did, by the goroutine that did it.
 type Observer interface {
 	// BatchDone tells that a batch was settled, however it ended.
@@ -110,29 +99,26 @@ type Config struct {
 	Writes       int           // batches that use the database at once; refreshes are not held to it
 	CallTimeout  time.Duration // the longest one call may take
 	Grace        time.Duration // how long work in flight may go on after a stop
-	Group        func() int    // refreshes looked up together at most: the provider's ids a call
 	RatePause    time.Duration // pause after a 429 that does not say how long
+	BalanceEvery time.Duration // how often one of all workers reads what is left of an account; 0: never
 }
 
 // Parts are what a worker works with. All of them but the observer and the tracer
 // are required.
 type Parts struct {
-	Batches     Batches
-	Refreshes   Refreshes
-	Exhausted   Exhausted
-	Lookup      Lookup
-	BatchPace   twitter.Gate // the shared pace, as batches see it
-	RefreshPace twitter.Gate // and as refreshes do
-	Pauser      Pauser
-	Sink        Sink
-	Requests    Requests
-	Announcer   Announcer
-	Audience    Audience
-	Observer    Observer     // may be nil
-	Tracer      trace.Tracer // may be nil
-	Clock       Clock
-	Random      func() float64 // in [0, 1), safe for concurrent use
-	Log         zerolog.Logger
+	Batches   Batches
+	Refreshes Refreshes
+	Exhausted Exhausted
+	Providers []*Provider // the first is asked; the others, in turn, while it is left alone
+	Sink      Sink
+	Requests  Requests
+	Announcer Announcer
+	Audience  Audience
+	Observer  Observer     // may be nil
+	Tracer    trace.Tracer // may be nil
+	Clock     Clock
+	Random    func() float64 // in [0, 1), safe for concurrent use
+	Log       zerolog.Logger
 }
 
 // Worker takes work and does it. Any number may run at once, in one process or
@@ -176,7 +162,7 @@ func (w *Worker) Run(ctx context.Context) {
 	})
 	lanes.Go(func() {
 		w.fill(ctx, w.cfg.RefreshSlots, func() (func(), error) {
-			group, err := w.Refreshes.NextGroup(ctx, w.cfg.Group())
+			group, err := w.Refreshes.NextGroup(ctx, w.group())
 			return func() { w.refresh(work, ctx, group) }, err
 		})
 	})
@@ -186,6 +172,7 @@ func (w *Worker) Run(ctx context.Context) {
 			return func() { w.exhausted(work, e) }, err
 		})
 	})
+	lanes.Go(func() { w.keep(ctx) })
 	lanes.Wait()
 }
 
@@ -232,70 +219,6 @@ func guard(f func()) error {
 // its claim is given back, so that the backlog stands in Postgres, where it is
 // visible and ordered.
 const holdPause = 10 * time.Second
-
-// pausedBeyond returns a [queue.PausedError] when calls are paused for longer
-// than the given time.
-func (w *Worker) pausedBeyond(hold time.Duration) error {
-	until, reason, paused := w.Pauser.Paused()
-	if paused && until.Sub(w.Clock.Database()) > hold {
-		return &queue.PausedError{Until: until, Reason: reason}
-	}
-	return nil
-}
-
-// gate lets a call of one message begin only while it makes sense: not after a
-// stop, and not when the call might outlast what the message has left.
-type gate struct {
-	pace twitter.Gate
-	hold func() error    // fails when calls are paused for too long to wait
-	stop context.Context //nolint:containedctx // the gate lives as long as the call it guards
-	left func() time.Duration
-}
-
-// Wait implements [twitter.Gate].
-func (g gate) Wait(ctx context.Context) error {
-	if g.stop.Err() != nil {
-		return errStopping
-	}
-	left := g.left()
-	if left <= 0 {
-		return errLeaseEnds
-	}
-	if err := g.hold(); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeoutCause(ctx, left, errLeaseEnds)
-	defer cancel()
-	ctx, stopped := context.WithCancelCause(ctx)
-	defer stopped(nil)
-	defer context.AfterFunc(g.stop, func() { stopped(errStopping) })() //nolint:contextcheck // two contexts end this wait
-	return g.pace.Wait(ctx)
-}
-
-// heed makes all replicas stop calling when the provider says that no call will
-// do for a while.
-func (w *Worker) heed(ctx context.Context, err error) {
-	var limited *twitter.RateLimitError
-	var after time.Duration
-	var reason string
-	switch {
-	case errors.As(err, &limited):
-		after, reason = limited.After, queue.PauseRateLimit
-		if after <= 0 {
-			after = w.cfg.RatePause
-		}
-	case errors.Is(err, twitter.ErrOutOfCredit):
-		after, reason = refusedPause, queue.PauseOutOfCredit
-	case errors.Is(err, twitter.ErrUnauthorized):
-		after, reason = refusedPause, queue.PauseKeyRefused
-	default:
-		return
-	}
-	w.Log.Warn().Err(err).Dur("for_ms", after).Str("reason", reason).Msg("Rate limit exceeded or calls refused: pausing all workers")
-	if err := w.Pauser.Pause(ctx, w.Clock.Database().Add(after), reason); err != nil {
-		w.Log.Error().Err(err).Msg("share the pause")
-	}
-}
 
 // pauseFor waits for d or until ctx ends, and then returns the cause.
 func (w *Worker) pauseFor(ctx context.Context, d time.Duration) error {

@@ -39,6 +39,27 @@ type providerConfig struct {
 	Timeout time.Duration `envconfig:"TWITTER_TIMEOUT" default:"8s" desc:"time a look-up call may take (1s to 60s)"`
 	Reserve float64       `envconfig:"TWITTER_REFRESH_RESERVE" default:"0.1" desc:"share of the rate kept for refreshes (0 to 0.9)"`
 	XFields string        `envconfig:"TWITTER_X_FIELDS_PARAM" default:"tweet.fields" desc:"name of X's parameter: tweet.fields or post.fields"`
+
+	FallbackName    string  `envconfig:"TWITTER_FALLBACK_PROVIDER" desc:"who is asked while the circuit breaker of the first is open: twitterapi.io or x; empty: nobody"`
+	FallbackKey     secret  `envconfig:"TWITTER_FALLBACK_API_KEY" desc:"API key or bearer token of the fallback"`
+	FallbackURL     string  `envconfig:"TWITTER_FALLBACK_API_URL" desc:"base address of the fallback; empty: the provider's own"`
+	FallbackRate    float64 `envconfig:"TWITTER_FALLBACK_RATE" default:"0" desc:"calls a second that the fallback's key allows, over all replicas; 0: its lowest plan"`
+	FallbackPerCall int     `envconfig:"TWITTER_FALLBACK_IDS_PER_CALL" default:"0" desc:"tweet ids a call of the fallback (1 to 100); 0: its own limit"`
+
+	BalanceEvery time.Duration `envconfig:"TWITTER_BALANCE_EVERY" default:"5m" desc:"how often one of all workers reads what is left of the account, a call that costs nothing (30s to 24h; 0: never)"`
+
+	BreakerStreak  int           `envconfig:"TWITTER_BREAKER_STREAK" default:"8" desc:"faults in a row, of one worker, that open the circuit breaker (1 to 1000)"`
+	BreakerShare   float64       `envconfig:"TWITTER_BREAKER_SHARE" default:"0.5" desc:"share of a worker's calls of a minute that opens it when they are faults, if there were 20 (0.05 to 1)"`
+	BreakerRest    time.Duration `envconfig:"TWITTER_BREAKER_REST" default:"15s" desc:"time it stays open before the provider is checked (100ms to 1h); each further one is up to twice as long"`
+	BreakerMaxRest time.Duration `envconfig:"TWITTER_BREAKER_REST_MAX" default:"10m" desc:"the longest such time (100ms to 24h)"`
+}
+
+// fallback is the configuration of the second provider; ok is false when there is
+// none.
+func (c providerConfig) fallback() (f providerConfig, ok bool) {
+	f = c
+	f.Name, f.Key, f.URL, f.Rate, f.PerCall = c.FallbackName, c.FallbackKey, c.FallbackURL, c.FallbackRate, c.FallbackPerCall
+	return f, c.FallbackName != ""
 }
 
 type scheduleConfig struct {
@@ -248,6 +269,13 @@ func (c *config) validate() (faults []error) {
 	between("TWITTER_IDS_PER_CALL", c.Provider.PerCall, 0, 100)
 	within("TWITTER_TIMEOUT", c.Provider.Timeout, time.Second, time.Minute)
 	check(c.Provider.Reserve >= 0 && c.Provider.Reserve <= 0.9, "TWITTER_REFRESH_RESERVE is %g, want 0 to 0.9", c.Provider.Reserve)
+	faults = append(faults, c.Provider.validateFallback()...)
+	check(c.Provider.BalanceEvery == 0 || c.Provider.BalanceEvery >= 30*time.Second && c.Provider.BalanceEvery <= 24*time.Hour, "TWITTER_BALANCE_EVERY is %s, want 0, or 30s to 24h", c.Provider.BalanceEvery)
+	between("TWITTER_BREAKER_STREAK", c.Provider.BreakerStreak, 1, 1000)
+	check(c.Provider.BreakerShare >= 0.05 && c.Provider.BreakerShare <= 1, "TWITTER_BREAKER_SHARE is %g, want 0.05 to 1", c.Provider.BreakerShare)
+	within("TWITTER_BREAKER_REST", c.Provider.BreakerRest, 100*time.Millisecond, time.Hour)
+	within("TWITTER_BREAKER_REST_MAX", c.Provider.BreakerMaxRest, 100*time.Millisecond, 24*time.Hour)
+	check(c.Provider.BreakerMaxRest >= c.Provider.BreakerRest, "TWITTER_BREAKER_REST_MAX is shorter than TWITTER_BREAKER_REST")
 	oneOf("TWITTER_X_FIELDS_PARAM", c.Provider.XFields, "tweet.fields", "post.fields")
 	within("GORGONE_DISPATCH_EVERY", c.Dispatcher.Every, time.Second, 10*time.Minute)
 	between("GORGONE_BATCH_TWEETS", c.Dispatcher.Batch, 1, 500)

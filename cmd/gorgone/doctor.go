@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gorgone/queue"
 	"gorgone/twitter"
 )
 
@@ -21,7 +22,8 @@ func newDoctor(a *app) *cobra.Command {
 		Use:   "doctor",
 		Short: "Check the database, NATS, the provider and the clock, and say what to fix",
 		Long: `Check that the database is there, migrated and visible to this role, that NATS
-and its streams work, that the provider is configured, and that the clocks agree.
+and its streams work, that the provider is configured and not left alone because of
+its account, its faults or a rate limit, and that the clocks agree.
 Each line that fails says what to do about it. Exits with 1 if one does.
 
 With --ask it also makes one look-up, which a real provider bills.`,
@@ -78,9 +80,55 @@ func (e *examination) run(ctx context.Context, ask bool) {
 			e.report("dead letters", fmt.Errorf("%d messages could not be handled", depth.DeadLetters), "", "see why with gorgone dlq list, then gorgone dlq retry or drop")
 		}
 	}
-	p, err := e.openProvider(time.Now)
-	if e.report("provider", err, fmt.Sprintf("%s, %g calls/s", p.name, p.rate), "set TWITTER_API_KEY") && ask {
-		e.examineProvider(ctx, p)
+	providers, err := e.openProviders(time.Now)
+	for _, p := range providers {
+		if e.report("provider", nil, fmt.Sprintf("%s, %g calls/s", p.name, p.rate), "") && ask {
+			e.examineProvider(ctx, p)
+		}
+	}
+	if err != nil {
+		e.report("provider", err, "", "set TWITTER_API_KEY")
+	} else if m.queue != nil && d.clock != nil {
+		e.examineSources(ctx, m, d, &open)
+	}
+}
+
+// examineSources says how the calls to the providers are doing: nothing is looked up
+// while they are stopped.
+func (e *examination) examineSources(ctx context.Context, m messaging, d database, open *resources) {
+	l, err := e.openLookups(ctx, m, d.clock, open)
+	if err != nil {
+		e.report("calls", err, "", "")
+		return
+	}
+	all, err := l.sources.Status(ctx)
+	if err != nil {
+		e.report("calls", err, "", "check NATS")
+		return
+	}
+	for _, s := range all {
+		var fault error
+		fix := ""
+		switch b := s.Breaker; {
+		case b.State != queue.BreakerClosed && b.NextCheck != nil:
+			fault = fmt.Errorf("%s is left alone since %s: %s", s.Provider, b.Since.Format(time.DateTime), b.Reason)
+			fix = fmt.Sprintf("%s; it is checked by itself at %s, in UTC", fixOf(b.Cause), b.NextCheck.Format(time.TimeOnly))
+		case s.PausedUntil != nil:
+			fault = fmt.Errorf("%s is not called until %s: %s", s.Provider, s.PausedUntil.Format(time.DateTime), s.PauseReason)
+			fix = "lower TWITTER_RATE to what the plan allows, if this comes again and again"
+		}
+		e.report("calls", fault, providerLine(s), fix)
+	}
+}
+
+func fixOf(c queue.Cause) string {
+	switch c {
+	case queue.CauseOutOfCredit:
+		return "recharge the account"
+	case queue.CauseKeyRefused:
+		return "check TWITTER_API_KEY and TWITTER_PROVIDER"
+	default:
+		return "wait for the provider to recover"
 	}
 }
 

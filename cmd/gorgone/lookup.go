@@ -36,6 +36,7 @@ type provider struct {
 	lookup  worker.Lookup
 	maxIDs  func() int // ids a call takes now
 	probe   func(ctx context.Context, ids []string) twitter.ProbeResult
+	balance worker.Balance
 	calls   *callCounts
 }
 
@@ -57,8 +58,7 @@ func (c *callCounts) count(call twitter.Call) {
 	}
 }
 
-func (a *app) openProvider(now func() time.Time) (provider, error) {
-	cfg := a.cfg.Provider
+func (a *app) openProvider(cfg providerConfig, now func() time.Time) (provider, error) {
 	if cfg.Key == "" {
 		return provider{}, usageError("no provider to ask: set TWITTER_API_KEY, or start gorgone up, which brings a provider double")
 	}
@@ -86,6 +86,9 @@ func (a *app) openProvider(now func() time.Time) (provider, error) {
 		p.lookup = func(ctx context.Context, gate twitter.Gate, ids []string) (twitter.Answer, error) {
 			return client.Through(gate).Lookup(ctx, ids)
 		}
+		p.balance = func(ctx context.Context, gate twitter.Gate) (twitter.Balance, error) {
+			return client.Through(gate).Balance(ctx)
+		}
 	case providerTwitterAPI:
 		client, err := twitter.NewTwitterAPI(settings)
 		if err != nil {
@@ -94,6 +97,9 @@ func (a *app) openProvider(now func() time.Time) (provider, error) {
 		p.maxIDs, p.probe = client.MaxIDs, client.Probe
 		p.lookup = func(ctx context.Context, gate twitter.Gate, ids []string) (twitter.Answer, error) {
 			return client.Through(gate).Lookup(ctx, ids)
+		}
+		p.balance = func(ctx context.Context, gate twitter.Gate) (twitter.Balance, error) {
+			return client.Through(gate).Balance(ctx)
 		}
 	default:
 		return provider{}, fmt.Errorf("unknown provider %q", cfg.Name)

@@ -28,7 +28,7 @@ tweet returned. It does not wait for the shared pace and writes nothing.`,
 			if err := a.locate(); err != nil && a.cfg.Provider.Key == "" {
 				return err
 			}
-			p, err := a.openProvider(time.Now)
+			p, err := a.openProvider(a.cfg.Provider, time.Now)
 			if err != nil {
 				return err
 			}

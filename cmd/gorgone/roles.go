@@ -22,8 +22,8 @@ const firstHelping = 1000
 
 // closedGate says when nothing should be claimed.
 type closedGate struct {
-	conn *queue.Conn
-	pace *queue.Pace
+	conn    *queue.Conn
+	sources queue.Sources
 }
 
 // Closed implements dispatcher.Gate.
@@ -31,8 +31,8 @@ func (g closedGate) Closed() string {
 	if !g.conn.Connected() {
 		return "the queue is away"
 	}
-	if until, reason, paused := g.pace.Paused(); paused {
-		return fmt.Sprintf("calls are paused until %s: %s", until.Format(time.TimeOnly), reason)
+	if stop, stopped := g.sources.Stopped(); stopped {
+		return fmt.Sprintf("calls are stopped until %s: %s", stop.Until.Format(time.TimeOnly), stop.Reason)
 	}
 	return ""
 }
@@ -41,9 +41,8 @@ func (g closedGate) Closed() string {
 type parts struct {
 	database
 	messaging
-	provider provider
-	pace     *queue.Pace
-	tracer   trace.Tracer
+	lookups
+	tracer trace.Tracer
 }
 
 func (a *app) openParts(ctx context.Context, role string, open *resources) (p parts, err error) {
@@ -59,10 +58,7 @@ func (a *app) openParts(ctx context.Context, role string, open *resources) (p pa
 	if p.messaging, err = a.openQueue(ctx, role, open); err != nil {
 		return p, err
 	}
-	if p.provider, err = a.openProvider(p.clock.Now); err != nil {
-		return p, err
-	}
-	if p.pace, err = a.openPace(ctx, p.messaging, p.clock, p.provider, open); err != nil {
+	if p.lookups, err = a.openLookups(ctx, p.messaging, p.clock, open); err != nil {
 		return p, err
 	}
 	p.tracer, err = a.openTracer(ctx, role, open)
@@ -77,7 +73,7 @@ func (a *app) newDispatcher(p parts) *dispatcher.Dispatcher {
 		Tracer:      p.tracer,
 		OnDispatch:  a.metrics.Dispatched,
 	}
-	return dispatcher.New(cfg, p.store, p.queue, closedGate{p.conn, p.pace}, p.clock, a.log)
+	return dispatcher.New(cfg, p.store, p.queue, closedGate{p.conn, p.sources}, p.clock, a.log)
 }
 
 // batchTweets is how many tweets a batch holds: many, because a transaction for
@@ -113,25 +109,22 @@ func (a *app) newWorker(ctx context.Context, p parts) (*worker.Worker, error) {
 		Writes:       a.cfg.Worker.Writes,
 		CallTimeout:  a.cfg.Provider.Timeout,
 		Grace:        a.cfg.Worker.Grace,
-		Group:        p.provider.maxIDs,
 		RatePause:    5 * time.Second, // what twitterapi.io asks of its lowest plan
+		BalanceEvery: a.cfg.Provider.BalanceEvery,
 	}, worker.Parts{
-		Batches:     batches,
-		Refreshes:   refreshes,
-		Exhausted:   exhausted,
-		Lookup:      p.provider.lookup,
-		BatchPace:   p.pace.Lane(queue.LaneBatch),
-		RefreshPace: p.pace.Lane(queue.LaneRefresh),
-		Pauser:      p.pace,
-		Sink:        p.store,
-		Requests:    p.store,
-		Announcer:   p.queue,
-		Audience:    audience,
-		Observer:    a.metrics,
-		Tracer:      p.tracer,
-		Clock:       p.clock,
-		Random:      rand.Float64,
-		Log:         a.log,
+		Batches:   batches,
+		Refreshes: refreshes,
+		Exhausted: exhausted,
+		Providers: p.workers(),
+		Sink:      p.store,
+		Requests:  p.store,
+		Announcer: p.queue,
+		Audience:  audience,
+		Observer:  a.metrics,
+		Tracer:    p.tracer,
+		Clock:     p.clock,
+		Random:    rand.Float64,
+		Log:       a.log,
 	}), nil
 }
 
@@ -264,5 +257,7 @@ var (
 	_ worker.Sink          = (*store.Store)(nil)
 	_ worker.Requests      = (*store.Store)(nil)
 	_ worker.Announcer     = (*queue.Queue)(nil)
-	_ worker.Pauser        = (*queue.Pace)(nil)
+	_ worker.Pace          = (*queue.Pace)(nil)
+	_ worker.Breaker       = (*queue.Breaker)(nil)
+	_ worker.Account       = (*queue.Account)(nil)
 )

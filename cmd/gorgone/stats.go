@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,7 +20,9 @@ func newStats(a *app) *cobra.Command {
 		Use:   "stats",
 		Short: "Show how the schedule is doing",
 		Long: `Show what is tracked, what is due and how late it is, what is claimed and how
-fast it is answered, and what waits in the queue.
+fast it is answered, what waits in the queue, and how the provider is doing: the
+part of the rate in force after a rate limit, the circuit breaker, what is left of
+the account.
 
 Backlog is what is due and not claimed. Lateness is how long the tweet that has
 waited longest has been due.`,
@@ -58,6 +61,7 @@ type stats struct {
 	QueueFault      string                  `json:"queue_fault,omitempty"`
 	PausedUntil     time.Time               `json:"paused_until,omitzero"`
 	PauseReason     string                  `json:"pause_reason,omitempty"`
+	Providers       []queue.SourceStatus    `json:"providers,omitempty"`
 }
 
 func (a *app) readStats(ctx context.Context) (stats, error) {
@@ -100,18 +104,15 @@ func (a *app) addQueueStats(ctx context.Context, d database, s *stats, open *res
 	if a.cfg.Provider.Key == "" {
 		return nil
 	}
-	p, err := a.openProvider(d.clock.Now)
+	l, err := a.openLookups(ctx, m, d.clock, open)
 	if err != nil {
 		return err
 	}
-	pace, err := a.openPace(ctx, m, d.clock, p, open)
-	if err != nil {
-		return err
+	if stop, stopped := l.sources.Stopped(); stopped {
+		s.PausedUntil, s.PauseReason = stop.Until, stop.Reason
 	}
-	if until, reason, paused := pace.Paused(); paused {
-		s.PausedUntil, s.PauseReason = until, reason
-	}
-	return nil
+	s.Providers, err = l.sources.Status(ctx)
+	return err
 }
 
 func (a *app) printStats(s stats) {
@@ -136,6 +137,9 @@ func (a *app) printStats(s stats) {
 	if q := s.Queue; q != nil {
 		a.printf("queue      batches %d waiting %d in hand, refreshes %d waiting %d in hand, %d dead letters\n",
 			q.Batch.Pending, q.Batch.AckPending, q.Refresh.Pending, q.Refresh.AckPending, q.DeadLetters)
+	}
+	for _, p := range s.Providers {
+		a.printf("provider   %s\n", providerLine(p))
 	}
 	if !s.PausedUntil.IsZero() {
 		a.printf("paused     until %s: %s\n", s.PausedUntil.Format(time.DateTime), s.PauseReason)
@@ -212,4 +216,30 @@ func (a *app) forceDue(ctx context.Context, s *store.Store, zone string, filter 
 		return &exitError{exitNotFound, fmt.Errorf("none of the tweets is tracked and live; add --cold for those that are not looked at any more")}
 	}
 	return nil
+}
+
+// providerLine says in a line how a provider is doing.
+func providerLine(p queue.SourceStatus) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s, breaker %s", p.Provider, p.Breaker.State)
+	if p.Breaker.State != queue.BreakerClosed {
+		fmt.Fprintf(&b, " since %s: %s", p.Breaker.Since.Format(time.DateTime), p.Breaker.Reason)
+	}
+	if p.Breaker.NextCheck != nil {
+		fmt.Fprintf(&b, ", next check %s", p.Breaker.NextCheck.Format(time.TimeOnly))
+	}
+	fmt.Fprintf(&b, ", %.3g of %g calls/s", p.Rate*p.Factor, p.Rate)
+	if p.PausedUntil != nil {
+		fmt.Fprintf(&b, " after %s", p.PausedUntil.Format(time.TimeOnly))
+	}
+	if p.Recovering {
+		b.WriteString(", one call goes first")
+	}
+	if p.RateLimits > 0 {
+		fmt.Fprintf(&b, ", rate limited %d times", p.RateLimits)
+	}
+	if p.Balance != nil {
+		fmt.Fprintf(&b, ", %d %s left (%s)", p.Balance.Left, p.Balance.Unit, p.Balance.At.Format(time.DateTime))
+	}
+	return b.String()
 }

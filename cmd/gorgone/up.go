@@ -236,10 +236,7 @@ func (a *app) openHouse(ctx context.Context, o upOptions, fail context.CancelCau
 		}
 		h.running.ProviderURL, h.running.ProviderKey = a.cfg.Provider.URL, demoKey
 	}
-	if h.provider, err = a.openProvider(h.clock.Now); err != nil {
-		return h, err
-	}
-	if h.pace, err = a.openPace(ctx, h.messaging, h.clock, h.provider, open); err != nil {
+	if h.lookups, err = a.openLookups(ctx, h.messaging, h.clock, open); err != nil {
 		return h, err
 	}
 	if h.tracer, err = a.openTracer(ctx, "up", open); err != nil {

@@ -113,8 +113,8 @@ func (v *view) draw(a *app, s stats, every time.Duration) {
 		fmt.Sprintf("rows      %d updated, %d missing, %d failed, %d refreshes", p.Applied, p.Missing, p.Unresolved, p.Refreshes),
 		"tiers     " + tierLine(s.Tiers),
 	}
-	if until, reason, paused := v.pace.Paused(); paused {
-		lines = append(lines, fmt.Sprintf("PAUSED    until %s: %s", until.Local().Format(time.TimeOnly), reason))
+	if stop, stopped := v.sources.Stopped(); stopped {
+		lines = append(lines, fmt.Sprintf("STOPPED   until %s: %s", stop.Until.Local().Format(time.TimeOnly), stop.Reason))
 	}
 	v.lines = len(lines)
 	b.WriteString(strings.Join(lines, "\n") + "\n")

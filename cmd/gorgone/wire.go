@@ -49,10 +49,7 @@ func (b *benchRun) measureWire(ctx context.Context) (wireCost, error) {
 	if p.database, err = counted.openDatabase(ctx, "bench", &open); err != nil {
 		return wireCost{}, err
 	}
-	if p.provider, err = counted.openProvider(p.clock.Now); err != nil {
-		return wireCost{}, err
-	}
-	if p.pace, err = counted.openPace(ctx, p.messaging, p.clock, p.provider, &open); err != nil {
+	if p.lookups, err = counted.openLookups(ctx, p.messaging, p.clock, &open); err != nil {
 		return wireCost{}, err
 	}
 	counted.log = counted.log.Level(zerolog.ErrorLevel)

@@ -5,6 +5,7 @@
 package enginetest
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -15,7 +16,9 @@ import (
 	"gorgone/internal/postgres/pgtest"
 	"gorgone/queue"
 	"gorgone/store"
+	"gorgone/twitter"
 	"gorgone/twitter/twittertest"
+	"gorgone/worker"
 )
 
 // DoubleKey is the API key that the double of the provider takes.
@@ -99,4 +102,53 @@ func Tweets(double *twittertest.Server) (tweets []store.NewTweet) {
 		tweets = append(tweets, store.NewTweet{TweetID: tw.ID, CreatedAt: tw.CreatedAt, Text: "tweet " + tw.ID})
 	}
 	return tweets
+}
+
+// Source joins the pace, the circuit breaker and the account of a key, as a replica
+// of its own. The breaker rests for fractions of a second.
+func (g *Ground) Source(tb testing.TB, name, key string, rate float64) queue.Source {
+	tb.Helper()
+	must := func(err error) {
+		tb.Helper()
+		if err != nil {
+			tb.Fatal(err)
+		}
+	}
+	ctx := tb.Context()
+	pace, err := queue.NewPace(ctx, g.Queue, queue.PaceConfig{Key: key, Rate: rate}, g.Clock)
+	must(err)
+	tb.Cleanup(pace.Close)
+	breaker, err := queue.NewBreaker(ctx, g.Queue, queue.BreakerConfig{
+		Key: key, Provider: name, Rest: 300 * time.Millisecond, MostRest: 2 * time.Second, Streak: 12,
+	}, g.Clock)
+	must(err)
+	tb.Cleanup(breaker.Close)
+	account, err := queue.NewAccount(ctx, g.Queue, key, g.Clock)
+	must(err)
+	return queue.Source{Name: name, Pace: pace, Breaker: breaker, Account: account}
+}
+
+// Client is one of the clients of package twitter, through a gate.
+type Client interface {
+	Lookup(ctx context.Context, ids []string) (twitter.Answer, error)
+	Balance(ctx context.Context) (twitter.Balance, error)
+	MaxIDs() int
+}
+
+// Provider is a source as a worker asks it, by a client of its.
+func Provider[C Client](s queue.Source, client interface {
+	Client
+	Through(gate twitter.Gate) C
+}) *worker.Provider {
+	return &worker.Provider{
+		Name: s.Name, MaxIDs: client.MaxIDs,
+		Lookup: func(ctx context.Context, gate twitter.Gate, ids []string) (twitter.Answer, error) {
+			return client.Through(gate).Lookup(ctx, ids)
+		},
+		Balance: func(ctx context.Context, gate twitter.Gate) (twitter.Balance, error) {
+			return client.Through(gate).Balance(ctx)
+		},
+		Batch: s.Pace.Lane(queue.LaneBatch), Refresh: s.Pace.Lane(queue.LaneRefresh),
+		Pace: s.Pace, Breaker: s.Breaker, Account: s.Account,
+	}
 }

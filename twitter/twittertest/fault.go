@@ -79,6 +79,10 @@ type Steering struct {
 	Credits *int64 `json:"credits,omitempty"`
 	// Rate is the number of calls a second; 0 is without limit.
 	Rate *float64 `json:"rate,omitempty"`
+	// RefuseKey lets every call be answered as if its key were wrong, Down as if the
+	// provider were: 500. Both until it is said otherwise, and of the balance too.
+	RefuseKey *bool `json:"refuse_key,omitempty"`
+	Down      *bool `json:"down,omitempty"`
 }
 
 // CallSteering makes calls fail.

@@ -2,6 +2,7 @@ package twittertest
 
 import (
 	"context"
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -25,6 +26,8 @@ type dialect interface {
 	// tweets appends an answer with what is known of the ids, and returns how many
 	// tweets are in it.
 	tweets(dst []byte, r *http.Request, looks []look) ([]byte, int)
+	// account returns the answer about an account with so many credits.
+	account(credits int64) reply
 	// header returns the headers of an answer.
 	header(a allowance) map[string]string
 }
@@ -63,19 +66,48 @@ func (s *Server) lookup(w http.ResponseWriter, r *http.Request, d dialect) {
 	s.deliver(w, r, answer, &rec)
 }
 
+// admit refuses a call, whatever it asks for, when its key is not good, there were
+// too many, or nothing works; status 0 lets it pass.
+func (s *Server) admit(d dialect, r *http.Request, rec *Record) (a allowance, refusal reply) {
+	if s.down.Load() {
+		rec.Fault = ServerError
+		return a, d.refuse(ServerError, a, false)
+	}
+	if key := d.key(r); s.refuseKey.Load() || s.config.Key != "" && key != s.config.Key {
+		return a, d.refuse(Unauthorized, a, key == "")
+	}
+	if a = s.limit.take(rec.Started); !a.allowed {
+		return a, d.refuse(RateLimited, a, false)
+	}
+	return a, reply{}
+}
+
+// balance answers what is left of the account.
+func (s *Server) balance(w http.ResponseWriter, r *http.Request, d dialect) {
+	rec := Record{At: s.config.Now(), Remote: r.RemoteAddr, Path: r.URL.Path, Key: keyHash(d.key(r))}
+	s.log.begin(&rec)
+	a, answer := s.admit(d, r, &rec)
+	if answer.status == 0 {
+		credits := s.credits.Load()
+		if credits < 0 {
+			credits = math.MaxInt32
+		}
+		answer = d.account(credits)
+		answer.header = d.header(a)
+	}
+	s.send(w, answer, &rec)
+}
+
 // answer makes the answer to a call, and bills it.
 func (s *Server) answer(d dialect, r *http.Request, rec *Record, dst []byte) reply {
-	if key := d.key(r); s.config.Key != "" && key != s.config.Key {
-		return d.refuse(Unauthorized, allowance{}, key == "")
-	}
-	allowance := s.limit.take(rec.Started)
-	if !allowance.allowed {
-		return d.refuse(RateLimited, allowance, false)
+	allowance, refusal := s.admit(d, r, rec)
+	if refusal.status != 0 {
+		return refusal
 	}
 	if credits := s.credits.Load(); credits >= 0 && credits < creditsPerTweet {
 		return d.refuse(OutOfCredit, allowance, false)
 	}
-	if refusal := d.check(r, rec.IDs); refusal.status != 0 {
+	if refusal = d.check(r, rec.IDs); refusal.status != 0 {
 		return refusal
 	}
 	rec.Fault = s.faults.ofCall()

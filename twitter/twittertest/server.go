@@ -65,7 +65,9 @@ type Server struct {
 	limit     limiter
 	log       *callLog
 	credits   atomic.Int64 // negative: without end
-	buffers   sync.Pool    // of *[]byte
+	refuseKey atomic.Bool
+	down      atomic.Bool
+	buffers   sync.Pool // of *[]byte
 
 	closed  chan struct{}
 	close   sync.Once
@@ -128,6 +130,12 @@ func (s *Server) Steer(steering Steering) error {
 	if steering.Credits != nil {
 		s.credits.Store(*steering.Credits)
 	}
+	if steering.RefuseKey != nil {
+		s.refuseKey.Store(*steering.RefuseKey)
+	}
+	if steering.Down != nil {
+		s.down.Store(*steering.Down)
+	}
 	if steering.Rate != nil {
 		s.limit.set(*steering.Rate, s.config.Burst)
 	}
@@ -187,7 +195,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == "/2/tweets":
 		s.lookup(w, r, xAPI{s})
 	case r.URL.Path == "/oapi/my/info":
-		s.info(w, r)
+		s.balance(w, r, twitterAPI{s})
+	case r.URL.Path == "/2/usage/tweets":
+		s.balance(w, r, xAPI{s})
 	case strings.HasPrefix(r.URL.Path, controlPath):
 		s.control.ServeHTTP(w, r)
 	default:

@@ -119,7 +119,7 @@ func TestCredits(t *testing.T) {
 			t.Fatal(err)
 		}
 		credits, err := c.Balance(t.Context())
-		if err != nil || credits.Total() != left || server.Stats().Credits != left {
+		if err != nil || credits.Left != left || server.Stats().Credits != left {
 			t.Fatalf("left %+v, %v; want %d", credits, err, left)
 		}
 	}

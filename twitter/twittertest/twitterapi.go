@@ -90,27 +90,10 @@ func (d twitterAPI) tweets(dst []byte, _ *http.Request, looks []look) ([]byte, i
 	return append(dst, `],"status":"success","msg":"success","code":0}`...), n
 }
 
-// info answers GET /oapi/my/info with the credits left.
-func (s *Server) info(w http.ResponseWriter, r *http.Request) {
-	d := twitterAPI{s}
-	rec := Record{At: s.config.Now(), Remote: r.RemoteAddr, Path: r.URL.Path, Key: keyHash(d.key(r))}
-	s.log.begin(&rec)
-	key := d.key(r)
-	if s.config.Key != "" && key != s.config.Key {
-		s.send(w, d.refuse(Unauthorized, allowance{}, key == ""), &rec)
-		return
-	}
-	if a := s.limit.take(rec.Started); !a.allowed {
-		s.send(w, d.refuse(RateLimited, a, false), &rec)
-		return
-	}
-	credits := s.credits.Load()
-	if credits < 0 {
-		credits = math.MaxInt32
-	}
-	// A bonus is part of what can be spent.
+// account answers GET /oapi/my/info with the credits left, of which a bonus is a part.
+func (twitterAPI) account(credits int64) reply {
 	bonus := credits / 10
-	s.send(w, text(http.StatusOK, fmt.Sprintf(`{"recharge_credits":%d,"total_bonus_credits":%d}`, credits-bonus, bonus)), &rec)
+	return text(http.StatusOK, fmt.Sprintf(`{"recharge_credits":%d,"total_bonus_credits":%d}`, credits-bonus, bonus))
 }
 
 func text(status int, body string) reply { return reply{status: status, body: []byte(body)} }

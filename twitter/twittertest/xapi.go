@@ -59,6 +59,16 @@ func (d xAPI) check(r *http.Request, ids []string) reply {
 	return reply{}
 }
 
+// xCap is the number of posts that the double lets be read in a month.
+const xCap = 3_000_000
+
+// account answers GET /2/usage/tweets: X counts what was read, and here a post is
+// worth what a tweet is at twitterapi.io.
+func (xAPI) account(credits int64) reply {
+	left := min(credits/creditsPerTweet, xCap)
+	return text(http.StatusOK, fmt.Sprintf(`{"data":{"cap_reset_day":1,"project_cap":"%d","project_id":"1700000000000000001","project_usage":"%d"}}`, xCap, xCap-left))
+}
+
 func (xAPI) invalid(param, message string) reply {
 	body, err := json.Marshal(map[string]any{
 		"errors": []any{map[string]any{"parameters": map[string]any{param: []string{}}, "message": message}},
