@@ -115,7 +115,7 @@ func (a *app) newWorker(ctx context.Context, p parts) (*worker.Worker, error) {
 		Batches:   batches,
 		Refreshes: refreshes,
 		Exhausted: exhausted,
-		Providers: p.workers(),
+		Providers: p.workers(p.database),
 		Sink:      p.store,
 		Requests:  p.store,
 		Announcer: p.queue,

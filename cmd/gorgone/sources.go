@@ -8,6 +8,8 @@ import (
 
 	"gorgone/internal/clock"
 	"gorgone/queue"
+	"gorgone/store"
+	"gorgone/twitter"
 	"gorgone/worker"
 )
 
@@ -97,15 +99,38 @@ func (a *app) openProviders(now func() time.Time) ([]provider, error) {
 }
 
 // workers is the providers as a worker asks them.
-func (l lookups) workers() []*worker.Provider {
+func (l lookups) workers(d database) []*worker.Provider {
 	all := make([]*worker.Provider, len(l.providers))
 	for i, p := range l.providers {
 		s := l.sources[i]
 		all[i] = &worker.Provider{
 			Name: p.name, Lookup: p.lookup, Balance: p.balance, MaxIDs: p.maxIDs,
 			Batch: s.Pace.Lane(queue.LaneBatch), Refresh: s.Pace.Lane(queue.LaneRefresh),
-			Pace: s.Pace, Breaker: s.Breaker, Account: s.Account,
+			Pace: s.Pace, Breaker: s.Breaker, Account: ledgerAccount{s.Account, p.name, d},
 		}
 	}
 	return all
+}
+
+// paused tells whether no call is made for the time being, until when and why.
+func (l lookups) paused() (until time.Time, reason string, paused bool) {
+	stop, stopped := l.sources.Stopped()
+	return stop.Until, stop.Reason, stopped
+}
+
+// ledgerAccount keeps a balance beside the ledger too, which it is compared with.
+type ledgerAccount struct {
+	*queue.Account
+
+	provider string
+	database
+}
+
+// Put implements worker.Account.
+func (a ledgerAccount) Put(ctx context.Context, left int64, unit string) error {
+	err := a.Account.Put(ctx, left, unit)
+	if unit == twitter.UnitCredits {
+		err = errors.Join(err, a.store.RecordBalance(ctx, store.Balance{Provider: a.provider, At: a.database.clock.Now(), Credits: float64(left)}))
+	}
+	return err
 }
