@@ -12,6 +12,7 @@ import (
 	"gorgone/queue"
 	"gorgone/store"
 	"gorgone/twitter"
+	"gorgone/web/auth"
 	"gorgone/worker"
 )
 
@@ -46,6 +47,7 @@ type Metrics struct {
 	storeErrors  *prometheus.CounterVec
 
 	requests *prometheus.HistogramVec
+	refused  *prometheus.CounterVec
 	spent    *prometheus.GaugeVec
 	dollars  *prometheus.GaugeVec
 }
@@ -72,6 +74,7 @@ func New(reg prometheus.Registerer, version string) *Metrics {
 			Help: "Share of a budget that is used up: of the day and the month for what the schedule looks up, of the day for refreshes. 0 without a budget."}, []string{"period"}),
 		dollars: prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: namespace, Name: "spent_dollars",
 			Help: "Dollars spent in the UTC day or month up to now, refreshes included."}, []string{"period"}),
+		refused:     counterVec("http_refused_total", "Callers that were refused, by reason.", "reason"),
 		storeErrors: counterVec("store_errors_total", "Transactions in Postgres that failed, by what they were to do.", "op"),
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
@@ -82,7 +85,7 @@ func New(reg prometheus.Registerer, version string) *Metrics {
 	reg.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), build,
 		m.claimed, m.published, m.dispatches, m.tweets, m.snapshots, m.batches, m.refreshes,
-		m.calls, m.callSeconds, m.billed, m.storeSeconds, m.storeErrors, m.requests, m.spent, m.dollars,
+		m.calls, m.callSeconds, m.billed, m.storeSeconds, m.storeErrors, m.requests, m.refused, m.spent, m.dollars,
 	)
 	for _, result := range []string{resultApplied, resultSkipped, resultMissing, resultFailed} {
 		m.tweets.WithLabelValues(result)
@@ -174,6 +177,9 @@ func (m *Metrics) Called(c twitter.Call) {
 func (m *Metrics) Requested(route string, status int, took time.Duration) {
 	m.requests.WithLabelValues(route, strconv.Itoa(status)).Observe(took.Seconds())
 }
+
+// Refused counts a caller that was refused. It fits [auth.GuardConfig].
+func (m *Metrics) Refused(reason auth.Reason) { m.refused.WithLabelValues(string(reason)).Inc() }
 
 // Spent shows what was spent. It fits [dispatcher.Economize].
 func (m *Metrics) Spent(s store.Spent) {

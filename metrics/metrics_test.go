@@ -16,6 +16,7 @@ import (
 	"gorgone/queue"
 	"gorgone/store"
 	"gorgone/twitter"
+	"gorgone/web/auth"
 )
 
 var now = time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC)
@@ -39,6 +40,7 @@ func TestWorkIsCounted(t *testing.T) {
 	}})
 	m.BatchDone(2 * time.Second)
 	m.RefreshDone(queue.Updated, 90*time.Millisecond)
+	m.Refused(auth.ReasonToken)
 	m.Requested("GET /healthz", 200, time.Millisecond)
 	m.Transacted("apply_a_batch", 3*time.Millisecond, nil)
 	m.Transacted("apply_a_batch", 3*time.Millisecond, errors.New("away"))
@@ -53,6 +55,9 @@ gorgone_dispatches_total{result="busy"} 1
 gorgone_dispatches_total{result="closed"} 1
 gorgone_dispatches_total{result="done"} 1
 gorgone_dispatches_total{result="error"} 1
+# HELP gorgone_http_refused_total Callers that were refused, by reason.
+# TYPE gorgone_http_refused_total counter
+gorgone_http_refused_total{reason="unknown_token"} 1
 # HELP gorgone_lookup_calls_total Calls to the provider, by how they ended.
 # TYPE gorgone_lookup_calls_total counter
 gorgone_lookup_calls_total{provider="twitterapi.io",status="ok"} 1

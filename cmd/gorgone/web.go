@@ -127,7 +127,7 @@ func (a *app) newServer(p parts, local *auth.Local, tokens []string, webhookKey 
 	if err := errors.Join(faults...); err != nil {
 		return server{}, usageError("%w", err)
 	}
-	guard := auth.NewGuard(auth.GuardConfig{QStash: qstash, Tokens: services, Users: users, Local: local, Proxies: proxies, Log: a.log})
+	guard := auth.NewGuard(auth.GuardConfig{QStash: qstash, Tokens: services, Users: users, Local: local, Proxies: proxies, OnRefused: a.metrics.Refused, Log: a.log})
 	s, err := web.New(web.Config{
 		Version: versionString(), Origins: list(cfg.Origins), WebhookKey: webhookKey, Grace: a.cfg.Worker.Grace,
 		UserLimits: store.Limits{Cooldown: cfg.Cooldown, Allowance: cfg.Allowance}, UserForce: cfg.Force,
@@ -136,7 +136,7 @@ func (a *app) newServer(p parts, local *auth.Local, tokens []string, webhookKey 
 	}, web.Parts{
 		Guard: guard, Access: access, Local: local, Proxies: proxies,
 		Dispatcher: a.newDispatcher(p), Triggers: p.store, Requests: p.store, Tweets: p.store, Tracker: p.store, Pruner: p.store,
-		Queue: p.queue, Connection: p.conn, Calls: p.sources, Clock: p.clock,
+		Queue: p.queue, Connection: p.conn, Calls: p.pace, Clock: p.clock,
 		DecodePush: decodePush, Checks: checks(p), Log: a.log,
 	})
 	if err != nil {
