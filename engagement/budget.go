@@ -38,6 +38,10 @@ type Reading struct {
 const (
 	budgetGain = 0.4 // η
 	budgetStep = 2.0 // most the price moves by in one period, as a factor
+
+	// budgetAim is the share of the day's money that is planned to be spent: what
+	// is left keeps a hard stop at the whole of it from being reached.
+	budgetAim = 0.97
 )
 
 // Adjust returns the price for the coming period. It is a dual ascent: the price is
@@ -78,15 +82,15 @@ func (b Budget) Adjust(price float64, r Reading) float64 {
 }
 
 // Planned returns the money to spend in the reading's period, if what is left of
-// the day's budget is spread evenly over what is left of the day. Near the day's
+// the day's budget, less a reserve of 3%, is spread evenly over what is left of the day. Near the day's
 // end it stays bounded by twice the even share of a whole day.
 func (b Budget) Planned(r Reading) float64 {
-	even := b.PerDay * r.Period.Hours() / 24
+	even := budgetAim * b.PerDay * r.Period.Hours() / 24
 	rest := 24*time.Hour - r.Now.Sub(r.DayStart)
 	if rest <= 0 {
 		return even
 	}
-	planned := (b.PerDay - r.SpentToday) * float64(r.Period) / float64(max(rest, r.Period))
+	planned := (budgetAim*b.PerDay - r.SpentToday) * float64(r.Period) / float64(max(rest, r.Period))
 	return min(planned, 2*even)
 }
 

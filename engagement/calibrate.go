@@ -104,7 +104,8 @@ func calibrate(lessons []lesson) float64 {
 // ages of the same count, and then those of all.
 const fewestInBin = 40
 
-// fitBands takes the 10th and the 90th percentile of how far the truth was from what
+// fitBands takes the 9th and the 91st percentile (a little outside the 10th and the
+// 90th, for the lessons of one tweet are alike) of how far the truth was from what
 // a calibrated forecast said (split-conformal prediction: Vovk, Gammerman, Shafer,
 // "Algorithmic Learning in a Random World", 2005).
 func fitBands(learnt [NumHorizons][]lesson) Bands {
@@ -141,7 +142,7 @@ func fitBands(learnt [NumHorizons][]lesson) Bands {
 func bandOf(r []float64) Band {
 	slices.Sort(r)
 	n := float64(len(r))
-	low := max(int(math.Floor(0.1*(n+1)))-1, 0)
-	high := min(int(math.Ceil(0.9*(n+1)))-1, len(r)-1)
+	low := max(int(math.Floor(0.09*(n+1)))-1, 0)
+	high := min(int(math.Ceil(0.91*(n+1)))-1, len(r)-1)
 	return Band{Low: r[low], High: r[high]}
 }

@@ -25,6 +25,9 @@ type Point struct {
 // priceStep is the ratio of two neighbouring prices of a sweep.
 const priceStep = 1.6
 
+// leastPrice is the price from which on a sweep begins at the latest.
+const leastPrice = 1e-3
+
 // Sweep runs a family at geometric prices (engagement-hours a look), from about
 // four times a budget (looks a tweet) to a quarter of it. The looks of the family
 // must not rise with the price.
@@ -43,7 +46,12 @@ func Sweep(name string, tweets []Tweet, budget float64, horizon time.Duration, f
 			break
 		}
 		price *= math.Pow(max(looks, 0.1)/(4*budget), 1.5)
-		price = min(max(price, 1e-9), 1e9)
+		price = min(price, 1e9)
+		if price < leastPrice {
+			// A schedule that never looks in vain does not get there at any price.
+			price = leastPrice
+			break
+		}
 	}
 	for range most {
 		p := at(price)
