@@ -90,7 +90,7 @@ func newEngine(t *testing.T, o options) *engine {
 		db: g.DB, store: g.Store, clock: g.Clock, nats: g.NATS, conn: g.Conn, queue: g.Queue,
 		zone: g.Zone.ID, client: g.Zone.ClientID, sql: pgtest.Connect(t, g.URL),
 	}
-	e.source = g.Source(t, twitter.TwitterAPIName, "test", 0)
+	e.source = g.Source(t, twitter.TwitterAPIName, "test", 0, time.Hour)
 	e.double, e.providerAt = g.Double(t, max(o.tweets, 1), o.provider)
 	if o.tweets > 0 {
 		e.track()

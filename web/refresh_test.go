@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -128,6 +129,33 @@ func TestRefreshSaysWhyItFailed(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// While the provider is left alone a refresh hears so at once, without a worker, and
+// the statistics say since when, why, and when it is checked next.
+func TestRefreshWhileTheProviderIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t, options{tweets: 1})
+	row, _ := e.row(0)
+	e.source.Breaker.Open(t.Context(), e.clock.Database(), queue.CauseOutage, "the provider fails again and again")
+	a := e.ok(503, "POST", refreshPath(row), e.service, "")
+	if a.code(t) != string(queue.CauseOutage) || a.header.Get("Retry-After") == "" {
+		t.Errorf("%v %s", a.header, a.body)
+	}
+	var answer struct {
+		Tracking struct {
+			PauseReason string               `json:"pause_reason"`
+			Providers   []queue.SourceStatus `json:"providers"`
+		} `json:"tracking_stats"`
+	}
+	must(t, json.Unmarshal(e.ok(200, "GET", "/api/twitter/engagement/update", e.service, "").body, &answer))
+	stats := answer.Tracking
+	if len(stats.Providers) != 1 || stats.PauseReason == "" {
+		t.Fatalf("%+v", stats)
+	}
+	if b := stats.Providers[0].Breaker; b.State != queue.BreakerOpen || b.Since == nil || b.NextCheck == nil || b.Reason != stats.PauseReason {
+		t.Errorf("%+v", b)
 	}
 }
 

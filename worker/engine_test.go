@@ -110,20 +110,23 @@ type workerOptions struct {
 	tracer       trace.Tracer  // may be nil
 }
 
+// breakerRest is how long the breaker of a test rests at first.
+const breakerRest = 300 * time.Millisecond
+
 // worker makes a worker with connections of its own, as another process has.
 func (e *engine) worker(o workerOptions) *worker.Worker {
 	e.t.Helper()
 	ctx := e.t.Context()
 	client, err := twitter.NewTwitterAPI(twitter.Config{Key: enginetest.DoubleKey, BaseURL: e.url, Now: e.clock.Now})
 	must(e.t, err)
-	providers := []*worker.Provider{enginetest.Provider(e.ground.Source(e.t, twitter.TwitterAPIName, "test", o.rate), client)}
+	providers := []*worker.Provider{enginetest.Provider(e.ground.Source(e.t, twitter.TwitterAPIName, "test", o.rate, breakerRest), client)}
 	if o.lookup != nil {
 		providers[0].Lookup = o.lookup(providers[0].Lookup)
 	}
 	if o.fallback != "" {
 		second, err := twitter.NewXAPI(twitter.XConfig{Config: twitter.Config{Key: enginetest.DoubleKey, BaseURL: o.fallback, Now: e.clock.Now}})
 		must(e.t, err)
-		providers = append(providers, enginetest.Provider(e.ground.Source(e.t, twitter.XAPIName, "fallback", 0), second))
+		providers = append(providers, enginetest.Provider(e.ground.Source(e.t, twitter.XAPIName, "fallback", 0, breakerRest), second))
 	}
 	if o.sink == nil {
 		o.sink = e.store

@@ -71,7 +71,7 @@ func TestBreakerStopsAllAndLetsGoOn(t *testing.T) {
 			e := newEngine(t, engineOptions{tweets: 600})
 			ids := e.track()
 			must(t, e.double.Steer(tc.trouble))
-			watcher := e.ground.Source(t, "watcher", "test", 200)
+			watcher := e.ground.Source(t, "watcher", "test", 200, breakerRest)
 			e.run(e.worker(workerOptions{rate: 200}), e.worker(workerOptions{rate: 200}))
 			e.dispatching(sourcesGate{queue.Sources{watcher}})
 			e.awaitBreaker(watcher, queue.BreakerOpen)
@@ -140,7 +140,7 @@ func TestFallbackIsAskedWhileTheFirstIsLeftAlone(t *testing.T) {
 	must(t, err)
 	none, plenty := int64(0), int64(1_000_000)
 	must(t, e.double.Steer(twittertest.Steering{Credits: &none}))
-	watcher := e.ground.Source(t, "watcher", "test", 0)
+	watcher := e.ground.Source(t, "watcher", "test", 0, breakerRest)
 	e.run(e.worker(workerOptions{fallback: address, rate: 200}), e.worker(workerOptions{fallback: address, rate: 200}))
 	e.dispatch()
 	e.eventually("tweets updated once", updatedOnce, 200)
@@ -176,7 +176,7 @@ func TestNoCallBeginsInAPause(t *testing.T) {
 	const workers, rate = 3, 40
 	e := newEngine(t, engineOptions{tweets: 3000})
 	e.track()
-	watcher := e.ground.Source(t, "watcher", "test", rate)
+	watcher := e.ground.Source(t, "watcher", "test", rate, breakerRest)
 	for range workers {
 		e.run(e.worker(workerOptions{rate: rate, ratePause: 1500 * time.Millisecond}))
 	}
@@ -235,7 +235,7 @@ func TestOneWorkerReadsTheBalance(t *testing.T) {
 	e := newEngine(t, engineOptions{tweets: 1})
 	credits := int64(4321)
 	must(t, e.double.Steer(twittertest.Steering{Credits: &credits}))
-	watcher := e.ground.Source(t, "watcher", "test", 0)
+	watcher := e.ground.Source(t, "watcher", "test", 0, breakerRest)
 	e.run(e.worker(workerOptions{balanceEvery: time.Hour}), e.worker(workerOptions{balanceEvery: time.Hour}))
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()

@@ -105,8 +105,9 @@ func Tweets(double *twittertest.Server) (tweets []store.NewTweet) {
 }
 
 // Source joins the pace, the circuit breaker and the account of a key, as a replica
-// of its own. The breaker rests for fractions of a second.
-func (g *Ground) Source(tb testing.TB, name, key string, rate float64) queue.Source {
+// of its own. The breaker rests for as long as given at first, and up to seven times
+// as long later.
+func (g *Ground) Source(tb testing.TB, name, key string, rate float64, rest time.Duration) queue.Source {
 	tb.Helper()
 	must := func(err error) {
 		tb.Helper()
@@ -119,7 +120,7 @@ func (g *Ground) Source(tb testing.TB, name, key string, rate float64) queue.Sou
 	must(err)
 	tb.Cleanup(pace.Close)
 	breaker, err := queue.NewBreaker(ctx, g.Queue, queue.BreakerConfig{
-		Key: key, Provider: name, Rest: 300 * time.Millisecond, MostRest: 2 * time.Second, Streak: 12,
+		Key: key, Provider: name, Rest: rest, MostRest: 7 * rest, Streak: 12,
 	}, g.Clock)
 	must(err)
 	tb.Cleanup(breaker.Close)
