@@ -25,7 +25,7 @@ type Config struct {
 	Memory          bool          // keep streams in memory instead of in files
 	MaxBatches      int           // most batch messages at once. Defaults to 20,000
 	DuplicateWindow time.Duration // in which a batch is stored once only. Defaults to 2 min, or the lease if that is shorter
-	AckWait         time.Duration // after which an unanswered batch is delivered again. Defaults to 30 s
+	AckWait         time.Duration // after which an unanswered batch is delivered again. Defaults to 30 s, or a quarter of a lease shorter than 2 min
 	RefreshAge      time.Duration // after which a refresh is dropped. Defaults to 60 s
 	RefreshAckWait  time.Duration // after which an unanswered refresh is delivered again. Defaults to 10 s
 }
@@ -34,7 +34,6 @@ func (c Config) withDefaults() Config {
 	c.Prefix = cmp.Or(c.Prefix, "ENG")
 	c.Replicas = cmp.Or(c.Replicas, 1)
 	c.MaxBatches = cmp.Or(c.MaxBatches, 20_000)
-	c.AckWait = cmp.Or(c.AckWait, 30*time.Second)
 	c.RefreshAge = cmp.Or(c.RefreshAge, time.Minute)
 	c.RefreshAckWait = cmp.Or(c.RefreshAckWait, 10*time.Second)
 	return c
@@ -44,6 +43,7 @@ func (c Config) withDefaults() Config {
 func (c Config) withLease(lease time.Duration) Config {
 	c.Lease = lease
 	c.DuplicateWindow = cmp.Or(c.DuplicateWindow, min(2*time.Minute, lease))
+	c.AckWait = cmp.Or(c.AckWait, min(30*time.Second, lease/leasePerAckWait))
 	return c
 }
 
@@ -64,7 +64,7 @@ func (c Config) validate() error {
 	if c.MaxBatches < 1 || c.MaxBatches > 1_000_000 {
 		fault("most batches %d: want 1 to 1,000,000", c.MaxBatches)
 	}
-	if c.AckWait < time.Second {
+	if c.AckWait != 0 && c.AckWait < time.Second {
 		fault("ack wait %s: want at least 1s", c.AckWait)
 	}
 	if c.RefreshAckWait < time.Second {

@@ -28,6 +28,10 @@ var (
 // time for the work itself is over.
 const settle = 3 * time.Second
 
+// MinLease is the shortest lease that leaves a batch time for its calls: half of
+// it at least, when a call may take the given time.
+func MinLease(callTimeout time.Duration) time.Duration { return 2 * (callTimeout + leaseMargin) }
+
 // Lookup asks the provider for tweets. It calls gate just before each call it
 // makes, and makes none that the gate refuses.
 type Lookup func(ctx context.Context, gate twitter.Gate, ids []string) (twitter.Answer, error)

@@ -87,6 +87,9 @@ func (a *app) batchTweets(p provider) int {
 }
 
 func (a *app) newWorker(ctx context.Context, p parts) (*worker.Worker, error) {
+	if least := worker.MinLease(a.cfg.Provider.Timeout); p.queue.Lease() < least {
+		return nil, usageError("the lease is %s, and calls that may take %s (TWITTER_TIMEOUT) need %s: set a longer one with GORGONE_LEASE and gorgone migrate", p.queue.Lease(), a.cfg.Provider.Timeout, least)
+	}
 	batches, err := p.queue.Batches(ctx)
 	if err != nil {
 		return nil, err

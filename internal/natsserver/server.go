@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -30,7 +31,15 @@ type Options struct {
 	Port       int    // 0: in-process connections only; -1: any free port
 	HTTPPort   int    // of the monitoring pages (/jsz, /healthz); 0: none; -1: any free port
 	SyncAlways bool   // sync every write to disk: a power failure loses nothing that was acknowledged
+	Cluster    Cluster
 	Log        zerolog.Logger
+}
+
+// Cluster makes a server one node of a cluster. The zero value is a server alone.
+type Cluster struct {
+	Name  string
+	Port  int   // on which this node listens to the others
+	Nodes []int // those ports of all nodes, on the same host
 }
 
 func (o Options) validate() error {
@@ -66,7 +75,7 @@ func Start(o Options) (*Server, error) {
 	if o.Host == "" {
 		o.Host = "127.0.0.1"
 	}
-	ns, err := server.NewServer(&server.Options{
+	options := &server.Options{
 		ServerName:         o.ServerName,
 		DontListen:         o.Port == 0,
 		Host:               o.Host,
@@ -79,7 +88,9 @@ func Start(o Options) (*Server, error) {
 		JetStreamMaxStore:  maxStore,
 		SyncAlways:         o.SyncAlways,
 		NoSigs:             true, // or it would take SIGINT from us and exit
-	})
+	}
+	o.join(options)
+	ns, err := server.NewServer(options)
 	if err != nil {
 		return nil, fmt.Errorf("start nats: %w", err)
 	}
@@ -109,7 +120,22 @@ func (s *Server) ready(fatal <-chan string) error {
 	if !s.ns.JetStreamEnabled() {
 		return errors.New("jetstream did not come up; see the log before this")
 	}
+	if s.ns.JetStreamIsClustered() {
+		return nil // it answers when enough of the others are there
+	}
 	return s.answers(deadline)
+}
+
+// join makes the server a node of the cluster, if there is one. Clients are not
+// told of the other nodes: they go by the addresses they were given.
+func (o Options) join(options *server.Options) {
+	if o.Cluster.Name == "" {
+		return
+	}
+	options.Cluster = server.ClusterOpts{Name: o.Cluster.Name, Host: o.Host, Port: o.Cluster.Port, NoAdvertise: true}
+	for _, port := range o.Cluster.Nodes {
+		options.Routes = append(options.Routes, &url.URL{Scheme: "nats", Host: net.JoinHostPort(o.Host, strconv.Itoa(port))})
+	}
 }
 
 // answers waits until JetStream answers: it drops without a word what it is asked

@@ -43,6 +43,7 @@ var ErrInUse = errors.New("data folder is in use by another process")
 // Options says how to run a server.
 type Options struct {
 	DataDir string         // where everything is kept; made when missing
+	Port    int            // to listen on; 0: any free one
 	Log     zerolog.Logger // what is started and stopped, and why
 
 	// Unsafe turns off everything that makes commits survive a crash of the
@@ -53,6 +54,7 @@ type Options struct {
 // Server is a running Postgres server.
 type Server struct {
 	url     string
+	port    int
 	log     zerolog.Logger
 	lock    *folderLock
 	process *process
@@ -74,13 +76,13 @@ func Start(ctx context.Context, options Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{log: options.Log, lock: lock}
-	if err := s.start(ctx, home, options.Unsafe); err != nil {
+	if err := s.start(ctx, home, options); err != nil {
 		return nil, errors.Join(fmt.Errorf("start postgres in %s: %w", home.dir, err), s.Stop())
 	}
 	return s, nil
 }
 
-func (s *Server) start(ctx context.Context, home home, unsafe bool) error {
+func (s *Server) start(ctx context.Context, home home, options Options) error {
 	if home.moved() {
 		s.log.Warn().Str("user", home.owner.name).Str("data_dir", home.dir).Str("database_dir", home.base).
 			Msg("the user that runs postgres can not reach the data folder; the database is kept elsewhere")
@@ -92,18 +94,20 @@ func (s *Server) start(ctx context.Context, home home, unsafe bool) error {
 	if err != nil {
 		return err
 	}
-	password, err := home.ensureCluster(ctx, bin, unsafe)
+	password, err := home.ensureCluster(ctx, bin, options.Unsafe)
 	if err != nil {
 		return err
 	}
 	for try := 1; ; try++ {
-		port, err := freePort(ctx)
-		if err != nil {
-			return err
+		port := options.Port
+		if port == 0 {
+			if port, err = freePort(ctx); err != nil {
+				return err
+			}
 		}
-		s.url = connectionURL(password, port, database)
+		s.url, s.port = connectionURL(password, port, database), port
 		began := time.Now()
-		s.process, err = startProcess(home.owner, filepath.Join(home.dir, "postgres.log"), bin.path("postgres"), settings(home, port, unsafe)...)
+		s.process, err = startProcess(home.owner, filepath.Join(home.dir, "postgres.log"), bin.path("postgres"), settings(home, port, options.Unsafe)...)
 		if err != nil {
 			return err
 		}
@@ -113,7 +117,7 @@ func (s *Server) start(ctx context.Context, home home, unsafe bool) error {
 				Dur("took", time.Since(began)).Msg("postgres started")
 			return nil
 		}
-		if !s.process.exited() || try == portTries || !portTaken(port) {
+		if !s.process.exited() || try == portTries || options.Port != 0 || !portTaken(port) {
 			return fmt.Errorf("%w\n%s", err, s.process.logTail())
 		}
 	}
@@ -221,6 +225,20 @@ func (s *Server) Stop() error {
 	}
 	return fmt.Errorf("postgres (process %d) does not end", s.process.pid())
 }
+
+// Crash ends the server as a crash would ("immediate" shutdown): at once, with no
+// word to those connected. What was committed is there at the next start.
+func (s *Server) Crash() error {
+	defer s.lock.release()
+	s.process.signal(syscall.SIGQUIT)
+	if s.process.waitFor(stopTimeout) {
+		return nil
+	}
+	return fmt.Errorf("postgres (process %d) does not end", s.process.pid())
+}
+
+// Port returns the port that the server listens on.
+func (s *Server) Port() int { return s.port }
 
 func connectionURL(password string, port int, name string) string {
 	u := url.URL{

@@ -21,9 +21,10 @@ type Record struct {
 	Key      string    `json:"key"` // the first 8 digits of the API key's SHA-256; "" without a key
 	Path     string    `json:"path"`
 	IDs      []string  `json:"ids"`
-	Status   int       `json:"status"`   // 0 when no answer was sent
-	Returned int       `json:"returned"` // tweets in the answer
-	Billed   int       `json:"billed"`   // credits
+	Absent   []string  `json:"absent,omitempty"` // those of them that are not in an answer of 200
+	Status   int       `json:"status"`           // 0 when no answer was sent
+	Returned int       `json:"returned"`         // tweets in the answer
+	Billed   int       `json:"billed"`           // credits
 	Fault    Fault     `json:"fault,omitempty"`
 }
 

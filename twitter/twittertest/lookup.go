@@ -122,6 +122,11 @@ func (s *Server) answer(d dialect, r *http.Request, rec *Record, dst []byte) rep
 			return d.refuse(BadRequest, allowance, false)
 		}
 	}
+	for i := range looks {
+		if !looks[i].shown() {
+			rec.Absent = append(rec.Absent, looks[i].id)
+		}
+	}
 	body, returned := d.tweets(dst, r, looks)
 	rec.Returned = returned
 	rec.Billed = creditsPerTweet * max(returned, 1)

@@ -1,0 +1,49 @@
+package drill
+
+import (
+	"fmt"
+	"time"
+)
+
+// checkHistory checks each row's history: strictly ordered; every point explained
+// by an answer of the provider, and no answer by two points; the sum of the deltas
+// the difference of the last and the first counts; and the last point no more than
+// the row's counts.
+func checkHistory(f *facts) verdict {
+	v := verdict{name: "history"}
+	l := f.looks()
+	points := 0
+	for _, r := range f.rows {
+		if len(r.history) == 0 {
+			v.fault("row %s of tweet %s has lost its baseline", r.id, r.tweet)
+			continue
+		}
+		points += len(r.history)
+		checkSums(&v, f, r)
+		for _, s := range l.unexplained[r] {
+			v.fault("row %s of tweet %s: the point of %s %v is in no answer of the provider, or was there already", r.id, r.tweet, f.real(s.at).Format(clockTime), s.counts)
+		}
+	}
+	v.counts = fmt.Sprintf("%d points of %d rows: ordered, each from an answer of its own, deltas add up", points, len(f.rows))
+	return v
+}
+
+func checkSums(v *verdict, f *facts, r *row) {
+	first, last := r.history[0], r.history[len(r.history)-1]
+	var sum [5]int64
+	var before time.Time
+	for _, s := range r.history {
+		if !s.at.After(before) {
+			v.fault("row %s of tweet %s has two points at %s", r.id, r.tweet, f.real(s.at).Format(clockTime))
+		}
+		before = s.at
+		for i, d := range s.deltas {
+			sum[i] += d
+		}
+	}
+	for i := range sum {
+		if sum[i] != last.counts[i]-first.counts[i] {
+			v.fault("row %s of tweet %s: the deltas of count %d add up to %d, and it went from %d to %d", r.id, r.tweet, i, sum[i], first.counts[i], last.counts[i])
+		}
+	}
+}

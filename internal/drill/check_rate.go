@@ -1,0 +1,65 @@
+package drill
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"gorgone/twitter/twittertest"
+)
+
+const (
+	// burstShare of the rate may come on top of it in a second, as a provider
+	// allows callers whose network is not even.
+	burstShare = 0.1
+
+	// pauseGrace is how long after a pause was shared a call may begin.
+	pauseGrace = 250 * time.Millisecond
+)
+
+// checkRate checks that in no second more calls came than the rate and its burst
+// allow, and that none came while calls were paused. Where the drill itself held
+// calls up on their way, that many more may come together.
+func checkRate(f *facts) verdict {
+	v := verdict{name: "rate"}
+	burst := math.Ceil(f.Rate * burstShare)
+	most, first := 0, 0
+	for i := range f.calls {
+		for f.calls[i].Started.Sub(f.calls[first].Started) >= time.Second {
+			first++
+		}
+		n, end := i-first+1, f.calls[i].Started
+		allowed := int(f.Rate + burst + math.Ceil(f.Rate*f.heldUp(end.Add(-time.Second), end).Seconds()))
+		if n > allowed {
+			v.fault("%d calls within the second before %s, %d are allowed", n, end.Format(clockTime), allowed)
+		}
+		most = max(most, n)
+	}
+	var early int
+	for _, p := range f.pauses {
+		for i := range f.calls {
+			c := &f.calls[i]
+			from := p.at.Add(pauseGrace + f.heldUp(p.at, c.Started))
+			if isLookup(c) && c.Started.After(from) && c.Started.Before(p.until) {
+				early++
+				v.fault("%s called at %s, %s after a pause until %s was written (%s)", c.Remote, c.Started.Format(clockTime), c.Started.Sub(p.at).Round(time.Millisecond), p.until.Format(clockTime), p.reason)
+			}
+		}
+	}
+	v.counts = fmt.Sprintf("%d calls, at most %d in a second of %g + %g; %d pauses, %d calls in them", len(f.calls), most, f.Rate, burst, len(f.pauses), early)
+	return v
+}
+
+// isLookup reports whether a call asks for tweets, and not for the account's balance.
+func isLookup(c *twittertest.Record) bool { return strings.HasSuffix(c.Path, "/tweets") }
+
+// heldUp is how long the drill held calls up on their way in a stretch of time.
+func (f *facts) heldUp(from, to time.Time) (longest time.Duration) {
+	for _, e := range f.events {
+		if e.kind == delay && e.link == partProvider && e.touches(from.Add(-time.Second), to) {
+			longest = max(longest, time.Duration(e.number)*time.Millisecond/2)
+		}
+	}
+	return longest
+}

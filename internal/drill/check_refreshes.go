@@ -1,0 +1,128 @@
+package drill
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"gorgone/twitter/twittertest"
+)
+
+// checkRefreshes checks that every refresh got exactly one final answer, and that
+// the answer is true: the provider's counts, or a reason that existed.
+func checkRefreshes(f *facts) verdict {
+	v := verdict{name: "refreshes"}
+	byStatus := make(map[int]int)
+	for _, r := range f.refreshes {
+		byStatus[r.status]++
+		name := fmt.Sprintf("refresh of tweet %s (row %s, asked at %s, answered at %s with %d %s %q)",
+			r.tweet, r.row, r.asked.Format(clockTime), r.answered.Format(clockTime), r.status, r.body.Code, r.body.Error)
+		switch {
+		case r.err != nil:
+			v.fault("%s: %v", name, r.err)
+		case r.status == http.StatusAccepted:
+			v.fault("%s has no final answer", name)
+		case r.again != 0 && r.again != r.status:
+			v.fault("%s: asked again it is %d", name, r.again)
+		default:
+			if why := f.untrue(r); why != "" {
+				v.fault("%s: %s", name, why)
+			}
+		}
+	}
+	open := 0
+	for _, r := range f.requests {
+		if !r.closed && f.real(r.deadline).After(time.Now()) {
+			open++
+		}
+	}
+	if open > 0 {
+		v.fault("%d refreshes are still open in the database", open)
+	}
+	if f.refreshesLeft > 0 {
+		v.fault("%d refreshes are left in the queue", f.refreshesLeft)
+	}
+	var parts []string
+	for _, status := range slices.SortedFunc(maps.Keys(byStatus), cmp.Compare[int]) {
+		parts = append(parts, fmt.Sprintf("%d x %d", byStatus[status], status))
+	}
+	v.counts = fmt.Sprintf("%d asked, each with one final answer (%s)", len(f.refreshes), strings.Join(parts, ", "))
+	return v
+}
+
+// untrue returns what is wrong with an answer, or "".
+func (f *facts) untrue(r *refresh) string {
+	during := func(before time.Duration, match func(e event) bool) bool {
+		return slices.ContainsFunc(f.events, func(e event) bool { return e.touches(r.asked.Add(-before), r.answered) && match(e) })
+	}
+	ofProvider := func(faults ...twittertest.Fault) func(event) bool {
+		return func(e event) bool { return e.kind == fault && slices.Contains(faults, twittertest.Fault(e.what)) }
+	}
+	outage := func(e event) bool {
+		return e.kind == crash || e.kind == kill || e.kind == freeze || e.link == partPostgres || e.link == partNATS
+	}
+	switch r.status {
+	case http.StatusOK:
+		return f.untrueCounts(r)
+	case http.StatusGone:
+		if len(f.absences[r.tweet]) == 0 && !f.leftOut(r) {
+			return "the provider had the tweet"
+		}
+	case http.StatusPaymentRequired:
+		if !during(2*time.Minute, func(e event) bool {
+			return e.kind == broke || ofProvider(twittertest.OutOfCredit, twittertest.UsageCapped)(e)
+		}) {
+			return "the account had credit"
+		}
+	case http.StatusTooManyRequests:
+		if !during(2*time.Minute, ofProvider(twittertest.RateLimited, twittertest.UsageCapped)) {
+			return "the provider limited nothing"
+		}
+	case http.StatusBadGateway:
+		if !during(2*time.Minute, func(e event) bool {
+			return e.kind == fault || e.kind == drop || e.kind == poison || e.link == partProvider
+		}) {
+			return "the provider had no fault"
+		}
+	case http.StatusServiceUnavailable:
+		if !during(2*time.Minute, func(e event) bool { return outage(e) || ofProvider(twittertest.Unauthorized)(e) }) {
+			return "nothing was away"
+		}
+	case http.StatusGatewayTimeout:
+		if !during(2*time.Minute, func(event) bool { return true }) {
+			return "nothing was in the way"
+		}
+	case http.StatusConflict:
+		return "the tweet is tracked"
+	default:
+		return "no such answer is right"
+	}
+	return ""
+}
+
+// untrueCounts returns what is wrong with an answer that has counts.
+func (f *facts) untrueCounts(r *refresh) string {
+	d := r.body.Data
+	if d == nil || d.Metrics.Likes == nil || d.Metrics.Retweets == nil {
+		return "it has no counts"
+	}
+	list := f.looks().byTweet[r.tweet]
+	for _, l := range list {
+		truth, _ := f.truth(r.tweet, l.call.At)
+		if !l.call.Started.After(r.answered) && *d.Metrics.Likes == truth[2] && *d.Metrics.Retweets == truth[0] {
+			return ""
+		}
+	}
+	return fmt.Sprintf("%d likes and %d retweets were in none of %d answers of the provider", *d.Metrics.Likes, *d.Metrics.Retweets, len(list))
+}
+
+// leftOut reports whether an answer lacked the tweet while the refresh was under way.
+func (f *facts) leftOut(r *refresh) bool {
+	return slices.ContainsFunc(f.calls, func(c twittertest.Record) bool {
+		return c.Status == http.StatusOK && !c.Started.Before(r.asked.Add(-finalAnswer)) && !c.Started.After(r.answered) && slices.Contains(c.Absent, r.tweet)
+	})
+}

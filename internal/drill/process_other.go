@@ -1,0 +1,8 @@
+//go:build !linux
+
+package drill
+
+import "syscall"
+
+// childAttributes keep a Ctrl-C on the terminal from a child.
+func childAttributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
