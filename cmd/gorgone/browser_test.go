@@ -1,0 +1,79 @@
+//go:build browser
+
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"gorgone/internal/browsertest"
+)
+
+// picturesVariable names a folder to which pictures of the pages are saved; those
+// in docs are made so, see docs/dashboard.md.
+const picturesVariable = "GORGONE_PICTURES"
+
+// TestDashboardOfUp signs in to a demonstration by the link that it prints, and
+// looks at every page.
+func TestDashboardOfUp(t *testing.T) {
+	t.Parallel()
+	pictures := os.Getenv(picturesVariable)
+	picture := func(b *browsertest.Browser, name string) {
+		if pictures != "" {
+			b.Picture(filepath.Join(pictures, name+".png"))
+		}
+	}
+	dir := dataDir(t)
+	u := startUp(t, dir, "--tweets", "300", "--speed", "60", "--listen", "127.0.0.1:0")
+	u.until("tweets were looked up", func(s stats) bool { return s.Tracked > 100 })
+	link := strings.TrimSpace(u.run("dashboard"))
+
+	b := browsertest.New(t, 1280, 900)
+	b.Dark(false)
+	b.Open(link)
+	b.Until(`document.querySelector(".live")?.dataset.status === "live"`)
+	b.Until(`document.querySelectorAll(".feed a").length >= 3`)
+	b.Until(`[...document.querySelectorAll(".tier-count")].length === 4`)
+	if hash := browsertest.Get[string](b, `location.hash`); hash != "#/" {
+		t.Errorf("the code is still in the address: %s", hash)
+	}
+	if roles := browsertest.Get[string](b, `document.querySelector("tbody").textContent`); !strings.Contains(roles, "dispatcher, worker, web") {
+		t.Errorf("processes: %s", roles)
+	}
+	picture(b, "overview")
+
+	b.Click(`nav a[href="#/tweets"]`)
+	b.Until(`document.querySelectorAll("tr[data-tweet]").length === 50`)
+	b.Until(`document.querySelectorAll(".spark-line").length > 10`)
+	picture(b, "tweets")
+	b.Click(`.pager a:nth-of-type(1)`)
+	b.Until(`document.querySelector("[role=status].muted").textContent.startsWith("51")`)
+	b.Click(`nav a[href="#/tweets"]`)
+	b.Until(`document.querySelector("[role=status].muted").textContent.startsWith("1–")`)
+	b.Click(`.tweet-link`)
+	b.Until(`document.querySelectorAll(".legend-item").length >= 6 && document.querySelector(".uplot canvas") !== null`)
+	picture(b, "tweet")
+
+	for link, title := range map[string]string{"#/alerts": "Alerts", "#/dead-letters": "Dead letters"} {
+		b.Click(`nav a[href="` + link + `"]`)
+		b.Until(`document.querySelector("h1").textContent === "` + title + `" && document.querySelector(".empty") !== null`)
+	}
+	b.Dark(true)
+	b.Click(`.brand`)
+	b.Until(`document.querySelectorAll(".feed a").length >= 1 && document.querySelector(".number").textContent !== ""`)
+	if colour := browsertest.Get[string](b, `getComputedStyle(document.body).backgroundColor`); colour != "rgb(15, 18, 24)" {
+		t.Errorf("dark is %s", colour)
+	}
+	picture(b, "overview-dark")
+	b.Resize(390, 844)
+	b.Click(`nav a[href="#/tweets"]`)
+	b.Until(`document.querySelectorAll(".spark-line").length > 10`)
+	if wide := browsertest.Get[int](b, `document.documentElement.scrollWidth`); wide > 390 {
+		t.Errorf("a narrow page is %d pixels wide", wide)
+	}
+	picture(b, "tweets-narrow")
+	b.Click(`[aria-label="Sign out"]`)
+	b.Until(`document.querySelector(".login") !== null`)
+}
