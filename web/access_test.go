@@ -23,7 +23,7 @@ import (
 // fill puts ids into the wildcards of a pattern.
 func (e *engine) fill(pattern string) string {
 	row, _ := e.row(0)
-	return strings.NewReplacer("{id}", row.String(), "{zone}", e.zone.String(), "{request}", uuid.NewString()).Replace(pattern)
+	return strings.NewReplacer("{id}", row.String(), "{zone}", e.zone.String(), "{request}", uuid.NewString(), "{seq}", "1").Replace(pattern)
 }
 
 // TestEveryRouteRefuses walks the router: no route answers without credentials,
@@ -108,6 +108,10 @@ func TestScopes(t *testing.T) {
 		"GET /api/twitter/tweets":                        auth.ScopeRead,
 		"GET /api/session":                               auth.ScopeRead,
 		"POST /api/session/end":                          auth.ScopeRead,
+		"GET /api/twitter/dead-letters":                  auth.ScopeOperate,
+		"GET /api/twitter/dead-letters/{seq}":            auth.ScopeOperate,
+		"POST /api/twitter/dead-letters/{seq}/retry":     auth.ScopeOperate,
+		"POST /api/twitter/dead-letters/{seq}/drop":      auth.ScopeOperate,
 		"POST /api/session/code":                         auth.ScopeOperate,
 		"GET /api/twitter/engagement/top":                auth.ScopeRead,
 		"GET /api/twitter/engagement/events":             auth.ScopeRead,

@@ -21,6 +21,8 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/rs/zerolog"
 	"github.com/sourcegraph/conc"
 
@@ -171,7 +173,7 @@ func (e *engine) startServer(o options) {
 		Dispatcher: dispatcher.New(dispatcher.Config{
 			Every: time.Second, BatchTweets: 100, Window: dispatcher.Window{Lease: e.queue.Lease(), First: 5000},
 		}, e.store, e.queue, openGate{}, e.clock, zerolog.Nop()),
-		Triggers: e.store, Requests: e.store, Tweets: e.store, Tracker: e.store, Pruner: e.store,
+		Triggers: e.store, Requests: e.store, Tweets: e.store, Tracker: e.store, Letters: e.store, Pruner: e.store,
 		Queue: e.queue, Connection: e.conn, Calls: queue.Sources{e.source}, Clock: e.clock,
 		DecodePush: decodePush,
 		Checks: []web.Check{
@@ -384,4 +386,18 @@ func delivery(t *testing.T, path, body, messageID string) []string {
 	}).SignedString([]byte(qstashKey))
 	must(t, err)
 	return []string{auth.HeaderSignature, token, auth.HeaderMessageID, messageID}
+}
+
+// publishDead puts a message among the dead letters, as a worker does.
+func (e *engine) publishDead(nc *nats.Conn, lane, subject, body string) {
+	e.t.Helper()
+	js, err := jetstream.New(nc)
+	must(e.t, err)
+	m := nats.NewMsg("t.dlq." + lane)
+	m.Data = []byte(body)
+	m.Header.Set("Eng-Reason", "for a test")
+	m.Header.Set("Eng-Subject", subject)
+	m.Header.Set("Eng-Deliveries", "3")
+	_, err = js.PublishMsg(e.t.Context(), m)
+	must(e.t, err)
 }

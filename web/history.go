@@ -57,6 +57,8 @@ type chart struct {
 	Baseline       *point          `json:"baseline"` // the first snapshot; null when the range leaves it out
 	Snapshots      []point         `json:"snapshots"`
 	Truncated      bool            `json:"truncated"` // only the latest are here
+
+	Predictions *engagement.Forecast `json:"predictions"` // null: none yet
 }
 
 // history answers with the snapshots of a tweet, for a chart; as CSV when the
@@ -98,6 +100,7 @@ func chartOf(t store.Tweet, snapshots []engagement.Snapshot, within store.Histor
 		TweetID: t.Row, TwitterTweetID: t.TweetID, ZoneID: t.ZoneID, Text: t.Text, PostedAt: k.CreatedAt,
 		Metrics: metricsOf(k.Metrics), Tier: k.Tier, UpdateCount: k.UpdateCount,
 		LastUpdated: moment(k.ObservedAt), NextUpdateAt: moment(k.NextUpdateAt), Snapshots: []point{},
+		Predictions: t.Forecast,
 	}
 	if len(snapshots) > limit {
 		c.Truncated = true

@@ -90,6 +90,16 @@ type Queue interface {
 	Live
 	Depth(ctx context.Context) (queue.Depth, error)
 	RollCall(ctx context.Context, wait time.Duration) ([]queue.Replica, error)
+	DeadLetters(ctx context.Context, limit int) ([]queue.DeadLetter, error)
+	DeadLetter(ctx context.Context, seq uint64) (queue.DeadLetter, error)
+	DropDeadLetter(ctx context.Context, seq uint64) error
+	Republish(ctx context.Context, d queue.DeadLetter) error
+}
+
+// Letters is what the rows in dead letters are made due with.
+type Letters interface {
+	Held(ctx context.Context, claimID uuid.UUID, rows []uuid.UUID) ([]uuid.UUID, error)
+	ForceDue(ctx context.Context, f store.DueFilter) (int, error)
 }
 
 // Connection tells how it stands with the queue.
@@ -141,6 +151,7 @@ type Parts struct {
 	Requests   Requests
 	Tweets     Tweets
 	Tracker    Tracker
+	Letters    Letters
 	Pruner     Pruner
 	Queue      Queue
 	Connection Connection

@@ -22,7 +22,7 @@ func TestDashboardOfUp(t *testing.T) {
 	pictures := os.Getenv(picturesVariable)
 	picture := func(b *browsertest.Browser, name string) {
 		if pictures != "" {
-			b.Picture(filepath.Join(pictures, name+".png"))
+			b.Picture(filepath.Join(pictures, "dashboard-"+name+".png"))
 		}
 	}
 	dir := dataDir(t)
@@ -42,6 +42,7 @@ func TestDashboardOfUp(t *testing.T) {
 	if roles := browsertest.Get[string](b, `document.querySelector("tbody").textContent`); !strings.Contains(roles, "dispatcher, worker, web") {
 		t.Errorf("processes: %s", roles)
 	}
+	b.Until(`document.querySelectorAll(".feed a").length >= 8`)
 	picture(b, "overview")
 
 	b.Click(`nav a[href="#/tweets"]`)

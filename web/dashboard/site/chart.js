@@ -3,7 +3,7 @@
 
 import uPlotLibrary from "./vendor/uPlot.js";
 import { fill, h, svg } from "./dom.js";
-import { compact, when } from "./format.js";
+import { compact, decimal, when } from "./format.js";
 
 /** The library is plain JavaScript. */
 const uPlot = /** @type {any} */ (uPlotLibrary);
@@ -138,7 +138,7 @@ export class Chart {
       series.push({
         show, scale, stroke, width: 2, dash: dashes[(l.colour - 1) % dashes.length], spanGaps: true,
         fill: l.area ? `${stroke}26` : undefined,
-        points: { show: this.#times.length < 60, size: 5, fill: stroke, stroke },
+        points: { show: this.#times.length < 25, size: 5, fill: stroke, stroke },
       });
       if (l.ahead) {
         const at = series.length;
@@ -152,7 +152,7 @@ export class Chart {
     }
     const upTo = (/** @type {any} */ _u, /** @type {number} */ _min, /** @type {number} */ max) => [0, max > 0 ? max * 1.06 : 1];
     const y = { distr: this.#log ? 4 : 1, range: this.#log ? undefined : upTo };
-    const axis = { stroke: ink, grid, ticks: { show: false }, font: `12px ${colour("--font")}`, values: (/** @type {any} */ _u, /** @type {number[]} */ v) => v.map((n) => compact(n)), size: 52 };
+    const axis = { stroke: ink, grid, ticks: { show: false }, font: `12px ${colour("--font")}`, values: (/** @type {any} */ _u, /** @type {number[]} */ v) => v.map((n) => (Math.abs(n) < 10 ? decimal(n, 1) : compact(n))), size: 52 };
     this.#plot = new uPlot({
       width: Math.max(this.#box.clientWidth, 120), height: this.height, series, bands,
       legend: { show: false }, padding: [10, 4, 0, 0],

@@ -1,7 +1,7 @@
 // Forecasts, as they are stored with a tweet.
 
 /**
- * @typedef {{value: number, low: number, high: number}} Range
+ * @typedef {{mean: number, low: number, high: number}} Range
  * @typedef {{at: number, counts: Record<string, Range>}} Ahead a moment to come, in seconds since 1970
  */
 

@@ -9,12 +9,12 @@ import { aheadOf } from "../forecast.js";
 import { live } from "../live.js";
 
 export const metrics = [
-  { key: "like_count", delta: "delta_likes", label: "Likes", colour: 1 },
-  { key: "retweet_count", delta: "delta_retweets", label: "Retweets", colour: 2 },
-  { key: "reply_count", delta: "delta_replies", label: "Replies", colour: 3 },
-  { key: "quote_count", delta: "delta_quotes", label: "Quotes", colour: 4 },
-  { key: "bookmark_count", delta: "", label: "Bookmarks", colour: 5 },
-  { key: "view_count", delta: "delta_views", label: "Views", colour: 6, right: true },
+  { key: "like_count", counter: "likes", delta: "delta_likes", label: "Likes", colour: 1 },
+  { key: "retweet_count", counter: "retweets", delta: "delta_retweets", label: "Retweets", colour: 2 },
+  { key: "reply_count", counter: "replies", delta: "delta_replies", label: "Replies", colour: 3 },
+  { key: "quote_count", counter: "quotes", delta: "delta_quotes", label: "Quotes", colour: 4 },
+  { key: "bookmark_count", counter: "bookmarks", delta: "", label: "Bookmarks", colour: 5 },
+  { key: "view_count", counter: "views", delta: "delta_views", label: "Views", colour: 6, right: true },
 ];
 
 const shownPoints = 50; // in the table
@@ -197,7 +197,7 @@ function frame(v, first) {
  */
 function deltaOf(now, before, m) {
   const known = now[m.key] !== null && before[m.key] !== null;
-  return known ? `${change(now[m.key] - before[m.key])} since the look before` : "not known";
+  return known ? `${change(now[m.key] - before[m.key])} since last look` : "not known";
 }
 
 /**
@@ -213,12 +213,12 @@ function drawCurves(chart, data) {
   chart.set(times, metrics.map((m) => {
     const known = points.map((/** @type {any} */ p) => p[m.key]);
     const line = { key: m.key, label: m.label, colour: m.colour, right: m.right, values: [...known, ...ahead.map(() => null)], format: (/** @type {number | null} */ n) => (m.right ? compact(n) : count(n === null ? null : Math.round(n))) };
-    if (ahead.length === 0 || !last || last[m.key] === null || !ahead.some((a) => a.counts[m.key])) return line;
+    if (ahead.length === 0 || !last || last[m.key] === null || !ahead.some((a) => a.counts[m.counter])) return line;
     // The forecast begins where the curve ends.
     const begin = [...known.slice(0, -1).map(() => null), last[m.key]];
-    /** @param {"value" | "low" | "high"} which */
-    const part = (which) => [...begin, ...ahead.map((a) => a.counts[m.key]?.[which] ?? null)];
-    return { ...line, ahead: part("value"), low: part("low"), high: part("high") };
+    /** @param {"mean" | "low" | "high"} which */
+    const part = (which) => [...begin, ...ahead.map((a) => a.counts[m.counter]?.[which] ?? null)];
+    return { ...line, ahead: part("mean"), low: part("low"), high: part("high") };
   }));
   return ahead.length > 0;
 }
