@@ -21,7 +21,7 @@ func (e *engine) signIn(b *browsertest.Browser, token string) {
 	b.Until(`document.querySelector("nav") !== null`)
 }
 
-const total = `document.querySelector('[data-figure="like_count"] .number').textContent`
+const total = `document.querySelector('[data-figure="like_count"] .number')?.textContent`
 
 // TestPageOfATweet presses the button, and sees the new numbers; then others look
 // the tweet up, and the numbers come by themselves.

@@ -149,6 +149,7 @@ async function enter() {
 }
 
 function leave() {
+  if (!me) return; // the login says what was wrong
   visit?.abort();
   live.stop();
   me = null;
