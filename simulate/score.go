@@ -19,6 +19,12 @@ type Score struct {
 	Detect [NumCrossings]float64 // seconds from a crossing to the look that shows it; NaN: no crossing
 }
 
+// Score measures looks (ages in seconds, ascending) up to a horizon, without the error
+// of the curve.
+func (t *Tweet) Score(looks []float64, horizon time.Duration) Score {
+	return t.score(looks, horizon.Seconds(), false)
+}
+
 // score measures looks (ages in seconds, ascending) up to a horizon in seconds. A
 // look at age 0 is free and shows nothing: the tweet was just discovered.
 func (t *Tweet) score(looks []float64, horizon float64, curve bool) Score {

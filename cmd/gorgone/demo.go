@@ -48,6 +48,9 @@ type demo struct {
 	Spread time.Duration `json:"spread"`
 	Replay string        `json:"replay,omitempty"` // file of cascades
 	Start  time.Time     `json:"start"`            // engine time
+
+	// Young leaves out the tweets that were posted before the start.
+	Young bool `json:"young,omitempty"`
 }
 
 // loadDemo returns the demonstration of the data folder, or a new one as asked
@@ -88,6 +91,9 @@ func (d demo) population() (*twittertest.Population, error) {
 	o := twittertest.Options{
 		N: d.Tweets, Seed: d.Seed, Start: d.Start, Spread: d.Spread,
 		AgedShare: demoAgedShare, AgedBy: demoAgedBy,
+	}
+	if d.Young {
+		o.AgedShare, o.AgedBy = 0, 0
 	}
 	if d.Replay == "" {
 		return twittertest.NewSynthetic(o)

@@ -24,6 +24,9 @@ type simulation struct {
 	seed                           uint64
 	tweets, perParent, samples     int
 	horizons                       []time.Duration
+	loop                           bool
+	speed                          float64
+	prices                         []float64
 }
 
 func newSimulate(a *app) *cobra.Command {
@@ -58,6 +61,9 @@ but plots. The same seed gives the same figures.`,
 	f.IntVar(&o.perParent, "per-parent", 0, "thinned tweets made of each cascade (0: 2,000 in all, at least 4 of each)")
 	f.IntVar(&o.samples, "samples", simulate.Bootstraps, "bootstrap samples of the intervals")
 	f.DurationSliceVar(&o.horizons, "horizon", []time.Duration{simulate.Horizon12, simulate.Horizon48}, "ages up to which tweets are followed")
+	f.BoolVar(&o.loop, "in-the-loop", false, "run the real engine over the tweets instead: dispatcher, worker, NATS, Postgres, and a double of the provider with its rate limit, in sped-up time")
+	f.Float64Var(&o.speed, "speed", 120, "with --in-the-loop: how many times faster than real time; real delays count that many times")
+	f.Float64SliceVar(&o.prices, "price", []float64{1}, "with --in-the-loop: prices of a look for the adaptive schedule")
 	return cmd
 }
 
@@ -78,6 +84,14 @@ func (a *app) simulate(ctx context.Context, o simulation) error {
 		if err := os.MkdirAll(o.plots, 0o750); err != nil {
 			return usageError("--plots: %w", err)
 		}
+	}
+	if o.loop {
+		for _, p := range populations {
+			if err := a.inTheLoop(ctx, p, o); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 	for _, p := range populations {
 		if err := ctx.Err(); err != nil {
