@@ -9,6 +9,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
+	"gorgone/metrics"
 	"gorgone/simulate"
 	"gorgone/store"
 )
@@ -74,6 +77,8 @@ func (a *app) loop(ctx context.Context, tweets []simulate.Tweet, o simulation, k
 	run.cfg.Schedule.Kind, run.cfg.Schedule.LookPrice = string(kind), price
 	run.cfg.Dispatcher.Every = loopTick
 	run.cfg.Web.Listen = "127.0.0.1:0"
+	run.registry = prometheus.NewRegistry()
+	run.metrics = metrics.New(run.registry, versionString())
 	running, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
 	var open resources
