@@ -21,10 +21,9 @@ func Grid(ages []float64) Plan {
 	}
 }
 
-// Uniform spreads n looks evenly over the horizon; the phase differs from tweet to
-// tweet (by its parent and length), so that no tweet's rhythm is met by chance.
+// Uniform spreads n looks evenly over the horizon.
 func Uniform(n float64) Plan {
-	return func(t *Tweet, horizon float64, looks []float64) []float64 {
+	return func(_ *Tweet, horizon float64, looks []float64) []float64 {
 		gap := horizon / n
 		for at := gap; at <= horizon+1e-6; at += gap {
 			looks = append(looks, min(at, horizon))

@@ -37,7 +37,7 @@ type dues []due
 func (d dues) Len() int           { return len(d) }
 func (d dues) Less(i, j int) bool { return d[i].at.Before(d[j].at) }
 func (d dues) Swap(i, j int)      { d[i], d[j] = d[j], d[i] }
-func (d *dues) Push(x any)        { *d = append(*d, x.(due)) } //nolint:errcheck // heap.Push gives what we gave it
+func (d *dues) Push(x any)        { *d = append(*d, x.(due)) }
 func (d *dues) Pop() any {
 	old := *d
 	x := old[len(old)-1]
@@ -72,7 +72,7 @@ func (d Day) Run() (Spend, error) {
 		}
 		switch {
 		case len(queue) > 0 && queue[0].at.Equal(now):
-			x := heap.Pop(&queue).(due) //nolint:errcheck // only dues are pushed
+			x := heap.Pop(&queue).(due)
 			u, err := engagement.Observe(policy, x.track, engagement.Observation{At: now, Metrics: count(x.tweet, now, x.track.CreatedAt)}, now)
 			if err != nil {
 				return out, err

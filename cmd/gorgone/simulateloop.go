@@ -93,8 +93,8 @@ func (a *app) loop(ctx context.Context, tweets []simulate.Tweet, o simulation, k
 		return none, err
 	}
 	length := loopSpread + simulate.Horizon12 + 30*time.Minute
-	real := time.Duration(float64(length) / o.speed)
-	until, stop := context.WithTimeout(running, real)
+	wall := time.Duration(float64(length) / o.speed)
+	until, stop := context.WithTimeout(running, wall)
 	defer stop()
 	if err := run.runHouse(until, h, false); err != nil {
 		return none, err
