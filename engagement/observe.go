@@ -69,7 +69,9 @@ type Tracking struct {
 
 	Attempts     int       // failures in a row
 	Misses       int       // counted misses in a row
-	LastMissedAt time.Time // last counted miss; zero: none
+	Doubts       int       // answers in a row that lacked the tweet and do not count
+	LastMissedAt time.Time // look of the last counted miss; zero: none
+	GoneReason   string    // why the tweet counts as gone; empty: it does not
 	RetryAt      time.Time // do not look again before; zero: no such limit
 }
 
@@ -113,7 +115,7 @@ func Track(p Policy, tweet Tracking, now time.Time) (Update, error) {
 
 // Observe applies one look to what was known before it: counts, deltas,
 // velocity, tier and the next look. Failures and misses counted so far are
-// forgotten.
+// forgotten; a tweet that was gone is back.
 //
 // Velocity = (delta retweets + replies + likes + quotes) / hours since the
 // previous snapshot. There is none across a change of the provider.
@@ -132,15 +134,13 @@ func Observe(p Policy, prev Tracking, o Observation, now time.Time) (Update, err
 	if err := o.Metrics.Validate(); err != nil {
 		return Update{}, err
 	}
-	t := prev
+	t := prev.present()
 	t.Metrics = o.Metrics.after(prev.Metrics)
 	if err := t.Metrics.Validate(); err != nil {
 		return Update{}, err
 	}
 	t.ObservedAt = o.At
 	t.UpdateCount++
-	t.Attempts, t.Misses = 0, 0
-	t.LastMissedAt, t.RetryAt = time.Time{}, time.Time{}
 	t.Activity = learn(p, prev, t)
 	t.Tier, t.NextUpdateAt = p.Schedule(t, now)
 
