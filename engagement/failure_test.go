@@ -9,30 +9,6 @@ import (
 	"gorgone/engagement"
 )
 
-func TestMissesCountOnlyWhenApart(t *testing.T) {
-	t.Parallel()
-	var tweet engagement.Tracking
-	for i, tc := range []struct {
-		at     time.Duration
-		misses int
-		retry  time.Duration
-	}{
-		{0, 1, 2 * time.Minute},
-		{time.Minute, 1, 2 * time.Minute}, // the same moment of the provider
-		{2 * time.Minute, 2, 6 * time.Minute},
-		{6 * time.Minute, 3, 14 * time.Minute},
-		{10 * time.Hour, 4, 10*time.Hour + 16*time.Minute},
-		{11 * time.Hour, 5, 11*time.Hour + 32*time.Minute},
-		{12 * time.Hour, 6, 13 * time.Hour}, // capped
-		{14 * time.Hour, 7, 15 * time.Hour},
-	} {
-		tweet = engagement.Miss(tweet, posted.Add(tc.at))
-		if tweet.Misses != tc.misses || !tweet.RetryAt.Equal(posted.Add(tc.retry)) {
-			t.Errorf("miss %d at %s: %d misses, retry at %s", i, tc.at, tweet.Misses, tweet.RetryAt.Sub(posted))
-		}
-	}
-}
-
 func TestFailCounts(t *testing.T) {
 	t.Parallel()
 	tweet := engagement.Tracking{Tier: engagement.Hot, NextUpdateAt: posted}
@@ -46,15 +22,15 @@ func TestATweetWithoutAnswerGoesColdWithAge(t *testing.T) {
 	t.Parallel()
 	p := engagement.DefaultTierPolicy()
 	for name, tc := range map[string]struct {
-		age    time.Duration
-		misses int
-		cold   bool
+		age      time.Duration
+		failures int
+		cold     bool
 	}{
-		"young, missed often": {time.Hour, 9, false},
-		"old, missed twice":   {13 * time.Hour, 2, false},
-		"old, missed thrice":  {13 * time.Hour, 3, true},
+		"young, failed often": {time.Hour, 9, false},
+		"old, failed twice":   {13 * time.Hour, 2, false},
+		"old, failed thrice":  {13 * time.Hour, 3, true},
 	} {
-		tweet := engagement.Tracking{CreatedAt: posted, Tier: engagement.Warm, NextUpdateAt: posted.Add(time.Hour), RetryAt: posted.Add(99 * time.Hour), Misses: tc.misses}
+		tweet := engagement.Tracking{CreatedAt: posted, Tier: engagement.Warm, NextUpdateAt: posted.Add(time.Hour), RetryAt: posted.Add(99 * time.Hour), Attempts: tc.failures}
 		got := engagement.GiveUp(p, tweet, posted.Add(tc.age))
 		if (got.Tier == engagement.Cold) != tc.cold || got.NextUpdateAt.IsZero() != tc.cold {
 			t.Errorf("%s: %+v", name, got)

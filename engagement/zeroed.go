@@ -20,8 +20,8 @@ const (
 	believeZero = 2
 )
 
-// Reading is what one answer says of a tweet, beside what was known of it.
-type Reading struct{ Before, Now Metrics }
+// Change is what one answer says of a tweet, beside what was known of it.
+type Change struct{ Before, Now Metrics }
 
 // Zeroed is what of an answer is 0 through the provider's fault. The zero value
 // is nothing.
@@ -43,7 +43,7 @@ func (f *fall) add(before int64) {
 func (f fall) fault() bool { return f.tweets >= zeroedTweets && f.loss >= zeroedLoss }
 
 // FindZeroed looks for counters that fell to 0 across the tweets of one answer.
-func FindZeroed(answer []Reading) Zeroed {
+func FindZeroed(answer []Change) Zeroed {
 	var (
 		counts [6]fall
 		whole  fall
@@ -73,7 +73,7 @@ func (z Zeroed) Any() bool { return z != Zeroed{} }
 // provider's fault: they are absent. A tweet whose counters are all 0 through it
 // is [ErrZeroed], and so is one that alone lost everything, unless it failed, for
 // this reason most likely, several times in a row (attempts).
-func (z Zeroed) Clean(r Reading, attempts int) (Metrics, error) {
+func (z Zeroed) Clean(r Change, attempts int) (Metrics, error) {
 	if r.empty() && (z.whole || r.Before.sum() >= zeroedTotal && attempts < believeZero) {
 		return Metrics{}, ErrZeroed
 	}
@@ -90,7 +90,7 @@ func (z Zeroed) Clean(r Reading, attempts int) (Metrics, error) {
 }
 
 // empty reports whether the answer has counters, and all of them are 0.
-func (r Reading) empty() bool {
+func (r Change) empty() bool {
 	for _, f := range r.Now.fields() {
 		if f.count.value != 0 {
 			return false
