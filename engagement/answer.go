@@ -16,6 +16,12 @@ func (t Tracking) Standing() Standing {
 	}
 }
 
+// With joins what is known of a tweet by two of its rows: what speaks for doubt
+// counts.
+func (s Standing) With(o Standing) Standing {
+	return Standing{Seen: s.Seen || o.Seen, Doubted: s.Doubted || o.Doubted}
+}
+
 // Answer is what one valid answer says about which of the tweets asked for are
 // there. The zero value is an answer about nothing.
 type Answer struct {

@@ -157,7 +157,7 @@ func result(o store.Outcome) string {
 	switch o {
 	case store.OutcomeApplied:
 		return resultApplied
-	case store.OutcomeMissing:
+	case store.OutcomeMissing, store.OutcomeDeleted:
 		return resultMissing
 	case store.OutcomeLostClaim, store.OutcomeVanished, store.OutcomeStale, store.OutcomeNewer:
 		return resultSkipped

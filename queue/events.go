@@ -22,7 +22,8 @@ type Outcome string
 const (
 	Updated    Outcome = "updated"    // looked at, and written
 	Current    Outcome = "current"    // a newer observation was there already
-	Missing    Outcome = "missing"    // a valid answer lacked the tweet
+	Missing    Outcome = "missing"    // an answer lacked the tweet, which may still be there
+	Deleted    Outcome = "deleted"    // the tweet counts as deleted; reason says why
 	Unresolved Outcome = "unresolved" // no usable answer about the tweet
 	Failed     Outcome = "failed"     // the look-up failed; cause and reason say why
 	Untracked  Outcome = "untracked"  // no row tracks the tweet

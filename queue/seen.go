@@ -21,7 +21,7 @@ type Seen struct {
 	RowID        uuid.UUID          `json:"row_id"`
 	ZoneID       uuid.UUID          `json:"zone_id"`
 	TweetID      string             `json:"tweet_id"`
-	Outcome      Outcome            `json:"outcome"` // Updated, Missing or Unresolved
+	Outcome      Outcome            `json:"outcome"` // Updated, Missing, Deleted or Unresolved
 	Reason       string             `json:"reason,omitempty"`
 	Metrics      engagement.Metrics `json:"metrics"`
 	At           time.Time          `json:"at,omitzero"` // of the last observation

@@ -21,8 +21,9 @@ type Result struct {
 	TweetID     string
 	Rows        []uuid.UUID
 	Kind        Kind
-	Observation engagement.Observation // for Found
-	Reason      string                 // for Missing and Unresolved; may be empty
+	Observation engagement.Observation // for Found; for Missing and Unproven, when the look began
+	Reason      string                 // for the others; of Missing, the provider's; may be empty
+	Call        int                    // results of one call have the same
 }
 
 // Apply writes the results of a batch in one transaction, and clears its claim.
@@ -108,13 +109,17 @@ func (s *Store) judgeWork(work Work, held locked, now time.Time) (Applied, settl
 		applied Applied
 		count   settled
 	)
+	zeroed := work.zeroed(held)
 	for _, result := range work.Results {
 		answered := false
+		if result.Kind == Found && zeroed[result.Call].Any() {
+			applied.Zeroed++
+		}
 		for _, id := range result.Rows {
 			out := RowOutcome{Row: id, TweetID: result.TweetID, Outcome: OutcomeLostClaim}
 			switch r := held.rows[id]; {
 			case r != nil:
-				out = s.judge(r, result.Kind, result.Observation, result.Reason, now)
+				out = s.judge(r, result.Kind, result.Observation, result.Reason, zeroed[result.Call], now)
 				delete(held.rows, id) // named twice: the second has no claim any more
 				answered = true
 				count.rows++
@@ -138,6 +143,42 @@ func (s *Store) judgeWork(work Work, held locked, now time.Time) (Applied, settl
 		}
 	}
 	return applied, count
+}
+
+// zeroed looks for counters that fell to 0 across each call of the work.
+func (w Work) zeroed(held locked) zeroedCalls {
+	changes := make(changedByCall)
+	for _, result := range w.Results {
+		if result.Kind == Found && len(result.Rows) > 0 {
+			changes.add(result.Call, held.rows[result.Rows[0]], result.Observation)
+		}
+	}
+	return changes.zeroed()
+}
+
+// changedByCall are the changes that each call of a look-up shows.
+type changedByCall map[int][]engagement.Change
+
+func (c changedByCall) add(call int, r *row, o engagement.Observation) {
+	if r != nil {
+		c[call] = append(c[call], engagement.Change{Before: r.tracking.Metrics, Now: o.Metrics})
+	}
+}
+
+// zeroedCalls is what is not to be believed of the calls, if anything.
+type zeroedCalls map[int]engagement.Zeroed
+
+func (c changedByCall) zeroed() zeroedCalls {
+	var bad zeroedCalls
+	for call, answer := range c {
+		if z := engagement.FindZeroed(answer); z.Any() {
+			if bad == nil {
+				bad = make(zeroedCalls)
+			}
+			bad[call] = z
+		}
+	}
+	return bad
 }
 
 // writes returns the rows that the outcomes change, all to be unclaimed.

@@ -30,6 +30,7 @@ const updateBatch = `
 		call_ms    = call_ms + $9::float8,
 		failed_calls = failed_calls + $10::int4,
 		billed     = billed + $11::int4,
+		controls   = controls + $12::int4,
 		done_at    = case when open_rows <= $2::int4 then coalesce(done_at, $7::timestamptz) else done_at end
 	where claim_id = $1::uuid`
 
@@ -48,6 +49,7 @@ type Calls struct {
 	Failed   int           // of those
 	Time     time.Duration // real time that they took together
 	Billed   int           // tweets that the provider bills for them
+	Controls int           // tweets asked for only to see whether the answers can be believed
 }
 
 // AddCalls adds to the calls of each provider.
@@ -59,15 +61,19 @@ func AddCalls(all []Calls, c Calls) []Calls {
 	if i < 0 {
 		return append(all, c)
 	}
-	o := &all[i]
-	o.Count, o.Failed, o.Time, o.Billed = o.Count+c.Count, o.Failed+c.Failed, o.Time+c.Time, o.Billed+c.Billed
+	all[i].add(c)
 	return all
+}
+
+func (c *Calls) add(o Calls) {
+	c.Count, c.Failed, c.Time = c.Count+o.Count, c.Failed+o.Failed, c.Time+o.Time
+	c.Billed, c.Controls = c.Billed+o.Billed, c.Controls+o.Controls
 }
 
 // totalCalls is the sum over all providers.
 func totalCalls(all []Calls) (sum Calls) {
 	for _, c := range all {
-		sum.Count, sum.Failed, sum.Time, sum.Billed = sum.Count+c.Count, sum.Failed+c.Failed, sum.Time+c.Time, sum.Billed+c.Billed
+		sum.add(c)
 	}
 	return sum
 }
@@ -76,7 +82,7 @@ func queueSettled(b *pgx.Batch, claim uuid.UUID, n settled, now time.Time) {
 	spent := totalCalls(n.spent)
 	if n.rows > 0 || spent.Count > 0 {
 		b.Queue(updateBatch, claim, n.rows, n.found, n.missing, n.unresolved, n.skipped, now,
-			spent.Count, float64(spent.Time)/float64(time.Millisecond), spent.Failed, spent.Billed)
+			spent.Count, float64(spent.Time)/float64(time.Millisecond), spent.Failed, spent.Billed, spent.Controls)
 	}
 }
 

@@ -14,27 +14,54 @@ const (
 )
 
 // judge decides what a result means for a row. It changes nothing.
-func (s *Store) judge(r *row, kind Kind, o engagement.Observation, reason string, now time.Time) RowOutcome {
+// zeroed is what of the answer is not to be believed.
+func (s *Store) judge(r *row, kind Kind, o engagement.Observation, reason string, zeroed engagement.Zeroed, now time.Time) RowOutcome {
 	out := RowOutcome{
 		Row: r.id, ZoneID: r.zone, TweetID: r.tweetID, Reason: reason,
 		Before: r.tracking, After: r.tracking,
 	}
+	// As Postgres stores it, or the same observation would look newer the
+	// second time.
+	o.At = o.At.UTC().Truncate(time.Microsecond)
 	switch kind {
 	case Found:
-		s.observe(&out, o, now)
-	case Missing:
-		out.Outcome = OutcomeMissing
-		out.After = engagement.GiveUp(s.policyOf(out.ZoneID), engagement.Miss(out.Before, now), now)
+		s.observe(&out, o, zeroed, now)
+	case Missing, Unproven:
+		s.absent(&out, kind, o.At, now)
 	default:
 		s.fail(&out, OutcomeUnresolved, now)
 	}
 	return out
 }
 
-func (s *Store) observe(out *RowOutcome, o engagement.Observation, now time.Time) {
-	// As Postgres stores it, or the same observation would look newer the
-	// second time.
-	o.At = o.At.UTC().Truncate(time.Microsecond)
+// absent records an answer that lacked the tweet. The look may have begun before
+// the row's last observation: then it is as stale as an observation would be.
+func (s *Store) absent(out *RowOutcome, kind Kind, at, now time.Time) {
+	seen := out.Before.ObservedAt
+	switch absence := (engagement.Absence{At: at}); {
+	case !at.IsZero() && !seen.IsZero() && !at.After(seen):
+		s.stale(out, now)
+	case kind == Missing:
+		out.Outcome = OutcomeMissing
+		absence.Reason = out.Reason
+		out.After = engagement.Miss(out.Before, absence, s.options.GoneAfter, now)
+	default:
+		out.Outcome = OutcomeUnproven
+		out.After = engagement.GiveUp(s.policyOf(out.ZoneID), engagement.Doubt(out.Before, absence, s.retryAt(out.Before, now)), now)
+	}
+	if out.After.Gone() && out.Outcome != OutcomeStale {
+		out.Outcome, out.Reason = OutcomeDeleted, out.After.GoneReason
+	}
+}
+
+func (s *Store) observe(out *RowOutcome, o engagement.Observation, zeroed engagement.Zeroed, now time.Time) {
+	counts, err := zeroed.Clean(engagement.Change{Before: out.Before.Metrics, Now: o.Metrics}, out.Before.Attempts)
+	if err != nil {
+		s.fail(out, OutcomeZeroed, now)
+		out.Reason = err.Error()
+		return
+	}
+	o.Metrics = counts
 	policy := s.policyOf(out.ZoneID)
 	update, err := engagement.Observe(policy, out.Before, o, now)
 	switch {
@@ -44,12 +71,7 @@ func (s *Store) observe(out *RowOutcome, o engagement.Observation, now time.Time
 		out.Forecast = policy.predict(out)
 		return
 	case errors.Is(err, engagement.ErrStale):
-		out.Outcome = OutcomeStale
-		// It stays as it was, but must not be due again at once, for ever.
-		out.After.RetryAt = time.Time{}
-		if t := out.Before; !t.NextUpdateAt.IsZero() && !t.NextUpdateAt.After(now) {
-			out.After.Tier, out.After.NextUpdateAt = s.policyOf(out.ZoneID).Schedule(t, now)
-		}
+		s.stale(out, now)
 	case errors.Is(err, engagement.ErrOutOfRange):
 		s.fail(out, OutcomeOutOfRange, now)
 	default: // engagement.ErrFuture
@@ -58,10 +80,24 @@ func (s *Store) observe(out *RowOutcome, o engagement.Observation, now time.Time
 	out.Reason = err.Error()
 }
 
+// stale leaves a row as it was, but for that it must not be due again at once, for
+// ever.
+func (s *Store) stale(out *RowOutcome, now time.Time) {
+	out.Outcome = OutcomeStale
+	out.After.RetryAt = time.Time{}
+	if t := out.Before; !t.NextUpdateAt.IsZero() && !t.NextUpdateAt.After(now) {
+		out.After.Tier, out.After.NextUpdateAt = s.policyOf(out.ZoneID).Schedule(t, now)
+	}
+}
+
 // fail backs the row off.
 func (s *Store) fail(out *RowOutcome, o Outcome, now time.Time) {
 	out.Outcome = o
-	wait := engagement.Backoff(out.Before.Attempts+1, backoffBase, backoffCeiling, s.options.Random())
-	failed := engagement.Fail(out.Before, now.Add(s.clock.Engine(wait)).Truncate(time.Microsecond))
-	out.After = engagement.GiveUp(s.policyOf(out.ZoneID), failed, now)
+	out.After = engagement.GiveUp(s.policyOf(out.ZoneID), engagement.Fail(out.Before, s.retryAt(out.Before, now)), now)
+}
+
+// retryAt is when a tweet is tried again that has failed once more.
+func (s *Store) retryAt(before engagement.Tracking, now time.Time) time.Time {
+	wait := engagement.Backoff(before.Attempts+1, backoffBase, backoffCeiling, s.options.Random())
+	return now.Add(s.clock.Engine(wait)).Truncate(time.Microsecond)
 }

@@ -22,6 +22,9 @@ type model struct {
 	points   []point
 	likes    int64
 	attempts int
+	misses   int
+	missed   time.Time // look of the last miss that counted
+	gone     bool
 }
 
 type point struct {
@@ -31,15 +34,35 @@ type point struct {
 
 func (m *model) observe(at time.Time, likes int64) {
 	m.observed, m.likes, m.attempts = at, likes, 0
+	m.misses, m.missed, m.gone = 0, time.Time{}, false
 	if n := len(m.points); n > 0 && at.Sub(m.points[n-1].at) < engagement.MinSnapshotGap {
 		return
 	}
 	m.points = append(m.points, point{at, likes})
 }
 
+// miss returns what a miss, seen by a look at the given time, leads to.
+func (m *model) miss(at time.Time) store.Outcome {
+	switch {
+	case !at.After(m.observed):
+		return store.OutcomeStale
+	case m.gone:
+		return store.OutcomeDeleted
+	case m.missed.IsZero() || at.Sub(m.missed) >= engagement.MissGap:
+		m.misses, m.missed = m.misses+1, at
+	}
+	m.attempts = 0
+	if m.misses == 3 {
+		m.gone = true
+		return store.OutcomeDeleted
+	}
+	return store.OutcomeMissing
+}
+
 // TestFenceModel runs random sequences of claims, answers on time, late and
 // doubled, misses, failures, refreshes and forced rows against the model: every
-// answer is written exactly when it may be, and the deltas always add up.
+// answer is written exactly when it may be, the deltas always add up, and a tweet is
+// gone after three misses and back when it is seen.
 func TestFenceModel(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t, store.ExecPrepared)
@@ -68,8 +91,8 @@ type sequence struct {
 
 func (s *sequence) step(t *rapid.T) {
 	s.clock.advance(time.Duration(rapid.IntRange(1, 150).Draw(t, "seconds")) * time.Second)
-	likes := rapid.Int64Range(0, 1000).Draw(t, "likes")
-	switch op := rapid.SampledFrom([]string{"claim", "claim", "apply", "apply", "apply", "miss", "fail", "refresh", "release"}).Draw(t, "step"); op {
+	likes := rapid.Int64Range(1, 1000).Draw(t, "likes")
+	switch op := rapid.SampledFrom([]string{"claim", "claim", "apply", "apply", "apply", "miss", "miss", "unproven", "fail", "refresh", "release"}).Draw(t, "step"); op {
 	case "claim":
 		s.claimDue(t, likes)
 	case "refresh":
@@ -111,7 +134,17 @@ func (s *sequence) deliver(t *rapid.T, op string, work store.Work) {
 	want := store.OutcomeLostClaim
 	switch held := s.model.claim == work.ClaimID; {
 	case held && op == "miss":
-		result.Kind, want = store.Missing, store.OutcomeMissing
+		result.Kind, want = store.Missing, s.model.miss(result.Observation.At)
+	case held && op == "unproven":
+		result.Kind, want = store.Unproven, store.OutcomeUnproven
+		switch {
+		case !result.Observation.At.After(s.model.observed):
+			want = store.OutcomeStale
+		case s.model.gone:
+			want = store.OutcomeDeleted
+		default:
+			s.model.attempts++
+		}
 	case held && op == "fail":
 		result.Kind, want = store.Unresolved, store.OutcomeUnresolved
 		s.model.attempts++
@@ -136,15 +169,20 @@ func (s *sequence) deliver(t *rapid.T, op string, work store.Work) {
 func (s *sequence) refreshNow(t *rapid.T, n int64) {
 	ago := time.Duration(rapid.IntRange(0, 120).Draw(t, "asked ago")) * time.Second
 	asked := s.clock.Now().Add(-ago)
+	kind := rapid.SampledFrom([]store.Kind{store.Found, store.Missing}).Draw(t, "kind")
 	applied, err := s.ApplyRefresh(t.Context(), []store.RefreshResult{{
-		TweetID: s.tweetID, RequestedAt: asked, Kind: store.Found,
+		TweetID: s.tweetID, RequestedAt: asked, Kind: kind,
 		Observation: engagement.Observation{At: s.clock.Now(), Metrics: likes(n)},
 	}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := store.OutcomeNewer
-	if s.model.observed.IsZero() || s.model.observed.Before(asked) {
+	switch {
+	case !s.model.observed.IsZero() && !s.model.observed.Before(asked):
+	case kind == store.Missing:
+		want = s.model.miss(s.clock.Now())
+	default:
 		want = store.OutcomeApplied
 		s.model.observe(s.clock.Now(), n)
 		s.model.claim = uuid.Nil
@@ -185,7 +223,8 @@ func (s *sequence) check(t *rapid.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if w.Tracking.Metrics.Likes.Value() != s.model.likes || !w.Tracking.ObservedAt.Equal(s.model.observed) || w.Tracking.Attempts != s.model.attempts {
+	if w.Tracking.Metrics.Likes.Value() != s.model.likes || !w.Tracking.ObservedAt.Equal(s.model.observed) || w.Tracking.Attempts != s.model.attempts ||
+		w.Tracking.Misses != s.model.misses || w.Tracking.Gone() != s.model.gone {
 		t.Fatalf("row %+v, want %+v", w.Tracking, s.model)
 	}
 	if held := !w.ClaimedUntil.IsZero(); held != (s.model.claim != uuid.Nil) {

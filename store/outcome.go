@@ -14,6 +14,7 @@ const (
 	Unresolved Kind = iota // no answer about the tweet
 	Found                  // the tweet and its counts
 	Missing                // a valid answer that lacked the tweet
+	Unproven               // an answer that lacked it and proves nothing; see engagement.Answer
 )
 
 // String returns the kind in lower case.
@@ -23,6 +24,8 @@ func (k Kind) String() string {
 		return "found"
 	case Missing:
 		return "missing"
+	case Unproven:
+		return "unproven"
 	default:
 		return "unresolved"
 	}
@@ -37,10 +40,19 @@ const (
 	OutcomeApplied Outcome = "applied"
 	// OutcomeMissing: a miss was recorded, the row is looked up again later.
 	OutcomeMissing Outcome = "missing"
+	// OutcomeDeleted: the tweet is gone, by this miss or an earlier one, and is not
+	// looked up any more. The reason is the row's.
+	OutcomeDeleted Outcome = "deleted"
+	// OutcomeUnproven: the answer lacked the tweet, which proves nothing. Treated as
+	// unresolved.
+	OutcomeUnproven Outcome = "unproven"
 	// OutcomeUnresolved: a failure was recorded, the row is looked up again later.
 	OutcomeUnresolved Outcome = "unresolved"
 	// OutcomeOutOfRange: the counts do not fit the database. Treated as unresolved.
 	OutcomeOutOfRange Outcome = "out_of_range"
+	// OutcomeZeroed: every counter was 0, through the provider's fault. Treated as
+	// unresolved.
+	OutcomeZeroed Outcome = "zeroed"
 	// OutcomeFuture: the observation lies ahead of the clock. Treated as unresolved.
 	OutcomeFuture Outcome = "future"
 	// OutcomeStale: the row has a newer observation; this one was dropped.
@@ -79,6 +91,10 @@ func (o RowOutcome) TierChanged() bool { return o.Before.Tier != o.After.Tier }
 // Applied is the result of [Store.Apply] and [Store.ApplyRefresh].
 type Applied struct {
 	Rows []RowOutcome
+
+	// Zeroed is the number of tweets in answers where counters had fallen to 0
+	// through the provider's fault. Nothing of these counters was written.
+	Zeroed int
 
 	// Untracked lists refreshed tweet ids that no active zone tracks.
 	Untracked []string

@@ -28,7 +28,8 @@ func (s *Store) BatchProgress(ctx context.Context, claims []uuid.UUID) (BatchPro
 			coalesce(sum(found), 0)::int4, coalesce(sum(missing), 0)::int4,
 			coalesce(sum(unresolved), 0)::int4, coalesce(sum(skipped), 0)::int4,
 			coalesce(sum(open_rows) filter (where done_at is null and claimed_until <= $2::timestamptz), 0)::int4,
-			coalesce(sum(calls), 0)::int4, coalesce(sum(call_ms), 0)::float8, coalesce(sum(billed), 0)::int4
+			coalesce(sum(calls), 0)::int4, coalesce(sum(call_ms), 0)::float8, coalesce(sum(billed), 0)::int4,
+			coalesce(sum(controls), 0)::int4
 		from gorgone.batches where claim_id = any($1::uuid[])`
 	var (
 		p  BatchProgress
@@ -37,7 +38,7 @@ func (s *Store) BatchProgress(ctx context.Context, claims []uuid.UUID) (BatchPro
 	ctx, cancel := s.db.bounded(ctx)
 	defer cancel()
 	err := s.db.pool.QueryRow(ctx, sql, claims, s.clock.Now()).Scan(
-		&p.Known, &p.Open, &p.Found, &p.Missing, &p.Unresolved, &p.Skipped, &p.Abandoned, &p.Calls.Count, &ms, &p.Calls.Billed)
+		&p.Known, &p.Open, &p.Found, &p.Missing, &p.Unresolved, &p.Skipped, &p.Abandoned, &p.Calls.Count, &ms, &p.Calls.Billed, &p.Calls.Controls)
 	if err != nil {
 		return BatchProgress{}, fmt.Errorf("read the progress of batches: %w", err)
 	}

@@ -18,15 +18,16 @@ type RefreshResult struct {
 	TweetID     string
 	RequestedAt time.Time // engine time of the request
 	Kind        Kind
-	Observation engagement.Observation // for Found
-	Reason      string                 // for Missing and Unresolved; may be empty
+	Observation engagement.Observation // for Found; for Missing and Unproven, when the look began
+	Reason      string                 // for the others; of Missing, the provider's; may be empty
+	Call        int                    // results of one call have the same
 }
 
 // ApplyRefresh writes refreshed counts to all rows of the tweets in active
 // zones, live and cold. A row that was observed at or after RequestedAt is left
 // and reported as it is. An observation that is written clears the row's claim,
 // which drops the answer of a batch in flight; a miss is recorded and leaves the
-// claim; an unresolved refresh writes nothing. Of two results for one tweet the
+// claim; a refresh without a usable answer writes nothing. Of two results for one tweet the
 // first counts. The same transaction closes the requests that are open for the
 // tweets, see [Store.OpenRefresh], and records what the calls cost.
 func (s *Store) ApplyRefresh(ctx context.Context, results []RefreshResult, calls ...Calls) (Applied, error) {
@@ -94,9 +95,19 @@ func (s *Store) judgeRefreshes(results []RefreshResult, held locked, now time.Ti
 		applied Applied
 		seen    = make(map[string]bool, len(results))
 	)
+	changes := make(changedByCall)
+	for _, result := range results {
+		if rows := byTweet[result.TweetID]; result.Kind == Found && rows != nil {
+			changes.add(result.Call, rows[0], result.Observation)
+		}
+	}
+	zeroed := changes.zeroed()
 	for _, result := range results {
 		if seen[result.TweetID] {
 			continue
+		}
+		if result.Kind == Found && zeroed[result.Call].Any() {
+			applied.Zeroed++
 		}
 		seen[result.TweetID] = true
 		rows := byTweet[result.TweetID]
@@ -104,7 +115,7 @@ func (s *Store) judgeRefreshes(results []RefreshResult, held locked, now time.Ti
 			applied.Untracked = append(applied.Untracked, result.TweetID)
 		}
 		for _, r := range rows {
-			applied.Rows = append(applied.Rows, s.judgeRefresh(r, result, now))
+			applied.Rows = append(applied.Rows, s.judgeRefresh(r, result, zeroed[result.Call], now))
 		}
 	}
 	var writes []write
@@ -112,7 +123,7 @@ func (s *Store) judgeRefreshes(results []RefreshResult, held locked, now time.Ti
 		switch out := &applied.Rows[i]; out.Outcome {
 		case OutcomeApplied:
 			writes = append(writes, write{outcome: out, unclaim: true})
-		case OutcomeMissing:
+		case OutcomeMissing, OutcomeDeleted:
 			writes = append(writes, write{outcome: out})
 		default:
 		}
@@ -120,7 +131,7 @@ func (s *Store) judgeRefreshes(results []RefreshResult, held locked, now time.Ti
 	return applied, writes
 }
 
-func (s *Store) judgeRefresh(r *row, result RefreshResult, now time.Time) RowOutcome {
+func (s *Store) judgeRefresh(r *row, result RefreshResult, zeroed engagement.Zeroed, now time.Time) RowOutcome {
 	asIs := RowOutcome{
 		Row: r.id, ZoneID: r.zone, TweetID: r.tweetID, Reason: result.Reason,
 		Before: r.tracking, After: r.tracking,
@@ -130,9 +141,9 @@ func (s *Store) judgeRefresh(r *row, result RefreshResult, now time.Time) RowOut
 		asIs.Outcome = OutcomeNewer
 		return asIs
 	}
-	out := s.judge(r, result.Kind, result.Observation, result.Reason, now)
+	out := s.judge(r, result.Kind, result.Observation, result.Reason, zeroed, now)
 	switch out.Outcome {
-	case OutcomeApplied, OutcomeMissing:
+	case OutcomeApplied, OutcomeMissing, OutcomeDeleted:
 		return out
 	default:
 		// The schedule of the row is not a refresh's to move.

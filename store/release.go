@@ -2,33 +2,10 @@ package store
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 )
-
-// Held returns those of rows that the claim still holds. Rows that were claimed
-// anew after the lease ended, refreshed in between or deleted are not among
-// them. It is a look without a lock, to save a paid call; [Store.Apply] checks
-// again.
-func (s *Store) Held(ctx context.Context, claimID uuid.UUID, rows []uuid.UUID) ([]uuid.UUID, error) {
-	const sql = `
-		select tweet_db_id from public.twitter_engagement_tracking
-		where tweet_db_id = any($1::uuid[]) and claim_id = $2::uuid
-		order by tweet_db_id`
-	ctx, cancel := s.db.bounded(ctx)
-	defer cancel()
-	found, err := s.db.pool.Query(ctx, sql, rows, claimID)
-	if err != nil {
-		return nil, fmt.Errorf("look which rows are held: %w", err)
-	}
-	held, err := pgx.CollectRows(found, pgx.RowTo[uuid.UUID])
-	if err != nil {
-		return nil, fmt.Errorf("look which rows are held: %w", err)
-	}
-	return held, nil
-}
 
 // Release gives rows back that were claimed and not looked up: they can be
 // claimed again at once. Rows that the claim no longer holds are left alone.

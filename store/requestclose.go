@@ -78,7 +78,9 @@ func requestOutcome(o Outcome) RequestOutcome {
 		return RequestUpdated
 	case OutcomeNewer, OutcomeStale:
 		return RequestCurrent
-	case OutcomeMissing:
+	case OutcomeDeleted:
+		return RequestDeleted
+	case OutcomeMissing, OutcomeUnproven:
 		return RequestMissing
 	default:
 		return RequestUnresolved

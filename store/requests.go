@@ -27,7 +27,8 @@ const (
 	RequestOpen       RequestOutcome = ""
 	RequestUpdated    RequestOutcome = "updated"    // looked at, and written
 	RequestCurrent    RequestOutcome = "current"    // a newer observation was there already
-	RequestMissing    RequestOutcome = "missing"    // a valid answer lacked the tweet
+	RequestMissing    RequestOutcome = "missing"    // an answer lacked the tweet, which may still be there
+	RequestDeleted    RequestOutcome = "deleted"    // the tweet is gone; reason says why
 	RequestUnresolved RequestOutcome = "unresolved" // no usable answer about the tweet
 	RequestFailed     RequestOutcome = "failed"     // the look-up failed; cause and reason say why
 	RequestUntracked  RequestOutcome = "untracked"  // no active zone tracks the tweet

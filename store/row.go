@@ -24,7 +24,7 @@ type row struct {
 // trackingColumns are the columns of tracking (as k) that scanTracking reads.
 const trackingColumns = `
 	k.tweet_db_id, k.claim_id, k.tier, k.last_updated_at, k.next_update_at, coalesce(k.update_count, 0),
-	k.retry_at, k.attempts, k.misses, k.last_missed_at,
+	k.retry_at, k.attempts, k.misses, k.doubts, k.last_missed_at, coalesce(k.gone_reason, ''),
 	k.snapshot_at, k.snapshot_retweets, k.snapshot_replies, k.snapshot_likes,
 	k.snapshot_quotes, k.snapshot_views, k.snapshot_bookmarks, coalesce(k.snapshot_provider, ''), k.activity`
 
@@ -38,7 +38,7 @@ func scanTracking(rows pgx.CollectableRow) (*row, error) {
 	t := &r.tracking
 	dest := append([]any{
 		&r.id, &r.claim, &tier, &observed, &next, &t.UpdateCount,
-		&retry, &t.Attempts, &t.Misses, &missed, &snapshotAt,
+		&retry, &t.Attempts, &t.Misses, &t.Doubts, &missed, &t.GoneReason, &snapshotAt,
 	}, snapshot.scan()...)
 	var activity []byte
 	dest = append(dest, &t.Provider, &activity)

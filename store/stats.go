@@ -26,6 +26,7 @@ type Stats struct {
 
 	Failing int // live rows with failures since their last answer
 	Missing int // live rows that were missing from their last answers
+	Gone    int // cold rows whose tweet counts as deleted
 	Parked  int // live rows put off because their zone is inactive
 
 	Outstanding Outstanding
@@ -75,7 +76,7 @@ const (
 			min(greatest(next_update_at, retry_at)) filter (where greatest(next_update_at, retry_at) <= $1::timestamptz),
 			min(greatest(next_update_at, retry_at)) filter (where greatest(next_update_at, retry_at) > $1::timestamptz),
 			(count(*) filter (where attempts > 0))::int4,
-			(count(*) filter (where misses > 0))::int4,
+			(count(*) filter (where misses > 0 or doubts > 0))::int4,
 			(count(*) filter (where retry_at > $1::timestamptz and attempts = 0 and misses = 0))::int4
 		from public.twitter_engagement_tracking
 		where next_update_at is not null
@@ -84,6 +85,10 @@ const (
 	// reltuples is -1 before the first vacuum or analyze.
 	estimateRows = `
 		select reltuples::int8 from pg_class where oid = to_regclass('public.twitter_engagement_tracking')`
+
+	// By its own small index.
+	countGone = `
+		select count(*)::int4 from public.twitter_engagement_tracking where gone_reason is not null`
 
 	countCold = `
 		select count(*)::int4 from public.twitter_engagement_tracking where next_update_at is null`
@@ -100,6 +105,7 @@ func (s *Store) Stats(ctx context.Context) (Stats, error) {
 	var b pgx.Batch
 	b.Queue(selectLive, stats.At).Query(stats.scanLive)
 	b.Queue(estimateRows).QueryRow(func(r pgx.Row) error { return r.Scan(&estimate) })
+	b.Queue(countGone).QueryRow(func(r pgx.Row) error { return r.Scan(&stats.Gone) })
 	s.queueOutstanding(&b, stats.At, &stats.Outstanding)
 	ctx, cancel := s.db.bounded(ctx)
 	defer cancel()

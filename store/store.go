@@ -40,6 +40,9 @@ type Options struct {
 	// Price is what a look must be worth on [ScheduleAdaptive], until a budget has
 	// moved it. Defaults to [engagement.DefaultPrice].
 	Price float64
+	// GoneAfter is after how many misses a tweet is gone. Defaults to
+	// [engagement.DefaultGoneAfter].
+	GoneAfter engagement.GoneAfter
 	// Forecast makes forecasts of all tweets.
 	Forecast bool
 
@@ -62,6 +65,7 @@ func New(db *DB, clock Clock, options Options) *Store {
 		options.Policy = engagement.DefaultTierPolicy()
 	}
 	options.Schedule = cmp.Or(options.Schedule, ScheduleTiers)
+	options.GoneAfter = cmp.Or(options.GoneAfter, engagement.DefaultGoneAfter)
 	options.Price = cmp.Or(options.Price, engagement.DefaultPrice)
 	if options.Random == nil {
 		options.Random = rand.Float64

@@ -36,6 +36,7 @@ type TopTweet struct {
 	Text       string
 	CreatedAt  time.Time
 	Tier       engagement.Tier
+	GoneReason string // why the tweet counts as deleted; empty: it does not
 	Metrics    engagement.Metrics
 	Velocity   *float64  // of the last snapshot that has one; nil: none has
 	VelocityAt time.Time // when that was taken
@@ -59,13 +60,13 @@ func (s *Store) Top(ctx context.Context, q TopQuery) ([]TopTweet, error) {
 		where h.tweet_id = w.id and h.snapshot_at >= $2::timestamptz and h.engagement_velocity is not null
 		order by h.snapshot_at desc limit 1`
 	candidates := `
-		select w.id, w.tweet_id, w.zone_id, w.text, w.twitter_created_at, w.total_engagement, k.tier,
+		select w.id, w.tweet_id, w.zone_id, w.text, w.twitter_created_at, w.total_engagement, k.tier, coalesce(k.gone_reason, '') as gone,
 			w.retweet_count, w.reply_count, w.like_count, w.quote_count, w.view_count, w.bookmark_count
 		from public.twitter_tweets w
 		join public.twitter_engagement_tracking k on k.tweet_db_id = w.id
 		join public.zones z on z.id = w.zone_id and coalesce(z.is_active, true)
 		where w.twitter_created_at >= $2::timestamptz and w.zone_id = any(coalesce($1::uuid[], array(select id from public.zones)))`
-	fields := `t.id, t.tweet_id, t.zone_id, t.text, t.twitter_created_at, t.tier, t.velocity, t.snapshot_at,
+	fields := `t.id, t.tweet_id, t.zone_id, t.text, t.twitter_created_at, t.tier, t.gone, t.velocity, t.snapshot_at,
 		t.retweet_count, t.reply_count, t.like_count, t.quote_count, t.view_count, t.bookmark_count`
 	sql := `select ` + fields + ` from (select w.*, v.velocity, v.snapshot_at from (` + candidates + `) w
 		left join lateral (` + velocity + `) v on true) t order by ` + order + ` limit $3::int4`
@@ -94,7 +95,7 @@ func scanTop(r pgx.CollectableRow) (TopTweet, error) {
 		c  counts
 		at *time.Time
 	)
-	dest := append([]any{&t.Row, &t.TweetID, &t.ZoneID, &t.Text, &t.CreatedAt, (*string)(&t.Tier), &t.Velocity, &at}, c.scan()...)
+	dest := append([]any{&t.Row, &t.TweetID, &t.ZoneID, &t.Text, &t.CreatedAt, (*string)(&t.Tier), &t.GoneReason, &t.Velocity, &at}, c.scan()...)
 	err := r.Scan(dest...)
 	t.CreatedAt, t.VelocityAt, t.Metrics = t.CreatedAt.UTC(), timeOf(at), c.metrics()
 	return t, err

@@ -34,7 +34,8 @@ type TrackStatus string
 const (
 	// StatusTracked: the tweet is tracked from now on.
 	StatusTracked TrackStatus = "tracked"
-	// StatusAlready: the zone tracked it before; nothing was changed.
+	// StatusAlready: the zone tracked it before. If it counted as gone it is looked
+	// at again, else nothing was changed.
 	StatusAlready TrackStatus = "already_tracked"
 	// StatusOtherZone: another zone holds the tweet and the database, being of
 	// the older schema, allows one row a tweet.
@@ -50,7 +51,8 @@ type Tracked struct {
 
 // Track begins to track tweets in a zone, and stores the counts known at
 // collection as the baseline snapshot. Tweets that the zone has but does not
-// track (collected by others) are tracked from now on. The result is in the order
+// track (collected by others) are tracked from now on. A tweet that counted as gone,
+// in whatever zone, is looked at once more, now. The result is in the order
 // of tweets; an id given twice is tracked once, as it was given first.
 //
 // Tweets are checked before anything is written; the error names the first bad
@@ -76,13 +78,18 @@ func (s *Store) Track(ctx context.Context, zone uuid.UUID, tweets []NewTweet) ([
 	}
 	status := make(map[string]Tracked, len(tweets))
 	for chunk := range slices.Chunk(distinct(tweets), trackChunk) {
+		k := tracker{store: s, zone: zone, now: now, required: required, status: status}
 		err := s.db.transact(ctx, "track tweets", func(ctx context.Context, t *tx) error {
-			return (&tracker{store: s, tx: t, zone: zone, now: now, required: required, status: status}).track(ctx, chunk)
+			k.tx = t
+			return k.track(ctx, chunk)
 		})
 		if hasCode(err, codeForeignKeyViolation) { // deleted since
 			return nil, fmt.Errorf("track tweets: %w: %s", ErrZoneNotFound, zone)
 		}
 		if err != nil {
+			return nil, err
+		}
+		if err := s.revive(ctx, k.gone, required); err != nil {
 			return nil, err
 		}
 	}

@@ -32,7 +32,7 @@ const (
 		on conflict do nothing`
 
 	selectTracked = `
-		select w.id, w.zone_id, w.tweet_id, w.twitter_created_at, k.tweet_db_id is not null
+		select w.id, w.zone_id, w.tweet_id, w.twitter_created_at, k.tweet_db_id is not null, k.gone_reason is not null
 		from public.twitter_tweets w
 		left join public.twitter_engagement_tracking k on k.tweet_db_id = w.id
 		where w.tweet_id = any($1::text[])`
@@ -59,6 +59,7 @@ type tracker struct {
 	now      time.Time
 	required map[string]bool
 	status   map[string]Tracked // filled
+	gone     []uuid.UUID        // filled with the rows of tweets that counted as gone
 }
 
 // found is a row of twitter_tweets with one of the ids to track.
@@ -67,6 +68,7 @@ type found struct {
 	tweetID  string
 	posted   time.Time
 	tracked  bool
+	gone     bool
 }
 
 func (k *tracker) track(ctx context.Context, tweets []NewTweet) error {
@@ -79,7 +81,13 @@ func (k *tracker) track(ctx context.Context, tweets []NewTweet) error {
 		return err
 	}
 	var begin []found
+	k.gone = nil
 	for _, w := range tweets {
+		for _, f := range rows[w.TweetID] {
+			if f.gone {
+				k.gone = append(k.gone, f.id)
+			}
+		}
 		own, other := pick(rows[w.TweetID], k.zone)
 		switch {
 		case own != nil && own.tracked:
@@ -140,7 +148,7 @@ func (k *tracker) find(ctx context.Context, tweets []NewTweet) (map[string][]fou
 	var list []found
 	b := k.tx.group()
 	b.Queue(selectTracked, ids).Query(collect(&list, func(r pgx.CollectableRow) (f found, err error) {
-		return f, r.Scan(&f.id, &f.zone, &f.tweetID, &f.posted, &f.tracked)
+		return f, r.Scan(&f.id, &f.zone, &f.tweetID, &f.posted, &f.tracked, &f.gone)
 	}))
 	if err := k.tx.send(ctx, b); err != nil {
 		return nil, fmt.Errorf("read tweets back: %w", err)

@@ -63,7 +63,8 @@ func (s *Store) tweets(ctx context.Context, where string, ref any) ([]Tweet, err
 		select w.id, w.tweet_id, w.zone_id, coalesce(z.name, ''), z.id is not null and coalesce(z.is_active, true),
 			w.text, w.collected_at, k.tweet_db_id is not null, k.claimed_until,
 			coalesce(k.tier, ''), k.last_updated_at, k.next_update_at, coalesce(k.update_count, 0),
-			k.retry_at, coalesce(k.attempts, 0), coalesce(k.misses, 0), k.last_missed_at, k.snapshot_at, w.twitter_created_at,
+			k.retry_at, coalesce(k.attempts, 0), coalesce(k.misses, 0), coalesce(k.doubts, 0),
+			k.last_missed_at, coalesce(k.gone_reason, ''), k.snapshot_at, w.twitter_created_at,
 			w.retweet_count, w.reply_count, w.like_count, w.quote_count, w.view_count, w.bookmark_count,
 			k.snapshot_retweets, k.snapshot_replies, k.snapshot_likes, k.snapshot_quotes, k.snapshot_views, k.snapshot_bookmarks,
 			coalesce(k.snapshot_provider, ''), k.activity, w.predictions
@@ -101,7 +102,8 @@ func scanWholeTweet(r pgx.CollectableRow) (Tweet, error) {
 		&w.Row, &w.TweetID, &w.ZoneID, &w.ZoneName, &w.ZoneActive,
 		&w.Text, &collected, &w.Tracked, &claimed,
 		(*string)(&t.Tier), &observed, &next, &t.UpdateCount,
-		&retry, &t.Attempts, &t.Misses, &missed, &snapshotAt, &t.CreatedAt,
+		&retry, &t.Attempts, &t.Misses, &t.Doubts,
+		&missed, &t.GoneReason, &snapshotAt, &t.CreatedAt,
 	}
 	dest = append(append(append(dest, current.scan()...), snapshot.scan()...), &t.Provider, &activity, &predictions)
 	if err := r.Scan(dest...); err != nil {

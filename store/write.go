@@ -51,6 +51,7 @@ const (
 			retry_at = u.retry, attempts = u.attempts, misses = u.misses, last_missed_at = u.missed,
 			-- Compared before it is set: only a new snapshot brings a new velocity.
 			snapshot_velocity = case when u.at is distinct from k.snapshot_at then u.velocity else k.snapshot_velocity end,
+			doubts = u.doubts, gone_reason = nullif(u.gone, ''),
 			snapshot_at = u.at,
 			snapshot_retweets = u.c1, snapshot_replies = u.c2, snapshot_likes = u.c3,
 			snapshot_quotes = u.c4, snapshot_views = u.c5, snapshot_bookmarks = u.c6,
@@ -60,8 +61,9 @@ const (
 			claimed_until = case when u.unclaim then null else k.claimed_until end
 		from unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::int4[],
 			$6::timestamptz[], $7::int4[], $8::int4[], $9::timestamptz[], $10::timestamptz[],
-			$11::int4[], $12::int4[], $13::int4[], $14::int4[], $15::int4[], $16::int4[], $17::bool[], $18::float8[], $19::text[], $20::text[])
-			u (id, tier, observed, next, updates, retry, attempts, misses, missed, at, c1, c2, c3, c4, c5, c6, unclaim, velocity, provider, activity)
+			$11::int4[], $12::int4[], $13::int4[], $14::int4[], $15::int4[], $16::int4[], $17::bool[], $18::float8[], $19::text[], $20::text[],
+			$21::int4[], $22::text[])
+			u (id, tier, observed, next, updates, retry, attempts, misses, missed, at, c1, c2, c3, c4, c5, c6, unclaim, velocity, provider, activity, doubts, gone)
 		where k.tweet_db_id = u.id`
 )
 
@@ -209,9 +211,9 @@ func (a *historyArrays) queue(b *pgx.Batch, now time.Time) {
 // trackingArrays are the columns of updateTracking.
 type trackingArrays struct {
 	ids                               []uuid.UUID
-	tiers                             []string
+	tiers, gone                       []string
 	observed, next, retry, missed, at []*time.Time
-	updates, attempts, misses         []int32
+	updates, attempts, misses, doubts []int32
 	counts                            [6][]pgtype.Int4
 	unclaim                           []bool
 	velocity                          []*float64
@@ -225,9 +227,10 @@ func (a *trackingArrays) grow(n int) {
 	times := [][]*time.Time{a.observed, a.next, a.retry, a.missed, a.at}
 	growAll(times, n)
 	a.observed, a.next, a.retry, a.missed, a.at = times[0], times[1], times[2], times[3], times[4]
-	numbers := [][]int32{a.updates, a.attempts, a.misses}
+	numbers := [][]int32{a.updates, a.attempts, a.misses, a.doubts}
 	growAll(numbers, n)
-	a.updates, a.attempts, a.misses = numbers[0], numbers[1], numbers[2]
+	a.updates, a.attempts, a.misses, a.doubts = numbers[0], numbers[1], numbers[2], numbers[3]
+	a.gone = slices.Grow(a.gone, n)
 	growAll(a.counts[:], n)
 	a.providers, a.activities = slices.Grow(a.providers, n), slices.Grow(a.activities, n)
 }
@@ -243,6 +246,8 @@ func (a *trackingArrays) add(id uuid.UUID, t engagement.Tracking, s *engagement.
 	a.updates = append(a.updates, int32(t.UpdateCount)) // #nosec G115 -- one a look
 	a.attempts = append(a.attempts, int32(t.Attempts))  // #nosec G115 -- likewise
 	a.misses = append(a.misses, int32(t.Misses))        // #nosec G115 -- likewise
+	a.doubts = append(a.doubts, int32(t.Doubts))        // #nosec G115 -- likewise
+	a.gone = append(a.gone, storable(t.GoneReason))
 	for i, c := range countsOf(t.Snapshot) {
 		a.counts[i] = append(a.counts[i], c)
 	}
@@ -275,6 +280,6 @@ func (a *trackingArrays) queue(b *pgx.Batch) {
 	if n := len(a.ids); n > 0 {
 		c := &a.counts
 		b.Queue(updateTracking, a.ids, a.tiers, a.observed, a.next, a.updates, a.retry, a.attempts, a.misses, a.missed,
-			a.at, c[0], c[1], c[2], c[3], c[4], c[5], a.unclaim, a.velocity, a.providers, a.activities).Exec(wrote(n, "tracking rows"))
+			a.at, c[0], c[1], c[2], c[3], c[4], c[5], a.unclaim, a.velocity, a.providers, a.activities, a.doubts, a.gone).Exec(wrote(n, "tracking rows"))
 	}
 }

@@ -11,9 +11,8 @@ import (
 // Answer is what a look-up learnt. Every unique id that was asked for is in
 // exactly one of Found, Missing and Unresolved.
 //
-// An answer may find nothing at all (len(Found) == 0 with ids in Missing). That
-// is more likely a fault of the provider than the end of every tweet in the
-// batch; the caller decides.
+// A call may find nothing at all. That is more likely a fault of the provider than
+// the end of every tweet in it; the caller decides, call by call.
 type Answer struct {
 	Found      []Found
 	Missing    []Missing
@@ -39,6 +38,7 @@ type Found struct {
 
 	CreatedAt time.Time // when it was posted, by the provider; zero when not given or not readable
 	At        time.Time // when the call began, by the clock of [Config]
+	Call      int       // which call of the look-up gave it, from 1
 }
 
 // Missing is a tweet that a valid answer lacked.
@@ -48,6 +48,7 @@ type Missing struct {
 	// provider left the tweet out without a word, as twitterapi.io always does.
 	Reason string
 	At     time.Time // when the call began, by the clock of [Config]
+	Call   int       // which call of the look-up lacked it, from 1
 }
 
 // Reasons the X API gives for leaving out a tweet.

@@ -66,9 +66,9 @@ func (p *page) addTo(a *Answer, at time.Time) {
 		case o.err != nil:
 			a.Unresolved = append(a.Unresolved, Unresolved{ID: id, Err: o.err})
 		case o.state == answered || o.state == edited:
-			a.Found = append(a.Found, Found{ID: id, Metrics: o.metrics, CreatedAt: o.created, At: at})
+			a.Found = append(a.Found, Found{ID: id, Metrics: o.metrics, CreatedAt: o.created, At: at, Call: a.Calls})
 		default:
-			a.Missing = append(a.Missing, Missing{ID: id, Reason: o.reason, At: at})
+			a.Missing = append(a.Missing, Missing{ID: id, Reason: o.reason, At: at, Call: a.Calls})
 		}
 	}
 }

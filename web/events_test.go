@@ -134,7 +134,7 @@ func TestEventsOfAWorker(t *testing.T) {
 		data.Tweets[0].TwitterTweetID != id || data.Tweets[0].Metrics["like_count"] == nil {
 		t.Errorf("%+v", ev)
 	}
-	e.ok(410, "POST", refreshPath(gone), e.service, "")
+	e.ok(503, "POST", refreshPath(gone), e.service, "")
 	if ev := l.next(); ev.kind != "failure" || !strings.Contains(ev.data, goneID) {
 		t.Errorf("%+v", ev)
 	}

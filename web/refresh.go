@@ -215,9 +215,11 @@ func (s *Server) answerRefresh(w http.ResponseWriter, r *request, request store.
 		answer := refreshed{Success: true, Message: "the tweet was looked up", Timestamp: s.parts.Clock.Database(), Data: refreshDataOf(tweet)}
 		answer.Data.SnapshotCreated, answer.Data.TierUpdated = request.SnapshotCreated, request.TierUpdated
 		return writeJSON(w, http.StatusOK, answer)
+	case store.RequestDeleted:
+		return &failure{status: http.StatusGone, code: "gone", message: "the tweet counts as deleted: " + request.Reason}
 	case store.RequestMissing:
-		message := "the provider did not return the tweet: it may be deleted, or its account protected"
-		return &failure{status: http.StatusGone, code: "gone", message: message}
+		message := "the provider's answer lacks the tweet: it may be deleted, or its account protected; it is looked for again before it counts as deleted"
+		return &failure{status: http.StatusServiceUnavailable, code: "missing", message: message, retryAfter: engagement.MissGap}
 	case store.RequestUntracked:
 		return store.ErrNotTracked
 	case store.RequestFailed:

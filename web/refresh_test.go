@@ -167,9 +167,31 @@ func TestRefreshOfADeletedTweet(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t, options{tweets: 2, workers: 1})
 	row, id := e.row(0)
+	other, _ := e.row(1)
 	must(t, e.double.Steer(deletedTweet(id)))
-	if a := e.ok(410, "POST", refreshPath(row), e.service, ""); a.code(t) != "gone" {
+	// A tweet that is missing is not a deleted tweet: not without another in the same
+	// answer, and not at the first time.
+	if a := e.ok(503, "POST", refreshPath(row), e.service, ""); a.code(t) != "missing" {
 		t.Errorf("%s", a.body)
+	}
+	e.ok(200, "POST", refreshPath(other), e.service, "")
+	if a := e.ok(503, "POST", refreshPath(row), e.service, ""); a.code(t) != "missing" {
+		t.Errorf("%s", a.body)
+	}
+	if n := e.count(`select misses from twitter_engagement_tracking where tweet_db_id = $1`, row); n != 1 {
+		t.Errorf("%d misses, want 1", n)
+	}
+	e.exec(`update twitter_engagement_tracking set misses = 2, last_missed_at = last_missed_at - interval '10 min' where misses = 1`)
+	for range 2 {
+		if a := e.ok(410, "POST", refreshPath(row), e.service, ""); a.code(t) != "gone" || !strings.Contains(string(a.body), "missing") {
+			t.Errorf("%s", a.body)
+		}
+	}
+	// It is back.
+	must(t, e.double.Steer(twittertest.Steering{Clear: true}))
+	e.ok(200, "POST", refreshPath(row), e.service, "")
+	if n := e.count(`select count(*) from twitter_engagement_tracking where gone_reason is null and misses = 0 and next_update_at is not null`); n != 2 {
+		t.Errorf("%d tweets are looked after, want 2", n)
 	}
 }
 

@@ -29,6 +29,7 @@ type tracking struct {
 	TweetsPerSecond float64    `json:"tweets_per_second"`
 	Failing         int        `json:"failing"`
 	Missing         int        `json:"missing"`
+	Gone            int        `json:"gone"`   // count as deleted
 	Parked          int        `json:"parked"` // in zones that are not active
 	PausedUntil     *time.Time `json:"paused_until"`
 	PauseReason     string     `json:"pause_reason,omitempty"`
@@ -76,7 +77,7 @@ func (s *Server) readStatistics(ctx context.Context) (tracking, error) {
 		Warm: stats.Tier[engagement.Warm], Cold: stats.Tier[engagement.Cold],
 		NextBatchSize: stats.DueUnclaimed, NextBatchDue: moment(next),
 		Claimed: stats.DueClaimed, LatenessSeconds: stats.Lateness().Seconds(), TweetsPerSecond: stats.Outstanding.DonePerSecond,
-		Failing: stats.Failing, Missing: stats.Missing, Parked: stats.Parked,
+		Failing: stats.Failing, Missing: stats.Missing, Gone: stats.Gone, Parked: stats.Parked,
 	}
 	if stop, stopped := s.parts.Calls.Stopped(); stopped {
 		t.PausedUntil, t.PauseReason = moment(stop.Until), stop.Reason

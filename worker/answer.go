@@ -3,42 +3,65 @@ package worker
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 
+	"gorgone/engagement"
+	"gorgone/queue"
 	"gorgone/twitter"
 )
 
 // asked is what a look-up led to.
 type asked struct {
-	twitter.Answer // its Unresolved are those with a reason of their own
+	// Its Missing are those that count, its Unresolved those with a reason of their
+	// own.
+	twitter.Answer
+
+	unproven []twitter.Missing // lacking from an answer from which nothing follows
 
 	failed  []string // tweets of the call that failed
 	unasked []string // tweets that were to come after it
 	err     error    // why it failed
 
+	controls    int // tweets asked for on top, to see whether the answer can be believed
 	failedCalls int // 1 when a call was made and failed, else 0
 }
 
-// ask looks tweets up, and heeds what the provider says about further calls.
-func (w *Worker) ask(ctx context.Context, g gate, ids []string) asked {
+// ask looks tweets up, judges what the answer lacks, and heeds what the provider
+// says about further calls. known is how the tweets stand; those that are missing
+// are in doubt from then on.
+func (w *Worker) ask(ctx context.Context, g gate, ids []string, known map[string]engagement.Standing) asked {
 	p, err := w.usable()
 	if err != nil {
 		return asked{failed: ids, err: err}
 	}
 	g.Provider, g.clock = p, w.Clock
 	ctx, span := w.Tracer.Start(ctx, "look up", trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(attribute.Int("tweets", len(ids)), attribute.String("provider", p.Name)))
-	answer, err := p.Lookup(ctx, &g, ids)
-	if err == nil {
-		err = checkAnswer(&answer)
+	w.shareNorm(ctx)
+	order, controls := w.withControls(ctx, ids, known, p.MaxIDs(), g.lane == queue.LaneRefresh)
+	answer, err := p.Lookup(ctx, &g, order)
+	unproven, lacking := w.weigh(&answer, known, controls)
+	if len(lacking) > 0 {
+		fault := lackingError(lacking, &answer)
+		for _, m := range lacking {
+			if err == nil {
+				answer.Unresolved = append(answer.Unresolved, twitter.Unresolved{ID: m.ID, Err: fault})
+				continue
+			}
+			m.Reason = fault.Error()
+			unproven = append(unproven, m)
+		}
+		if err == nil {
+			err = fault
+		}
 	}
-	span.SetAttributes(attribute.Int("calls", answer.Calls), attribute.Int("found", len(answer.Found)))
+	span.SetAttributes(attribute.Int("calls", answer.Calls), attribute.Int("found", len(answer.Found)), attribute.Int("controls", len(controls)))
 	end(span, err)
 	w.heed(ctx, p, g.began, err)
-	a := asked{Answer: answer, err: err}
+	w.progress.controls.Add(int64(len(controls)))
+	a := asked{Answer: answer, unproven: unproven, err: err, controls: len(controls)}
 	a.Unresolved = nil
 	for _, u := range answer.Unresolved {
 		switch {
@@ -65,28 +88,4 @@ func end(span trace.Span, err error) {
 		span.SetStatus(codes.Error, twitter.Kind(err))
 	}
 	span.End()
-}
-
-// emptyAnswer is how many tweets an answer must have been asked for, and lack
-// every one of, to be the provider's fault rather than the tweets'.
-const emptyAnswer = 10
-
-// checkAnswer returns an error wrapping [twitter.ErrProviderFault] for an answer
-// that says success and knows not one of many tweets: so many are not deleted at
-// once. The tweets are then unresolved, not missing.
-func checkAnswer(a *twitter.Answer) error {
-	if len(a.Found) > 0 || len(a.Missing) < emptyAnswer {
-		return nil
-	}
-	for _, m := range a.Missing {
-		if m.Reason != "" {
-			return nil
-		}
-	}
-	err := fmt.Errorf("%w: not one of %d tweets is in its answer", twitter.ErrProviderFault, len(a.Missing))
-	for _, m := range a.Missing {
-		a.Unresolved = append(a.Unresolved, twitter.Unresolved{ID: m.ID, Err: err})
-	}
-	a.Missing = nil
-	return err
 }

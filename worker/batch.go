@@ -89,14 +89,15 @@ type job struct {
 	started time.Time
 	log     zerolog.Logger
 
-	rows  map[string][]uuid.UUID // open rows by tweet id
+	rows  map[string][]uuid.UUID         // open rows by tweet id
+	known map[string]engagement.Standing // likewise
 	count counts
 	spent []store.Calls // not recorded yet
 }
 
 // counts is what became of the rows of a batch.
 type counts struct {
-	applied, missing, unresolved, lost, released, calls int
+	applied, missing, deleted, unresolved, lost, released, calls, controls int
 }
 
 // run answers every row of the batch, or gives it back. A nil error means that
@@ -117,11 +118,12 @@ func (j *job) run(ctx context.Context) error {
 		if !ok {
 			return nil
 		}
-		answer := j.ask(ctx, g, next.ids)
+		answer := j.ask(ctx, g, next.ids, j.known)
 		failed, unasked, lookupErr := answer.failed, answer.unasked, answer.err
 		j.count.calls += answer.Calls
+		j.count.controls += answer.controls
 		j.spent = store.AddCalls(j.spent, answer.calls())
-		if err := j.apply(ctx, j.results(answer.Answer)); err != nil {
+		if err := j.apply(ctx, j.results(answer)); err != nil {
 			return err
 		}
 		switch j.judge(lookupErr, next.tries, len(failed)) {
@@ -157,7 +159,11 @@ func (j *job) fail(ctx context.Context, ids []string, cause error) error {
 		return nil
 	}
 	j.log.Error().Err(cause).Int("tweets", len(ids)).Msg("look-up failed")
-	return j.apply(ctx, j.unresolved(ids, cause))
+	kind := store.Unresolved
+	if errors.Is(cause, errLacking) {
+		kind = store.Unproven
+	}
+	return j.apply(ctx, j.unanswered(ids, kind, cause))
 }
 
 // open finds the rows that the batch still holds and returns their tweets. The
@@ -168,7 +174,7 @@ func (j *job) open(ctx context.Context) ([]string, error) {
 	for _, t := range j.batch.Tweets {
 		all = append(all, t.Rows...)
 	}
-	var held []uuid.UUID
+	var held []store.Held
 	err := j.persist(ctx, func() (err error) {
 		held, err = j.Sink.Held(ctx, j.batch.ID, all)
 		return err
@@ -177,16 +183,18 @@ func (j *job) open(ctx context.Context) ([]string, error) {
 		return nil, fmt.Errorf("check the claim: %w", err)
 	}
 	j.count.lost = len(all) - len(held)
-	open := make(map[uuid.UUID]bool, len(held))
-	for _, row := range held {
-		open[row] = true
+	open := make(map[uuid.UUID]engagement.Standing, len(held))
+	for _, h := range held {
+		open[h.Row] = h.Standing
 	}
 	j.rows = make(map[string][]uuid.UUID, len(j.batch.Tweets))
+	j.known = make(map[string]engagement.Standing, len(j.batch.Tweets))
 	ids := make([]string, 0, len(j.batch.Tweets))
 	for _, t := range j.batch.Tweets {
 		for _, row := range t.Rows {
-			if open[row] {
+			if standing, held := open[row]; held {
 				j.rows[t.ID] = append(j.rows[t.ID], row)
+				j.known[t.ID] = j.known[t.ID].With(standing)
 			}
 		}
 		if len(j.rows[t.ID]) > 0 {
@@ -197,27 +205,34 @@ func (j *job) open(ctx context.Context) ([]string, error) {
 }
 
 // results turns an answer into what the store writes.
-func (j *job) results(a twitter.Answer) []store.Result {
-	results := make([]store.Result, 0, len(a.Found)+len(a.Missing)+len(a.Unresolved))
+func (j *job) results(a asked) []store.Result {
+	results := make([]store.Result, 0, len(a.Found)+len(a.Missing)+len(a.unproven)+len(a.Unresolved))
 	for _, f := range a.Found {
 		results = append(results, store.Result{
-			TweetID: f.ID, Rows: j.rows[f.ID], Kind: store.Found,
+			TweetID: f.ID, Rows: j.rows[f.ID], Kind: store.Found, Call: f.Call,
 			Observation: engagement.Observation{At: f.At, Metrics: f.Metrics, Provider: a.Provider},
 		})
 	}
-	for _, m := range a.Missing {
-		results = append(results, store.Result{TweetID: m.ID, Rows: j.rows[m.ID], Kind: store.Missing, Reason: m.Reason})
+	absent := func(kind store.Kind, list []twitter.Missing) {
+		for _, m := range list {
+			results = append(results, store.Result{
+				TweetID: m.ID, Rows: j.rows[m.ID], Kind: kind, Call: m.Call,
+				Observation: engagement.Observation{At: m.At}, Reason: m.Reason,
+			})
+		}
 	}
+	absent(store.Missing, a.Missing)
+	absent(store.Unproven, a.unproven)
 	for _, u := range a.Unresolved {
-		results = append(results, j.unresolved([]string{u.ID}, u.Err)...)
+		results = append(results, j.unanswered([]string{u.ID}, store.Unresolved, u.Err)...)
 	}
 	return results
 }
 
-func (j *job) unresolved(ids []string, err error) []store.Result {
+func (j *job) unanswered(ids []string, kind store.Kind, err error) []store.Result {
 	results := make([]store.Result, len(ids))
 	for i, id := range ids {
-		results[i] = store.Result{TweetID: id, Rows: j.rows[id], Kind: store.Unresolved, Reason: err.Error()}
+		results[i] = store.Result{TweetID: id, Rows: j.rows[id], Kind: kind, Reason: err.Error()}
 	}
 	return results
 }
@@ -265,14 +280,21 @@ func (j *job) write(ctx context.Context, results []store.Result) error {
 }
 
 func (j *job) tally(a store.Applied) {
+	if a.Zeroed > 0 {
+		j.log.Warn().Int("tweets", a.Zeroed).Msg("counters of many tweets are 0 in an answer: they are not believed")
+	}
 	for i := range a.Rows {
 		r := &a.Rows[i]
 		switch r.Outcome {
 		case store.OutcomeApplied:
 			j.count.applied++
-		case store.OutcomeMissing:
+		case store.OutcomeMissing, store.OutcomeDeleted:
 			j.count.missing++
-			j.log.Info().Str("tweet", r.TweetID).Int("misses", r.After.Misses).Str("reason", r.Reason).Msg("Tweet not found (may be deleted)")
+			if r.Outcome == store.OutcomeDeleted {
+				j.count.deleted++
+			}
+			j.log.Info().Str("tweet", r.TweetID).Int("misses", r.After.Misses).Str("reason", r.Reason).
+				Bool("gone", r.After.Gone()).Msg("Tweet not found (may be deleted)")
 		case store.OutcomeLostClaim, store.OutcomeVanished, store.OutcomeStale, store.OutcomeNewer:
 			j.count.lost++
 		default:
@@ -348,7 +370,7 @@ func (j *job) report() {
 	took := j.Clock.Database().Sub(j.started)
 	j.progress.batch(c)
 	j.Observer.BatchDone(took)
-	j.log.Info().Int("successful", c.applied).Int("missing", c.missing).Int("failed", c.unresolved).
-		Int("skipped", c.lost).Int("given_back", c.released).Int("calls", c.calls).
+	j.log.Info().Int("successful", c.applied).Int("missing", c.missing).Int("deleted", c.deleted).Int("failed", c.unresolved).
+		Int("skipped", c.lost).Int("given_back", c.released).Int("calls", c.calls).Int("controls", c.controls).
 		Dur("took_ms", took).Msg("Batch update completed")
 }

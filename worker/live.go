@@ -27,9 +27,11 @@ func (w *Worker) tell(ctx context.Context, applied store.Applied) {
 		switch row.Outcome {
 		case store.OutcomeApplied:
 			s.Outcome = queue.Updated
-		case store.OutcomeMissing:
+		case store.OutcomeMissing, store.OutcomeUnproven:
 			s.Outcome = queue.Missing
-		case store.OutcomeUnresolved, store.OutcomeOutOfRange, store.OutcomeFuture:
+		case store.OutcomeDeleted:
+			s.Outcome = queue.Deleted
+		case store.OutcomeUnresolved, store.OutcomeOutOfRange, store.OutcomeZeroed, store.OutcomeFuture:
 			s.Outcome = queue.Unresolved
 		default:
 			continue

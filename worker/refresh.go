@@ -59,6 +59,7 @@ type refresher struct {
 	deadline time.Time       // engine time; after it nobody waits for an answer
 	waiting  map[string]*queue.RefreshDelivery
 	spent    []store.Calls // not recorded yet
+	known    map[string]engagement.Standing
 }
 
 // run answers what it can. What it leaves waiting is given back to the queue.
@@ -73,6 +74,7 @@ func (r *refresher) run(ctx context.Context) {
 		ids = append(ids, id)
 	}
 	ids = r.unanswered(ctx, ids)
+	r.known = r.standings(ctx, ids)
 	left := func() time.Duration { return r.Clock.Real(r.deadline.Sub(r.Clock.Now())) }
 	g := gate{lane: queue.LaneRefresh, stop: r.stop, left: left, hold: left}
 	todo := newAgenda(ids)
@@ -81,10 +83,10 @@ func (r *refresher) run(ctx context.Context) {
 		if !ok {
 			return
 		}
-		answer := r.ask(ctx, g, next.ids)
+		answer := r.ask(ctx, g, next.ids, r.known)
 		r.spent = store.AddCalls(r.spent, answer.calls())
 		failed, unasked, err := answer.failed, answer.unasked, answer.err
-		if err := r.apply(ctx, r.results(answer.Answer)); err != nil {
+		if err := r.apply(ctx, r.results(answer)); err != nil {
 			r.Log.Warn().Err(err).Msg("refreshes not written")
 			return
 		}
@@ -120,24 +122,27 @@ func (r *refresher) run(ctx context.Context) {
 }
 
 // results turns an answer into what the store writes.
-func (r *refresher) results(a twitter.Answer) (results []store.RefreshResult) {
-	add := func(id string, kind store.Kind, o engagement.Observation, reason string) {
+func (r *refresher) results(a asked) (results []store.RefreshResult) {
+	add := func(id string, call int, kind store.Kind, o engagement.Observation, reason string) {
 		d, ok := r.waiting[id]
 		if !ok {
 			return
 		}
 		results = append(results, store.RefreshResult{
-			TweetID: id, RequestedAt: d.Refresh().RequestedAt, Kind: kind, Observation: o, Reason: reason,
+			TweetID: id, RequestedAt: d.Refresh().RequestedAt, Kind: kind, Observation: o, Reason: reason, Call: call,
 		})
 	}
 	for _, f := range a.Found {
-		add(f.ID, store.Found, engagement.Observation{At: f.At, Metrics: f.Metrics, Provider: a.Provider}, "")
+		add(f.ID, f.Call, store.Found, engagement.Observation{At: f.At, Metrics: f.Metrics, Provider: a.Provider}, "")
 	}
 	for _, m := range a.Missing {
-		add(m.ID, store.Missing, engagement.Observation{}, m.Reason)
+		add(m.ID, m.Call, store.Missing, engagement.Observation{At: m.At}, m.Reason)
+	}
+	for _, m := range a.unproven {
+		add(m.ID, m.Call, store.Unproven, engagement.Observation{At: m.At}, m.Reason)
 	}
 	for _, u := range a.Unresolved {
-		add(u.ID, store.Unresolved, engagement.Observation{}, u.Err.Error())
+		add(u.ID, 0, store.Unresolved, engagement.Observation{}, u.Err.Error())
 	}
 	return results
 }
@@ -195,11 +200,13 @@ func report(a *queue.Done, row *store.RowOutcome) {
 		outcome = queue.Updated
 	case store.OutcomeNewer, store.OutcomeStale:
 		outcome = queue.Current
-	case store.OutcomeMissing:
+	case store.OutcomeMissing, store.OutcomeUnproven:
 		outcome = queue.Missing
+	case store.OutcomeDeleted:
+		outcome = queue.Deleted
 	case store.OutcomeVanished, store.OutcomeLostClaim:
 		return
-	case store.OutcomeUnresolved, store.OutcomeOutOfRange, store.OutcomeFuture:
+	case store.OutcomeUnresolved, store.OutcomeOutOfRange, store.OutcomeZeroed, store.OutcomeFuture:
 	}
 	if a.Outcome != queue.Updated { // one written row makes the answer
 		a.Outcome, a.Reason = outcome, row.Reason
@@ -272,6 +279,19 @@ const (
 	refreshRetryBase    = 100 * time.Millisecond
 	refreshRetryCeiling = time.Second
 )
+
+// standings returns how the tweets stand. Without the database's help nothing is
+// known of them, as of new ones.
+func (r *refresher) standings(ctx context.Context, ids []string) map[string]engagement.Standing {
+	ctx, cancel := context.WithTimeout(ctx, askStore)
+	defer cancel()
+	known, err := r.Sink.Standings(ctx, ids)
+	if err != nil {
+		r.Log.Warn().Err(err).Msg("look how refreshed tweets stand")
+		return make(map[string]engagement.Standing)
+	}
+	return known
+}
 
 // failure is why refreshes have no answer.
 type failure struct {

@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
 
+	"gorgone/engagement"
 	"gorgone/queue"
 	"gorgone/store"
 	"gorgone/twitter"
@@ -52,11 +53,14 @@ type Exhausted interface {
 	Next(ctx context.Context) (*queue.Exhausted, error)
 }
 
-// Sink is where results are written.
+// Sink is where results are written, and where it is known how tweets stand.
 type Sink interface {
 	// Ping fails while the database cannot be reached.
 	Ping(ctx context.Context) error
-	Held(ctx context.Context, claimID uuid.UUID, rows []uuid.UUID) ([]uuid.UUID, error)
+	Held(ctx context.Context, claimID uuid.UUID, rows []uuid.UUID) ([]store.Held, error)
+	Standings(ctx context.Context, tweetIDs []string) (map[string]engagement.Standing, error)
+	Controls(ctx context.Context, except []string, limit int) ([]string, error)
+	ShareNorm(ctx context.Context, learnt engagement.Sample) (engagement.Norm, error)
 	Apply(ctx context.Context, work store.Work) (store.Applied, error)
 	Release(ctx context.Context, claimID uuid.UUID, rows []uuid.UUID) error
 	ApplyRefresh(ctx context.Context, results []store.RefreshResult, calls ...store.Calls) (store.Applied, error)
@@ -131,6 +135,7 @@ type Worker struct {
 	cfg Config
 	Parts
 	progress progress
+	witness  witness
 	writes   chan struct{} // a place for each batch that may use the database
 	away     atomic.Bool   // the database, as far as is known
 }

@@ -68,6 +68,7 @@ type scheduleConfig struct {
 	Kind        string        `envconfig:"SCHEDULE" default:"tiers" desc:"how looks are scheduled: tiers (by age), adaptive (by worth, within the budget) or smart_stop; a zone's settings may say otherwise"`
 	LookPrice   float64       `envconfig:"GORGONE_LOOK_PRICE" default:"0" desc:"adaptive: what a look must be worth, in engagement-hours, until a budget or a target has moved it; 0: the default"`
 	TargetDelay time.Duration `envconfig:"GORGONE_TARGET_DELAY" default:"0s" desc:"adaptive: the time after which an engagement is to be seen on average, instead of a budget (0s: none; 1m to 24h)"`
+	GoneAfter   int           `envconfig:"GORGONE_GONE_AFTER" default:"3" desc:"misses in a row, at least 2 minutes apart and in answers that can be believed, after which a tweet counts as deleted (2 to 20)"`
 	Forecast    bool          `envconfig:"GORGONE_FORECAST" default:"true" desc:"forecast the counts of every tweet for the next 1, 3 and 24 hours"`
 }
 
@@ -248,6 +249,9 @@ func (c *config) validate() (faults []error) {
 	between("GORGONE_DB_MAX_CONNS", c.Database.MaxConns, 1, 500)
 	oneOf("GORGONE_DB_POOLER", c.Database.Pooler, "auto", "yes", "no")
 	check(c.Database.MigrateURL == "" || c.Database.URL != "", "GORGONE_MIGRATE_URL is set and DATABASE_URL is not: they name the same database")
+	if err := engagement.GoneAfter(c.Schedule.GoneAfter).Validate(); err != nil {
+		faults = append(faults, fmt.Errorf("GORGONE_GONE_AFTER: %w", err))
+	}
 	if _, err := engagement.NewTierPolicy(c.Schedule.Tiers); err != nil {
 		faults = append(faults, fmt.Errorf("GORGONE_TIERS: %w", err))
 	}

@@ -117,10 +117,11 @@ func (a *app) historyJSON(t store.Tweet, history []engagement.Snapshot) error {
 		CreatedAt time.Time            `json:"created_at"`
 		Tier      engagement.Tier      `json:"tier"`
 		Next      time.Time            `json:"next_update_at,omitzero"`
+		Gone      string               `json:"gone_reason,omitempty"`
 		Metrics   engagement.Metrics   `json:"metrics"`
 		Forecast  *engagement.Forecast `json:"predictions,omitempty"`
 		History   []point              `json:"history"`
-	}{t.Row, t.TweetID, t.ZoneID, t.Tracking.CreatedAt, t.Tracking.Tier, t.Tracking.NextUpdateAt, t.Tracking.Metrics, t.Forecast, points})
+	}{t.Row, t.TweetID, t.ZoneID, t.Tracking.CreatedAt, t.Tracking.Tier, t.Tracking.NextUpdateAt, t.Tracking.GoneReason, t.Tracking.Metrics, t.Forecast, points})
 }
 
 func (a *app) historyCSV(history []engagement.Snapshot) error {
@@ -137,6 +138,9 @@ func (a *app) historyTable(t store.Tweet, history []engagement.Snapshot) error {
 	a.printf("tweet %s in zone %s, posted %s, tier %s", t.TweetID, t.ZoneName, t.Tracking.CreatedAt.Format(time.DateTime), t.Tracking.Tier)
 	if next := t.Tracking.NextUpdateAt; !next.IsZero() {
 		a.printf(", next look %s", next.Format(time.DateTime))
+	}
+	if t.Tracking.Gone() {
+		a.printf(", gone (%s)", t.Tracking.GoneReason)
 	}
 	a.printf(", %d snapshots\n", len(history))
 	if f := t.Forecast; f != nil {

@@ -108,7 +108,8 @@ func (a *app) storeOptions(policy engagement.Policy) store.Options {
 	}
 	return store.Options{
 		Policy: policy, Schedule: store.Schedule(c.Schedule.Kind), Price: c.Schedule.LookPrice, TargetDelay: c.Schedule.TargetDelay,
-		Forecast: c.Schedule.Forecast, Provider: c.Provider.Name, Prices: prices,
+		GoneAfter: engagement.GoneAfter(c.Schedule.GoneAfter),
+		Forecast:  c.Schedule.Forecast, Provider: c.Provider.Name, Prices: prices,
 		Budget: store.Budget{Day: c.Cost.Day, Month: c.Cost.Month, RefreshDay: c.Cost.RefreshDay},
 	}
 }

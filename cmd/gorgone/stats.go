@@ -56,6 +56,7 @@ type stats struct {
 	TweetsPerSecond float64                 `json:"tweets_per_second"`
 	Failing         int                     `json:"failing"`
 	Missing         int                     `json:"missing"`
+	Gone            int                     `json:"gone"`
 	Parked          int                     `json:"parked"`
 	Queue           *queue.Depth            `json:"queue,omitempty"`
 	QueueFault      string                  `json:"queue_fault,omitempty"`
@@ -87,7 +88,7 @@ func newStatsOf(s store.Stats) stats {
 		At: s.At, Tracked: s.Total(), Tiers: s.Tier, ColdEstimated: s.ColdEstimated,
 		Backlog: s.DueUnclaimed, Claimed: s.DueClaimed, LatenessSeconds: s.Lateness().Seconds(), NextDue: s.NextDue,
 		TweetsPerSecond: s.Outstanding.DonePerSecond,
-		Failing:         s.Failing, Missing: s.Missing, Parked: s.Parked,
+		Failing:         s.Failing, Missing: s.Missing, Gone: s.Gone, Parked: s.Parked,
 	}
 }
 
@@ -130,7 +131,7 @@ func (a *app) printStats(s stats) {
 		a.printf("next due   in %s\n", s.NextDue.Sub(s.At).Round(time.Second))
 	}
 	a.printf("speed      %.1f tweets/s over the last minute\n", s.TweetsPerSecond)
-	a.printf("trouble    %d failing, %d missing, %d parked\n", s.Failing, s.Missing, s.Parked)
+	a.printf("trouble    %d failing, %d missing, %d gone, %d parked\n", s.Failing, s.Missing, s.Gone, s.Parked)
 	if s.QueueFault != "" {
 		a.printf("queue      %s\n", s.QueueFault)
 	}

@@ -75,12 +75,13 @@ func (a *app) printTweets(top []store.TopTweet, asJSON bool) error {
 			TweetID  string             `json:"tweet_id"`
 			Zone     uuid.UUID          `json:"zone_id"`
 			Tier     engagement.Tier    `json:"tier"`
+			Gone     string             `json:"gone_reason,omitempty"`
 			Metrics  engagement.Metrics `json:"metrics"`
 			Velocity *float64           `json:"velocity"`
 		}
 		lines := make([]line, len(top))
 		for i, t := range top {
-			lines[i] = line{t.Row, t.TweetID, t.ZoneID, t.Tier, t.Metrics, t.Velocity}
+			lines[i] = line{t.Row, t.TweetID, t.ZoneID, t.Tier, t.GoneReason, t.Metrics, t.Velocity}
 		}
 		return json.NewEncoder(a.out).Encode(lines)
 	}
@@ -91,7 +92,11 @@ func (a *app) printTweets(top []store.TopTweet, asJSON bool) error {
 		if t.Velocity != nil {
 			velocity = fmt.Sprintf("%.0f", *t.Velocity)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%.40s\n", t.TweetID, t.Tier, t.Metrics.Likes, t.Metrics.Retweets, t.Metrics.Views, velocity, strings.Join(strings.Fields(t.Text), " "))
+		tier := string(t.Tier)
+		if t.GoneReason != "" {
+			tier = "gone"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%.40s\n", t.TweetID, tier, t.Metrics.Likes, t.Metrics.Retweets, t.Metrics.Views, velocity, strings.Join(strings.Fields(t.Text), " "))
 	}
 	return w.Flush()
 }

@@ -110,7 +110,7 @@ func (v *view) draw(a *app, s stats, every time.Duration) {
 		fmt.Sprintf("backlog   %d due, %d in work, lateness %s", s.Backlog, s.Claimed, time.Duration(s.LatenessSeconds*float64(time.Second)).Round(time.Second)),
 		fmt.Sprintf("rate      %.1f tweets/s, %.1f calls/s", s.TweetsPerSecond, rate),
 		fmt.Sprintf("calls     %d (%d failed), %d tweets returned", calls, v.provider.calls.failed.Load(), v.provider.calls.returned.Load()),
-		fmt.Sprintf("rows      %d updated, %d missing, %d failed, %d refreshes", p.Applied, p.Missing, p.Unresolved, p.Refreshes),
+		fmt.Sprintf("rows      %d updated, %d missing (%d gone), %d failed, %d refreshes", p.Applied, p.Missing, p.Deleted, p.Unresolved, p.Refreshes),
 		"tiers     " + tierLine(s.Tiers),
 	}
 	if stop, stopped := v.sources.Stopped(); stopped {
@@ -134,7 +134,7 @@ func (v *view) log(a *app, s stats) {
 	e := a.log.Info().Time("engine_time", s.At).Int("backlog", s.Backlog).Int("claimed", s.Claimed).
 		Float64("lateness_s", s.LatenessSeconds).Float64("tweets_per_s", s.TweetsPerSecond).
 		Int64("calls", v.provider.calls.calls.Load()).Int64("calls_failed", v.provider.calls.failed.Load()).
-		Int64("applied", p.Applied).Int64("missing", p.Missing).Int64("refreshes", p.Refreshes)
+		Int64("applied", p.Applied).Int64("missing", p.Missing).Int64("deleted", p.Deleted).Int64("controls", p.Controls).Int64("refreshes", p.Refreshes)
 	for _, t := range engagement.Tiers() {
 		e = e.Int(string(t), s.Tiers[t])
 	}

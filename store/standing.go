@@ -1,0 +1,126 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"gorgone/engagement"
+)
+
+// standingColumns are the columns of tracking (as k) of a standing.
+const standingColumns = `k.last_updated_at is not null, k.misses > 0 or k.doubts > 0 or k.gone_reason is not null`
+
+// Held is a row that a claim holds.
+type Held struct {
+	Row      uuid.UUID
+	Standing engagement.Standing
+}
+
+// Held returns those of rows that the claim still holds. Rows that were claimed
+// anew after the lease ended, refreshed in between or deleted are not among
+// them. It is a look without a lock, to save a paid call; [Store.Apply] checks
+// again.
+func (s *Store) Held(ctx context.Context, claimID uuid.UUID, rows []uuid.UUID) ([]Held, error) {
+	const sql = `
+		select k.tweet_db_id, ` + standingColumns + ` from public.twitter_engagement_tracking k
+		where k.tweet_db_id = any($1::uuid[]) and k.claim_id = $2::uuid
+		order by k.tweet_db_id`
+	ctx, cancel := s.db.bounded(ctx)
+	defer cancel()
+	found, err := s.db.pool.Query(ctx, sql, rows, claimID)
+	if err != nil {
+		return nil, fmt.Errorf("look which rows are held: %w", err)
+	}
+	held, err := pgx.CollectRows(found, func(r pgx.CollectableRow) (h Held, err error) {
+		return h, r.Scan(&h.Row, &h.Standing.Seen, &h.Standing.Doubted)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look which rows are held: %w", err)
+	}
+	return held, nil
+}
+
+// Standings returns what is known of tracked tweets, by their ids. A tweet of
+// which a row is in doubt is in doubt.
+func (s *Store) Standings(ctx context.Context, tweetIDs []string) (map[string]engagement.Standing, error) {
+	const sql = `
+		select w.tweet_id, ` + standingColumns + `
+		from public.twitter_tweets w join public.twitter_engagement_tracking k on k.tweet_db_id = w.id
+		where w.tweet_id = any($1::text[])`
+	ctx, cancel := s.db.bounded(ctx)
+	defer cancel()
+	rows, err := s.db.pool.Query(ctx, sql, tweetIDs)
+	if err != nil {
+		return nil, fmt.Errorf("look how tweets stand: %w", err)
+	}
+	standings := make(map[string]engagement.Standing, len(tweetIDs))
+	var (
+		id string
+		of engagement.Standing
+	)
+	_, err = pgx.ForEachRow(rows, []any{&id, &of.Seen, &of.Doubted}, func() error {
+		standings[id] = standings[id].With(of)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look how tweets stand: %w", err)
+	}
+	return standings, nil
+}
+
+// controlCandidates is how many rows are looked at for a control.
+const controlCandidates = 200
+
+// Controls returns up to limit tweets that are most likely there: observed lately,
+// and not missed since. Those in except are not among them. They are sought among
+// the live rows that are due last, since these were looked at last, and then among
+// the rows that were collected last; at most a few hundred are read, by index.
+func (s *Store) Controls(ctx context.Context, except []string, limit int) ([]string, error) {
+	const (
+		there = `k.last_updated_at is not null and k.misses = 0 and k.doubts = 0 and k.gone_reason is null
+			and w.tweet_id <> all($1::text[])
+			order by k.last_updated_at desc limit $2::int4`
+		live = `
+			select w.tweet_id from (
+				select * from public.twitter_engagement_tracking
+				where next_update_at is not null
+				order by greatest(next_update_at, retry_at) desc limit $3::int4) k
+			join public.twitter_tweets w on w.id = k.tweet_db_id
+			where ` + there
+		collected = `
+			select w.tweet_id from (
+				select id, tweet_id from public.twitter_tweets order by id desc limit $3::int4) w
+			join public.twitter_engagement_tracking k on k.tweet_db_id = w.id
+			where ` + there
+	)
+	ctx, cancel := s.db.bounded(ctx)
+	defer cancel()
+	if except == nil {
+		except = []string{} // nil is null, which nothing is unlike
+	}
+	var controls []string
+	seen := make(map[string]bool)
+	for _, sql := range []string{live, collected} {
+		rows, err := s.db.pool.Query(ctx, sql, except, limit, controlCandidates)
+		if err != nil {
+			return nil, fmt.Errorf("look for tweets that are there: %w", err)
+		}
+		ids, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil {
+			return nil, fmt.Errorf("look for tweets that are there: %w", err)
+		}
+		for _, id := range ids {
+			if !seen[id] && engagement.CheckTweetID(id) == nil && len(controls) < limit {
+				seen[id] = true
+				controls = append(controls, id)
+			}
+		}
+		if len(controls) == limit {
+			break
+		}
+	}
+	return controls, nil
+}
