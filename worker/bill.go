@@ -8,7 +8,7 @@ import (
 
 // calls is what a look-up cost.
 func (a *asked) calls() store.Calls {
-	return store.Calls{Provider: a.Provider, Count: a.Calls, Failed: a.failedCalls, Time: a.Took, Billed: a.Billed}
+	return store.Calls{Provider: a.Provider, Count: a.Calls, Failed: a.failedCalls, Time: a.Took, Billed: a.Billed, Controls: a.controls}
 }
 
 // recordRest records what calls cost that nothing was applied from.
