@@ -19,11 +19,21 @@ type Held struct {
 	Standing engagement.Standing
 }
 
-// Held returns those of rows that the claim still holds. Rows that were claimed
+// Held returns those of rows that the claim still holds; see [Store.HeldRows].
+func (s *Store) Held(ctx context.Context, claimID uuid.UUID, rows []uuid.UUID) ([]uuid.UUID, error) {
+	held, err := s.HeldRows(ctx, claimID, rows)
+	ids := make([]uuid.UUID, len(held))
+	for i, h := range held {
+		ids[i] = h.Row
+	}
+	return ids, err
+}
+
+// HeldRows returns those of rows that the claim still holds. Rows that were claimed
 // anew after the lease ended, refreshed in between or deleted are not among
 // them. It is a look without a lock, to save a paid call; [Store.Apply] checks
 // again.
-func (s *Store) Held(ctx context.Context, claimID uuid.UUID, rows []uuid.UUID) ([]Held, error) {
+func (s *Store) HeldRows(ctx context.Context, claimID uuid.UUID, rows []uuid.UUID) ([]Held, error) {
 	const sql = `
 		select k.tweet_db_id, ` + standingColumns + ` from public.twitter_engagement_tracking k
 		where k.tweet_db_id = any($1::uuid[]) and k.claim_id = $2::uuid

@@ -176,7 +176,7 @@ func (j *job) open(ctx context.Context) ([]string, error) {
 	}
 	var held []store.Held
 	err := j.persist(ctx, func() (err error) {
-		held, err = j.Sink.Held(ctx, j.batch.ID, all)
+		held, err = j.Sink.HeldRows(ctx, j.batch.ID, all)
 		return err
 	})
 	if err != nil {

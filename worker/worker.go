@@ -57,7 +57,7 @@ type Exhausted interface {
 type Sink interface {
 	// Ping fails while the database cannot be reached.
 	Ping(ctx context.Context) error
-	Held(ctx context.Context, claimID uuid.UUID, rows []uuid.UUID) ([]store.Held, error)
+	HeldRows(ctx context.Context, claimID uuid.UUID, rows []uuid.UUID) ([]store.Held, error)
 	Standings(ctx context.Context, tweetIDs []string) (map[string]engagement.Standing, error)
 	Controls(ctx context.Context, except []string, limit int) ([]string, error)
 	ShareNorm(ctx context.Context, learnt engagement.Sample) (engagement.Norm, error)
