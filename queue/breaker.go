@@ -103,6 +103,7 @@ type Breaker struct {
 	clock Clock
 	entry *sharedEntry
 	state atomic.Pointer[breakerEntry]
+	quiet atomic.Bool // while it joins: how it stands then is no news
 
 	mu      sync.Mutex
 	counter *gobreaker.CircuitBreaker[struct{}] // of this replica's calls since the breaker closed
@@ -126,9 +127,11 @@ func NewBreaker(ctx context.Context, q *Queue, cfg BreakerConfig, clock Clock) (
 	if b.entry, err = q.sharedEntry(ctx, cfg.Key+".breaker", "the shared breaker", b.tell); err != nil {
 		return nil, fmt.Errorf("join the shared breaker: %w", err)
 	}
+	b.quiet.Store(true)
 	if _, err := b.entry.read(ctx); err != nil {
 		return nil, fmt.Errorf("join the shared breaker: %w", err)
 	}
+	b.quiet.Store(false)
 	watching, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	b.cancel = cancel
 	b.watcher.Go(func() { b.entry.follow(watching) })
@@ -281,8 +284,11 @@ func (b *Breaker) learn(e breakerEntry) (changed bool) {
 	close(b.changed)
 	b.changed = make(chan struct{})
 	b.mu.Unlock()
-	if e.State != old.State {
-		b.recount()
+	if e.State == old.State {
+		return true
+	}
+	b.recount()
+	if !b.quiet.Load() {
 		b.log.Warn().Str("provider", b.cfg.Provider).Str("state", string(e.State)).Str("reason", e.Reason).
 			Time("next_check", e.status().Next).Int("in_a_row", e.Opens).Msg("circuit breaker")
 	}

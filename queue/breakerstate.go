@@ -52,7 +52,8 @@ func orNoMilli(ms int64) time.Time {
 func (e breakerEntry) next(state BreakerState, now time.Time) breakerEntry {
 	e.V, e.Revision = schemaVersion, e.Revision+1
 	if e.State != state {
-		e.State, e.Since = state, ceilMilli(now)
+		// Rounded down: the first call after it must not count as one from before.
+		e.State, e.Since = state, now.UnixMilli()
 	}
 	return e
 }

@@ -31,8 +31,7 @@ type Stop struct {
 // rests, or the breakers of all are open.
 func (all Sources) Stopped() (stop Stop, stopped bool) {
 	for i, s := range all {
-		var open *OpenError
-		if errors.As(s.Breaker.Allow(), &open) {
+		if open, ok := errors.AsType[*OpenError](s.Breaker.Allow()); ok {
 			if i == 0 {
 				stop, stopped = Stop{open.Cause, open.Reason, open.Next}, true
 			}

@@ -136,11 +136,14 @@ type Client interface {
 	MaxIDs() int
 }
 
-// Provider is a source as a worker asks it, by a client of its.
-func Provider[C Client](s queue.Source, client interface {
+// throughGate is a client that makes its calls through a gate.
+type throughGate[C Client] interface {
 	Client
 	Through(gate twitter.Gate) C
-}) *worker.Provider {
+}
+
+// Provider is a source as a worker asks it, by a client of its.
+func Provider[C Client](s queue.Source, client throughGate[C]) *worker.Provider {
 	return &worker.Provider{
 		Name: s.Name, MaxIDs: client.MaxIDs,
 		Lookup: func(ctx context.Context, gate twitter.Gate, ids []string) (twitter.Answer, error) {
