@@ -39,6 +39,7 @@ const (
 	CauseKeyRefused  Cause = "key_refused"   // the provider does not accept the API key
 	CauseLate        Cause = "late"          // no call was possible before the deadline
 	CauseDatabase    Cause = "database"      // the answer could not be written
+	CausePaused      Cause = "paused"        // somebody has paused refreshes
 	CauseProvider    Cause = "provider"      // any other fault of the look-up
 	CauseOutage      Cause = "outage"        // the provider fails again and again, so that it is left alone for a while
 )

@@ -49,6 +49,7 @@ func usedTables() map[string][]string {
 		"gorgone.ledger":                     {"SELECT", "INSERT", "UPDATE"},
 		"gorgone.balances":                   {"SELECT", "INSERT"},
 		"gorgone.models":                     {"SELECT", "INSERT", "UPDATE"},
+		"gorgone.pauses":                     {"SELECT", "INSERT", "UPDATE", "DELETE"},
 		"gorgone.look_price":                 {"SELECT", "INSERT", "UPDATE"},
 		"gorgone.batches":                    {"SELECT", "INSERT", "UPDATE", "DELETE"},
 		"gorgone.refresh_requests":           {"SELECT", "INSERT", "UPDATE", "DELETE"},

@@ -117,7 +117,7 @@ func notAnswered(cause queue.Cause, reason string, retryAfter time.Duration) *fa
 		f.status = http.StatusPaymentRequired
 	case queue.CauseRateLimited:
 		f.status, f.retryAfter = http.StatusTooManyRequests, retryPaused
-	case queue.CauseDatabase, queue.CauseLate, queue.CauseOutage:
+	case queue.CauseDatabase, queue.CauseLate, queue.CauseOutage, queue.CausePaused:
 		f.status, f.retryAfter = http.StatusServiceUnavailable, retryUnavailable
 	case queue.CauseKeyRefused, queue.CauseProvider:
 		f.status = http.StatusBadGateway

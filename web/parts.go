@@ -115,6 +115,11 @@ type Calls interface {
 	Status(ctx context.Context) ([]queue.SourceStatus, error)
 }
 
+// Pauses knows what people have paused.
+type Pauses interface {
+	Pauses(ctx context.Context) ([]store.Pause, error)
+}
+
 // Clock tells engine time and database time.
 type Clock interface {
 	Now() time.Time
@@ -156,6 +161,7 @@ type Parts struct {
 	Queue      Queue
 	Connection Connection
 	Calls      Calls
+	Pauses     Pauses
 	Clock      Clock
 	DecodePush DecodePush
 	Checks     []Check
@@ -173,5 +179,6 @@ var (
 	_ Pruner     = (*store.Store)(nil)
 	_ Queue      = (*queue.Queue)(nil)
 	_ Connection = (*queue.Conn)(nil)
+	_ Pauses     = (*store.Store)(nil)
 	_ Calls      = (queue.Sources)(nil)
 )

@@ -7,6 +7,7 @@ import (
 
 	"gorgone/engagement"
 	"gorgone/queue"
+	"gorgone/store"
 )
 
 // depthTime is how long the queue may take to say how full it is; the rest of the
@@ -34,8 +35,19 @@ type tracking struct {
 	PausedUntil     *time.Time `json:"paused_until"`
 	PauseReason     string     `json:"pause_reason,omitempty"`
 
+	Pauses []heldLane `json:"pauses"` // what people have paused
+
 	Queue     *depth               `json:"queue"`     // null: it can not be reached
 	Providers []queue.SourceStatus `json:"providers"` // likewise
+}
+
+// heldLane is what somebody has paused.
+type heldLane struct {
+	Lane   store.PauseLane `json:"lane"`
+	Until  *time.Time      `json:"until"` // engine time; null: until somebody resumes it
+	Reason string          `json:"reason"`
+	By     string          `json:"by"`
+	Since  time.Time       `json:"since"` // engine time
 }
 
 type depth struct {
@@ -81,6 +93,14 @@ func (s *Server) readStatistics(ctx context.Context) (tracking, error) {
 	}
 	if stop, stopped := s.parts.Calls.Stopped(); stopped {
 		t.PausedUntil, t.PauseReason = moment(stop.Until), stop.Reason
+	}
+	pauses, err := s.parts.Pauses.Pauses(ctx)
+	if err != nil {
+		return tracking{}, err
+	}
+	t.Pauses = make([]heldLane, len(pauses))
+	for i, p := range pauses {
+		t.Pauses[i] = heldLane{p.Lane, moment(p.Until), p.Reason, p.By, p.At}
 	}
 	asking, cancel := context.WithTimeout(ctx, depthTime)
 	defer cancel()

@@ -37,7 +37,7 @@ func (w *Worker) ask(ctx context.Context, g gate, ids []string, known map[string
 	if err != nil {
 		return asked{failed: ids, err: err}
 	}
-	g.Provider, g.clock = p, w.Clock
+	g.Provider, g.clock, g.held = p, w.Clock, w.Holds.Hold
 	ctx, span := w.Tracer.Start(ctx, "look up", trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(attribute.Int("tweets", len(ids)), attribute.String("provider", p.Name)))
 	w.shareNorm(ctx)
 	order, controls := w.withControls(ctx, ids, known, p.MaxIDs(), g.lane == queue.LaneRefresh)

@@ -108,6 +108,7 @@ type workerOptions struct {
 	balanceEvery time.Duration // 0: never
 	fallback     string        // address of a double that is asked by X's route; "": none
 	tracer       trace.Tracer  // may be nil
+	holds        worker.Holds  // may be nil
 }
 
 // breakerRest is how long the breaker of a test rests at first.
@@ -149,7 +150,7 @@ func (e *engine) worker(o workerOptions) *worker.Worker {
 	}, worker.Parts{
 		Batches: batches, Refreshes: refreshes, Exhausted: exhausted, Providers: providers,
 		Sink: o.sink, Requests: e.store, Announcer: e.queue, Audience: e.audience(), Clock: e.clock, Random: rand.Float64, Log: zerolog.Nop(),
-		Tracer: o.tracer,
+		Tracer: o.tracer, Holds: o.holds,
 	})
 }
 

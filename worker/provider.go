@@ -93,6 +93,7 @@ type gate struct {
 	stop context.Context      //nolint:containedctx // the gate lives as long as the call it guards
 	left func() time.Duration // until when a call must have begun
 	hold func() time.Duration // the longest pause to wait through
+	held func(queue.Lane) error
 
 	*Provider
 
@@ -109,6 +110,9 @@ func (g *gate) Wait(ctx context.Context) error {
 	left := g.left()
 	if left <= 0 {
 		return errLeaseEnds
+	}
+	if err := g.held(g.lane); err != nil {
+		return err
 	}
 	if err := g.Breaker.Allow(); err != nil {
 		return err

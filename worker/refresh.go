@@ -325,6 +325,7 @@ func (r *refresher) failure(err error) failure {
 	var limited *twitter.RateLimitError
 	var paused *queue.PausedError
 	var stopped *queue.OpenError
+	var held *HoldError
 	switch {
 	case errors.As(err, &limited):
 		after := limited.After
@@ -334,6 +335,8 @@ func (r *refresher) failure(err error) failure {
 		return failure{queue.CauseRateLimited, "paused: " + queue.PauseRateLimit, r.Clock.Database().Add(after)}
 	case errors.As(err, &paused):
 		return failure{queue.CauseRateLimited, "paused: " + paused.Reason, paused.Until}
+	case errors.As(err, &held):
+		return failure{queue.CausePaused, held.Reason, held.Until}
 	case errors.As(err, &stopped):
 		return failure{stopped.Cause, stopped.Reason, stopped.Next}
 	case errors.Is(err, twitter.ErrOutOfCredit):

@@ -71,6 +71,9 @@ func judge(err error, tries, left int, other bool) verdict {
 	if _, open := errors.AsType[*queue.OpenError](err); open {
 		return parkUnless(other)
 	}
+	if _, held := errors.AsType[*HoldError](err); held {
+		return park
+	}
 	if errors.Is(err, errStopping) || errors.Is(err, errLeaseEnds) ||
 		errors.Is(err, queue.ErrPaceDeadline) || errors.Is(err, context.DeadlineExceeded) {
 		return park // the gate let no call begin

@@ -111,12 +111,32 @@ type Config struct {
 	BalanceEvery time.Duration // how often one of all workers reads what is left of an account; 0: never
 }
 
-// Parts are what a worker works with. All of them but the observer and the tracer
-// are required.
+// Holds knows what people have paused.
+type Holds interface {
+	// Hold returns a [HoldError] while a lane is paused.
+	Hold(lane queue.Lane) error
+}
+
+// HoldError says that somebody has paused a lane.
+type HoldError struct {
+	Reason string
+	Until  time.Time // database time; zero: not known
+}
+
+func (e *HoldError) Error() string { return e.Reason }
+
+// unheld are [Holds] of which there are none.
+type unheld struct{}
+
+func (unheld) Hold(queue.Lane) error { return nil }
+
+// Parts are what a worker works with. All of them are required unless they say
+// otherwise.
 type Parts struct {
 	Batches   Batches
 	Refreshes Refreshes
 	Exhausted Exhausted
+	Holds     Holds       // may be nil
 	Providers []*Provider // the first is asked; the others, in turn, while it is left alone
 	Sink      Sink
 	Requests  Requests
@@ -144,6 +164,9 @@ type Worker struct {
 func New(cfg Config, parts Parts) *Worker {
 	if parts.Observer == nil {
 		parts.Observer = unobserved{}
+	}
+	if parts.Holds == nil {
+		parts.Holds = unheld{}
 	}
 	if parts.Tracer == nil {
 		parts.Tracer = noop.NewTracerProvider().Tracer("")

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -22,8 +21,8 @@ const firstHelping = 1000
 
 // closedGate says when nothing should be claimed.
 type closedGate struct {
-	conn    *queue.Conn
-	sources queue.Sources
+	conn  *queue.Conn
+	stops stops
 }
 
 // Closed implements dispatcher.Gate.
@@ -31,10 +30,7 @@ func (g closedGate) Closed() string {
 	if !g.conn.Connected() {
 		return "the queue is away"
 	}
-	if stop, stopped := g.sources.Stopped(); stopped {
-		return fmt.Sprintf("calls are stopped until %s: %s", stop.Until.Format(time.TimeOnly), stop.Reason)
-	}
-	return ""
+	return g.stops.batches()
 }
 
 // parts is everything a dispatcher or a worker is made of.
@@ -42,6 +38,7 @@ type parts struct {
 	database
 	messaging
 	lookups
+	stops  stops
 	tracer trace.Tracer
 }
 
@@ -61,6 +58,9 @@ func (a *app) openParts(ctx context.Context, role string, open *resources) (p pa
 	if p.lookups, err = a.openLookups(ctx, p.messaging, p.clock, open); err != nil {
 		return p, err
 	}
+	if p.stops, err = openStops(ctx, p.database, p.sources); err != nil {
+		return p, err
+	}
 	p.tracer, err = a.openTracer(ctx, role, open)
 	return p, err
 }
@@ -73,7 +73,7 @@ func (a *app) newDispatcher(p parts) *dispatcher.Dispatcher {
 		Tracer:      p.tracer,
 		OnDispatch:  a.metrics.Dispatched,
 	}
-	return dispatcher.New(cfg, p.store, p.queue, closedGate{p.conn, p.sources}, p.clock, a.log)
+	return dispatcher.New(cfg, p.store, p.queue, closedGate{p.conn, p.stops}, p.clock, a.log)
 }
 
 // batchTweets is how many tweets a batch holds: many, because a transaction for
@@ -118,6 +118,7 @@ func (a *app) newWorker(ctx context.Context, p parts) (*worker.Worker, error) {
 		Batches:   batches,
 		Refreshes: refreshes,
 		Exhausted: exhausted,
+		Holds:     p.stops,
 		Providers: p.workers(p.database),
 		Sink:      p.store,
 		Requests:  p.store,
@@ -146,9 +147,19 @@ func (a *app) retention() store.Retention {
 	return store.Retention{Full: c.Full, Hourly: c.Hourly, Daily: c.Daily}
 }
 
-// keepTime keeps the clock in step with the database until ctx ends.
+// keepTime keeps the clock, and what is paused, in step with the database until ctx
+// ends.
 func (a *app) keepTime(ctx context.Context, p parts) {
+	var beside conc.WaitGroup
+	beside.Go(func() {
+		p.stops.pauses.Run(ctx, func(err error) {
+			if err != nil {
+				a.log.Warn().Err(err).Msg("whether people have paused something is not known now")
+			}
+		})
+	})
 	p.clock.Run(ctx, func(err error) { a.log.Warn().Err(err).Msg("clock not synced") })
+	beside.Wait()
 }
 
 // runRole opens everything and runs a role beside the clock until ctx ends.

@@ -62,6 +62,7 @@ type stats struct {
 	QueueFault      string                  `json:"queue_fault,omitempty"`
 	PausedUntil     time.Time               `json:"paused_until,omitzero"`
 	PauseReason     string                  `json:"pause_reason,omitempty"`
+	Pauses          []store.Pause           `json:"pauses,omitempty"`
 	Providers       []queue.SourceStatus    `json:"providers,omitempty"`
 }
 
@@ -77,6 +78,9 @@ func (a *app) readStats(ctx context.Context) (stats, error) {
 		return stats{}, err
 	}
 	s := newStatsOf(current)
+	if s.Pauses, err = d.store.Pauses(ctx); err != nil {
+		return stats{}, err
+	}
 	if err := a.addQueueStats(ctx, d, &s, &open); err != nil {
 		s.QueueFault = err.Error()
 	}
@@ -141,6 +145,9 @@ func (a *app) printStats(s stats) {
 	}
 	for _, p := range s.Providers {
 		a.printf("provider   %s\n", providerLine(p))
+	}
+	for _, p := range s.Pauses {
+		a.printf("PAUSED     %s\n", p)
 	}
 	if !s.PausedUntil.IsZero() {
 		a.printf("paused     until %s: %s\n", s.PausedUntil.Format(time.DateTime), s.PauseReason)

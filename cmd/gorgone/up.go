@@ -239,6 +239,9 @@ func (a *app) openHouse(ctx context.Context, o upOptions, fail context.CancelCau
 	if h.lookups, err = a.openLookups(ctx, h.messaging, h.clock, open); err != nil {
 		return h, err
 	}
+	if h.stops, err = openStops(ctx, h.database, h.sources); err != nil {
+		return h, err
+	}
 	if h.tracer, err = a.openTracer(ctx, "up", open); err != nil {
 		return h, err
 	}

@@ -136,7 +136,7 @@ func (a *app) newServer(p parts, local *auth.Local, tokens []string, webhookKey 
 	}, web.Parts{
 		Guard: guard, Access: access, Local: local, Proxies: proxies,
 		Dispatcher: a.newDispatcher(p), Triggers: p.store, Requests: p.store, Tweets: p.store, Tracker: p.store, Letters: p.store, Pruner: p.store,
-		Queue: p.queue, Connection: p.conn, Calls: p.sources, Clock: p.clock,
+		Queue: p.queue, Connection: p.conn, Calls: p.stops, Pauses: p.store, Clock: p.clock,
 		DecodePush: decodePush, Checks: checks(p), Log: a.log,
 	})
 	if err != nil {

@@ -157,8 +157,12 @@ function card(name, note) {
  * @param {any} t
  */
 function drawPause(el, t) {
-  el.hidden = !t.paused_until;
-  if (t.paused_until) fill(el, h("strong", {}, "Calls are paused"), ` ${t.pause_reason || ""}; they go on `, ago(t.paused_until, { real: true }), ".");
+  const held = t.pauses ?? [];
+  el.hidden = !t.paused_until && held.length === 0;
+  if (held.length > 0) {
+    fill(el, ...held.map((/** @type {any} */ p) => h("p", {}, h("strong", {}, `${p.lane === "batches" ? "Scheduled look-ups" : "Refreshes"} are paused`),
+      ` by ${p.by}${p.reason ? `: ${p.reason}` : ""}. `, p.until ? h("span", {}, "They go on ", ago(p.until), ".") : "They go on when somebody resumes them.")));
+  } else if (t.paused_until) fill(el, h("strong", {}, "Calls are paused"), ` ${t.pause_reason || ""}; they go on `, ago(t.paused_until, { real: true }), ".");
 }
 
 /**
