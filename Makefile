@@ -2,7 +2,7 @@
 GO ?= go
 LINT = $(GO) tool -modfile=tools/go.mod golangci-lint
 
-.PHONY: help build test race lint fmt tidy check
+.PHONY: help build test race lint fmt tidy deploy vuln release check
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -24,5 +24,14 @@ fmt: ## format every file
 
 tidy: ## go.mod lists what is used, no more
 	$(GO) mod tidy
+
+deploy: ## check what lies in deploy/ (needs promtool)
+	cd deploy/check && $(GO) test ./...
+
+vuln: ## look for known vulnerabilities
+	tools/release/vulnerabilities.sh
+
+release: ## archives, checksums and SBOM of this commit, in dist/
+	tools/release/build.sh
 
 check: lint race build ## what a change must pass

@@ -40,7 +40,7 @@ func Maintain(ctx context.Context, keeper Keeper, clock Clock, keep Keep, log ze
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
-		maintain(ctx, keeper, clock.Now(), keep, log)
+		MaintainOnce(ctx, keeper, clock.Now(), keep, log)
 		select {
 		case <-ctx.Done():
 			return
@@ -49,8 +49,9 @@ func Maintain(ctx context.Context, keeper Keeper, clock Clock, keep Keep, log ze
 	}
 }
 
-// maintain does one round. What one step fails of does not stop the others.
-func maintain(ctx context.Context, keeper Keeper, now time.Time, keep Keep, log zerolog.Logger) {
+// MaintainOnce does one round of it, at a time. What one step fails of does not stop
+// the others.
+func MaintainOnce(ctx context.Context, keeper Keeper, now time.Time, keep Keep, log zerolog.Logger) {
 	failed := func(err error, doing string) bool {
 		if err != nil && ctx.Err() == nil {
 			log.Error().Err(err).Msg(doing)

@@ -136,15 +136,22 @@ func (a *app) newWorker(ctx context.Context, p parts) (*worker.Worker, error) {
 func (a *app) dispatch(ctx context.Context, p parts) {
 	var roles conc.WaitGroup
 	roles.Go(func() { a.newDispatcher(p).Run(ctx) })
-	keep := dispatcher.Keep{Batches: p.clock.Engine(2 * p.queue.Lease()), History: a.retention()}
-	roles.Go(func() { dispatcher.Maintain(ctx, p.store, p.clock, keep, a.log) })
+	roles.Go(func() { a.maintain(ctx, p) })
 	roles.Go(func() { dispatcher.Economize(ctx, p.store, p.clock, a.log, a.metrics.Spent) })
 	roles.Wait()
 }
 
-func (a *app) retention() store.Retention {
+// maintain does the housekeeping until ctx ends.
+func (a *app) maintain(ctx context.Context, p parts) {
+	dispatcher.Maintain(ctx, p.store, p.clock, a.keep(p), a.log)
+}
+
+func (a *app) keep(p parts) dispatcher.Keep {
 	c := a.cfg.Retention
-	return store.Retention{Full: c.Full, Hourly: c.Hourly, Daily: c.Daily}
+	return dispatcher.Keep{
+		Batches: p.clock.Engine(2 * p.queue.Lease()),
+		History: store.Retention{Full: c.Full, Hourly: c.Hourly, Daily: c.Daily},
+	}
 }
 
 // keepTime keeps the clock, and what is paused, in step with the database until ctx
@@ -220,6 +227,8 @@ while calls are paused or the queue is away: a backlog stays in Postgres.`,
 				if err != nil {
 					return err
 				}
+				// Where a cron job dispatches, nobody else keeps house.
+				dispatcher.MaintainOnce(ctx, p.store, p.clock.Now(), a.keep(p), a.log)
 				a.printf("dispatched %d tweets (%d rows) in %d batches\n", r.Tweets, r.Rows, r.Batches)
 				if r.Closed != "" {
 					a.printf("nothing more was claimed: %s\n", r.Closed)

@@ -55,6 +55,12 @@ answer.`,
 				}
 				defer leave()
 				a.log.Info().Stringer("address", l.Addr()).Msg("serving http")
+				// Where QStash triggers the dispatches, nobody else keeps house.
+				keeping, stop := context.WithCancel(ctx)
+				var beside conc.WaitGroup
+				beside.Go(func() { a.maintain(keeping, p) })
+				defer beside.Wait()
+				defer stop()
 				return s.run(ctx, l)
 			})
 		},

@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Builds a release into dist/: an archive for each system, checksums, and a list of
+# the parts (SBOM). The same commit and Go version give the same bytes.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+GO=${GO:-go}
+VERSION=${VERSION:-$(git describe --tags --always --dirty)}
+# Everything in the archives has the time of the commit.
+SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
+export SOURCE_DATE_EPOCH CGO_ENABLED=0 GOFLAGS=-mod=readonly LC_ALL=C TZ=UTC
+
+rm -rf dist
+mkdir -p dist
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+for target in ${TARGETS:-linux/amd64 linux/arm64 darwin/amd64 darwin/arm64}; do
+  export GOOS=${target%/*} GOARCH=${target#*/}
+  name=gorgone_${VERSION}_${GOOS}_${GOARCH}
+  mkdir "$work/$name"
+  "$GO" build -trimpath -buildvcs=false -ldflags "-s -w -buildid= -X main.version=$VERSION" -o "$work/$name/gorgone" ./cmd/gorgone
+  cp README.md LICENSE CHANGELOG.md "$work/$name/"
+  tar --sort=name --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX --mtime="@$SOURCE_DATE_EPOCH" --format=gnu \
+    -C "$work" -cf - "$name" | gzip -9n >"dist/$name.tar.gz"
+  echo "dist/$name.tar.gz"
+done
+unset GOOS GOARCH
+
+# The tool is built for this machine, whatever was built above.
+"$GO" tool -modfile=tools/release/go.mod cyclonedx-gomod app -json -licenses=false -std -noserial -main cmd/gorgone -output "dist/gorgone_$VERSION.cdx.json" . 2>/dev/null ||
+  "$GO" tool -modfile=tools/release/go.mod cyclonedx-gomod app -json -std -noserial -main cmd/gorgone -output "dist/gorgone_$VERSION.cdx.json" .
+# The time of the list is that of the commit too.
+stamp=$(date -u -d "@$SOURCE_DATE_EPOCH" +%Y-%m-%dT%H:%M:%SZ 2>/dev/null || date -u -r "$SOURCE_DATE_EPOCH" +%Y-%m-%dT%H:%M:%SZ)
+sed -i.bak -E "s/\"timestamp\": \"[^\"]*\"/\"timestamp\": \"$stamp\"/" "dist/gorgone_$VERSION.cdx.json"
+rm -f dist/*.bak
+echo "dist/gorgone_$VERSION.cdx.json"
+
+(cd dist && sha256sum -- * >SHA256SUMS)
+echo dist/SHA256SUMS
