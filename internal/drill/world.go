@@ -2,8 +2,8 @@ package drill
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	mathrand "math/rand/v2"
 	"net"
 	"net/url"
 	"os"
@@ -88,6 +88,12 @@ func (w *world) startPostgres(ctx context.Context) error {
 	o := postgres.Options{DataDir: filepath.Join(w.Dir, "postgres"), Log: w.Log}
 	if w.postgres != nil {
 		o.Port = w.postgres.Port()
+	} else {
+		ports, err := freePorts(ctx, 1)
+		if err != nil {
+			return err
+		}
+		o.Port = ports[0]
 	}
 	server, err := postgres.Start(ctx, o)
 	if err != nil {
@@ -347,20 +353,27 @@ func (w *world) close() error {
 	return w.postgres.Stop()
 }
 
+const (
+	// Ports are taken from below those that systems hand out to connections: what is
+	// killed must find its port free when it comes back.
+	lowestPort  = 15_000
+	highestPort = 30_000
+)
+
 // freePorts returns ports of the loopback interface on which nobody listens.
 func freePorts(ctx context.Context, n int) (ports []int, err error) {
 	var listener net.ListenConfig
-	for range n {
-		l, err := listener.Listen(ctx, "tcp", "127.0.0.1:0")
+	for tries := 0; len(ports) < n; tries++ {
+		port := lowestPort + mathrand.IntN(highestPort-lowestPort)
+		l, err := listener.Listen(ctx, "tcp", loopback(port))
 		if err != nil {
-			return nil, fmt.Errorf("find a free port: %w", err)
+			if tries > 100*n {
+				return nil, fmt.Errorf("find a free port: %w", err)
+			}
+			continue
 		}
 		defer l.Close() // at the end, so that no port is found twice
-		addr, ok := l.Addr().(*net.TCPAddr)
-		if !ok {
-			return nil, errors.New("find a free port: not an address of TCP")
-		}
-		ports = append(ports, addr.Port)
+		ports = append(ports, port)
 	}
 	return ports, nil
 }
