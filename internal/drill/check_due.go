@@ -23,7 +23,6 @@ func checkDue(f *facts) verdict {
 			backing++
 			continue
 		}
-		live++
 		due := r.due
 		if r.retryAt.After(due) {
 			due = r.retryAt
@@ -33,6 +32,8 @@ func checkDue(f *facts) verdict {
 			v.fault("row %s of tweet %s was due at %s and is stuck (claimed until %s, %d failures)", r.id, r.tweet, f.real(due).Format(clockTime), f.real(r.claimed).Format(clockTime), r.attempts)
 		case r.observed.Before(oldest) && len(f.absences[r.tweet]) == 0:
 			v.fault("row %s of tweet %s was last seen at %s, more than an interval before the end of the faults", r.id, r.tweet, f.real(r.observed).Format(clockTime))
+		default:
+			live++
 		}
 	}
 	if f.batchesLeft > 0 && len(v.details) > 0 {
