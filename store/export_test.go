@@ -27,5 +27,8 @@ func HotStatements(now time.Time, rows, zones []uuid.UUID, tweets []string) []St
 		{"apply: lock tweets", lockNamed, []any{rows}},
 		{"refresh: lock tracking rows", lockActive, []any{tweets}},
 		{"refresh: lock tweets", lockTweetIDs, []any{tweets}},
+		{"refresh: how tweets stand", selectStandings, []any{tweets}},
+		{"controls: live rows", controlLive, []any{tweets, 3, controlCandidates}},
+		{"controls: collected rows", controlCollected, []any{tweets, 3, controlCandidates}},
 	}
 }

@@ -53,16 +53,17 @@ func (s *Store) HeldRows(ctx context.Context, claimID uuid.UUID, rows []uuid.UUI
 	return held, nil
 }
 
-// Standings returns what is known of tracked tweets, by their ids. A tweet of
-// which a row is in doubt is in doubt.
-func (s *Store) Standings(ctx context.Context, tweetIDs []string) (map[string]engagement.Standing, error) {
-	const sql = `
+const selectStandings = `
 		select w.tweet_id, ` + standingColumns + `
 		from public.twitter_tweets w join public.twitter_engagement_tracking k on k.tweet_db_id = w.id
 		where w.tweet_id = any($1::text[])`
+
+// Standings returns what is known of tracked tweets, by their ids. A tweet of
+// which a row is in doubt is in doubt.
+func (s *Store) Standings(ctx context.Context, tweetIDs []string) (map[string]engagement.Standing, error) {
 	ctx, cancel := s.db.bounded(ctx)
 	defer cancel()
-	rows, err := s.db.pool.Query(ctx, sql, tweetIDs)
+	rows, err := s.db.pool.Query(ctx, selectStandings, tweetIDs)
 	if err != nil {
 		return nil, fmt.Errorf("look how tweets stand: %w", err)
 	}
@@ -84,28 +85,31 @@ func (s *Store) Standings(ctx context.Context, tweetIDs []string) (map[string]en
 // controlCandidates is how many rows are looked at for a control.
 const controlCandidates = 200
 
-// Controls returns up to limit tweets that are most likely there: observed lately,
-// and not missed since. Those in except are not among them. They are sought among
-// the live rows that are due last, since these were looked at last, and then among
-// the rows that were collected last; at most a few hundred are read, by index.
-func (s *Store) Controls(ctx context.Context, except []string, limit int) ([]string, error) {
-	const (
-		there = `k.last_updated_at is not null and k.misses = 0 and k.doubts = 0 and k.gone_reason is null
+const (
+	controlThere = `k.last_updated_at is not null and k.misses = 0 and k.doubts = 0 and k.gone_reason is null
 			and w.tweet_id <> all($1::text[])
 			order by k.last_updated_at desc limit $2::int4`
-		live = `
-			select w.tweet_id from (
-				select * from public.twitter_engagement_tracking
-				where next_update_at is not null
-				order by greatest(next_update_at, retry_at) desc limit $3::int4) k
+	controlLive = `
+			select w.tweet_id from (select id from public.zones order by id limit $3::int4 / 10) z
+			cross join lateral (
+				select * from public.twitter_engagement_tracking t
+				where t.zone_id = z.id and t.next_update_at is not null
+				order by greatest(t.next_update_at, t.retry_at) desc limit 10) k
 			join public.twitter_tweets w on w.id = k.tweet_db_id
-			where ` + there
-		collected = `
+			where ` + controlThere
+	controlCollected = `
 			select w.tweet_id from (
 				select id, tweet_id from public.twitter_tweets order by id desc limit $3::int4) w
 			join public.twitter_engagement_tracking k on k.tweet_db_id = w.id
-			where ` + there
-	)
+			where ` + controlThere
+)
+
+// Controls returns up to limit tweets that are most likely there: observed lately,
+// and not missed since. Those in except are not among them. They are sought among
+// the live rows of some zones that are due last, since these were looked at last,
+// and then among the rows that were collected last; at most a few hundred are read,
+// by index.
+func (s *Store) Controls(ctx context.Context, except []string, limit int) ([]string, error) {
 	ctx, cancel := s.db.bounded(ctx)
 	defer cancel()
 	if except == nil {
@@ -113,7 +117,7 @@ func (s *Store) Controls(ctx context.Context, except []string, limit int) ([]str
 	}
 	var controls []string
 	seen := make(map[string]bool)
-	for _, sql := range []string{live, collected} {
+	for _, sql := range []string{controlLive, controlCollected} {
 		rows, err := s.db.pool.Query(ctx, sql, except, limit, controlCandidates)
 		if err != nil {
 			return nil, fmt.Errorf("look for tweets that are there: %w", err)
