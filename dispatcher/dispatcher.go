@@ -121,7 +121,7 @@ type Result struct {
 func (d *Dispatcher) DispatchOnce(ctx context.Context, limit int) (r Result, err error) {
 	started := d.clock.Database()
 	defer func() {
-		r.Duration = d.clock.Database().Sub(started)
+		r.Duration = max(d.clock.Database().Sub(started), 0) // a clock may be set back
 		if d.cfg.OnDispatch != nil {
 			d.cfg.OnDispatch(r, err)
 		}

@@ -309,7 +309,8 @@ func (b *Breaker) Run(ctx context.Context, check func(context.Context) (cause Ca
 		if s := b.Status(); s.State == BreakerOpen {
 			// Not all in the same moment.
 			wait := s.Next.Sub(b.clock.Database()) + time.Duration(b.cfg.Random()*float64(checkSpread))
-			timer.Reset(max(wait, time.Millisecond))
+			// The database's clock may have stepped back.
+			timer.Reset(min(max(wait, time.Millisecond), b.cfg.MostRest+b.cfg.Lease))
 			due = timer.C
 		}
 		select {

@@ -51,7 +51,7 @@ func orNoMilli(ms int64) time.Time {
 
 func (e breakerEntry) next(state BreakerState, now time.Time) breakerEntry {
 	e.V, e.Revision = schemaVersion, e.Revision+1
-	if e.State != state {
+	if e.State != state || ahead(orNoMilli(e.Since), now) {
 		// Rounded down: the first call after it must not count as one from before.
 		e.State, e.Since = state, now.UnixMilli()
 	}
@@ -70,13 +70,19 @@ func (e breakerEntry) opened(began, now time.Time, cause Cause, reason string, c
 		e.Cause, e.Reason = cause, reason
 		return e
 	}
-	if began.Before(orNoMilli(e.Since)) {
+	if e.oldNews(began, now) {
 		return e
 	}
 	if e.State == BreakerClosed && now.Sub(orNoMilli(e.Since)) > cfg.MostRest {
 		e.Opens = 0
 	}
 	return e.rests(now, cause, reason, cfg)
+}
+
+// oldNews reports whether a call began before the breaker came into its state.
+func (e breakerEntry) oldNews(began, now time.Time) bool {
+	since := orNoMilli(e.Since)
+	return began.Before(since) && !ahead(since, now)
 }
 
 // rests keeps the breaker open until the next check: after a random half to all of
@@ -92,7 +98,7 @@ func (e breakerEntry) rests(now time.Time, cause Cause, reason string, cfg Break
 
 // leased has the caller check the provider, if it is time to.
 func (e breakerEntry) leased(now time.Time, lease time.Duration) (next breakerEntry, mine bool) {
-	if e.State != BreakerOpen || now.Before(orNoMilli(e.Next)) {
+	if e.State != BreakerOpen || now.Before(orNoMilli(e.Next)) && !ahead(orNoMilli(e.Since), now) {
 		return e, false
 	}
 	e = e.next(BreakerOpen, now)
@@ -114,7 +120,7 @@ func (e breakerEntry) checked(now time.Time, cause Cause, reason string, cfg Bre
 
 // closed closes a half-open breaker, if the call began since it was.
 func (e breakerEntry) closed(began, now time.Time) breakerEntry {
-	if e.State != BreakerHalfOpen || began.Before(orNoMilli(e.Since)) {
+	if e.State != BreakerHalfOpen || e.oldNews(began, now) {
 		return e
 	}
 	return e.next(BreakerClosed, now)

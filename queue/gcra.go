@@ -26,9 +26,8 @@ const (
 	// maxGrace is how late a call may start at most, when the margin would allow more.
 	maxGrace = 50 * time.Millisecond
 
-	// farAhead is how far in the future an entry can not rightly be, in addition
-	// to some intervals: a clock was wrong when it was written.
-	farAhead     = 10 * time.Second
+	// farIntervals is how many intervals, in addition to farAhead, a reservation can
+	// not rightly be in the future: a clock was wrong when it was written.
 	farIntervals = 10
 )
 
@@ -37,6 +36,7 @@ type paceState struct {
 	All    time.Time // from when on the next call is free
 	Batch  time.Time // from when on the next batch call is, if All allows it too
 	Factor float64   // part of the set rate in force, in (0,1]; see aimd.go
+	At     time.Time // when this was written; zero: by a version that did not say
 
 	recovery
 }
@@ -84,7 +84,7 @@ func (l paceLimits) runLength() time.Duration { return time.Duration(l.run) * l.
 // whatever may be reserved has been used up.
 func (l paceLimits) fresh(now time.Time) paceState {
 	free := now.Add(l.ahead(LaneRefresh) + l.runLength())
-	return paceState{All: free, Batch: free, Factor: 1}
+	return paceState{All: free, Batch: free, Factor: 1, At: now}
 }
 
 // ahead is how long before a slot it may be reserved. Batches never reserve
@@ -112,6 +112,7 @@ func (l paceLimits) reserve(s paceState, lane Lane, now time.Time, want int) (ne
 	oldest := later(now.Add(-l.credit), s.Hold)
 	first = later(s.All, oldest)
 	next = s
+	next.At = now
 	if !s.Hold.IsZero() {
 		n = 1
 		next.Probe = first.Add(l.probe)
@@ -128,7 +129,7 @@ func (l paceLimits) reserve(s paceState, lane Lane, now time.Time, want int) (ne
 func (l paceLimits) plausible(s paceState, now time.Time) bool {
 	slowest := l.at(s.Factor * l.rampFloor())
 	limit := now.Add(farAhead + farIntervals*slowest.batchInterval*time.Duration(l.run))
-	return !s.All.After(limit) && !s.Batch.After(limit)
+	return !s.All.After(limit) && !s.Batch.After(limit) && !ahead(s.At, now)
 }
 
 func later(a, b time.Time) time.Time {
@@ -145,6 +146,7 @@ type paceEntry struct {
 	All    int64   `json:"all_us"`
 	Batch  int64   `json:"batch_us"`
 	Factor float64 `json:"factor"`
+	At     int64   `json:"at_us,omitempty"`
 
 	Hold    int64 `json:"hold_us,omitempty"`
 	Probe   int64 `json:"probe_us,omitempty"`
@@ -156,7 +158,7 @@ type paceEntry struct {
 func (s paceState) encode() []byte {
 	// Rounded up: a slot must not move forward.
 	body, err := json.Marshal(paceEntry{
-		V: schemaVersion, All: ceilMicro(s.All), Batch: ceilMicro(s.Batch), Factor: s.Factor,
+		V: schemaVersion, All: ceilMicro(s.All), Batch: ceilMicro(s.Batch), Factor: s.Factor, At: orNoMicro(s.At),
 		Hold: orNoMicro(s.Hold), Probe: orNoMicro(s.Probe), Resumed: orNoMicro(s.Resumed), Episode: s.Episode, Clean: s.Clean,
 	})
 	if err != nil {
@@ -176,7 +178,7 @@ func decodePaceState(body []byte) (paceState, error) {
 		return paceState{}, fmt.Errorf("decode the shared pace: factor %v is not in (0,1]", e.Factor)
 	}
 	return paceState{
-		All: time.UnixMicro(e.All).UTC(), Batch: time.UnixMicro(e.Batch).UTC(), Factor: e.Factor,
+		All: time.UnixMicro(e.All).UTC(), Batch: time.UnixMicro(e.Batch).UTC(), Factor: e.Factor, At: orNoTime(e.At),
 		recovery: recovery{Hold: orNoTime(e.Hold), Probe: orNoTime(e.Probe), Resumed: orNoTime(e.Resumed), Episode: e.Episode, Clean: e.Clean},
 	}, nil
 }

@@ -174,7 +174,7 @@ func TestPlausible(t *testing.T) {
 		l := newPaceLimits(rate, 0.1, 0.03)
 		fresh := l.fresh(paceEpoch)
 		next, _, _ := l.reserve(fresh, LaneBatch, fresh.All, 1000)
-		if !l.plausible(next, paceEpoch) {
+		if !l.plausible(next, fresh.All) {
 			t.Errorf("rate %v: what a replica reserves at first is not plausible", rate)
 		}
 		next.All = next.All.Add(24 * time.Hour * 365)

@@ -21,7 +21,7 @@ func (p *Pace) Status(ctx context.Context) (PaceStatus, error) {
 	if err := p.readPause(ctx); err != nil {
 		return PaceStatus{}, err
 	}
-	pause := p.pause.Load()
+	pause := p.current()
 	s := PaceStatus{Rate: p.cfg.Rate, Factor: 1, Limited: pause.episode, LimitedAt: pause.since}
 	now := p.clock.Database()
 	if now.Before(pause.until) {

@@ -26,6 +26,7 @@ type pause struct {
 	until  time.Time // as all replicas know it
 	resume time.Time // when this replica goes on: a little later
 	reason string
+	at     time.Time // when it was written; zero: not known
 
 	episode int64     // how often the rate limit was met so far
 	since   time.Time // when it was met last; zero: never
@@ -35,6 +36,7 @@ type pauseEntry struct {
 	V      int    `json:"v"`
 	Until  int64  `json:"until_ms"` // database time since 1970
 	Reason string `json:"reason"`
+	At     int64  `json:"at_ms,omitempty"` // when this was written
 
 	Since   int64 `json:"since_ms,omitempty"` // when the last episode began: its first refusal
 	Episode int64 `json:"episode,omitempty"`  // how often the rate limit was met; refusals of one pause are one episode
@@ -50,6 +52,26 @@ func (e pauseEntry) since() time.Time {
 	return time.UnixMilli(e.Since).UTC()
 }
 
+// asOf is the pause as of the given time: of one that a clock far ahead wrote, only
+// the number of its episode counts.
+func (p *pause) asOf(now time.Time) *pause {
+	if ahead(p.at, now) {
+		return &pause{episode: p.episode}
+	}
+	return p
+}
+
+// asOf is the same for a stored pause.
+func (e pauseEntry) asOf(now time.Time) pauseEntry {
+	if ahead(orNoMilli(e.At), now) {
+		return pauseEntry{V: e.V, Episode: e.Episode}
+	}
+	return e
+}
+
+// current is the pause in force, as this replica knows it.
+func (p *Pace) current() *pause { return p.pause.Load().asOf(p.clock.Database()) }
+
 func decodePause(body []byte) (pauseEntry, error) {
 	var e pauseEntry
 	if err := decodeVersioned(body, &e.V, &e); err != nil {
@@ -62,14 +84,14 @@ func decodePause(body []byte) (pauseEntry, error) {
 // only ever lengthened: an earlier time than the one that stands changes nothing.
 // This replica pauses even if the others cannot be told, which is the error.
 func (p *Pace) Pause(ctx context.Context, until time.Time, reason string) error {
-	entry := pauseEntry{V: schemaVersion, Until: ceilMilli(until), Reason: oneLine(reason)}
+	entry := pauseEntry{V: schemaVersion, Until: ceilMilli(until), Reason: oneLine(reason), At: p.clock.Database().UnixMilli()}
 	p.learnPause(entry)
 	return p.putPause(ctx, func(old pauseEntry) pauseEntry {
 		if old.Until >= entry.Until {
 			return old
 		}
 		next := old
-		next.V, next.Until, next.Reason = entry.V, entry.Until, entry.Reason
+		next.V, next.Until, next.Reason, next.At = entry.V, entry.Until, entry.Reason, entry.At
 		return next
 	})
 }
@@ -92,7 +114,7 @@ const (
 // as long as a full-jitter exponential back-off. The error is [Pace.Pause]'s.
 func (p *Pace) Limited(ctx context.Context, began time.Time, after time.Duration) error {
 	now := p.clock.Database()
-	p.learnPause(pauseEntry{Until: ceilMilli(now.Add(after)), Reason: PauseRateLimit})
+	p.learnPause(pauseEntry{Until: ceilMilli(now.Add(after)), Reason: PauseRateLimit, At: now.UnixMilli()})
 	random := p.cfg.Random()
 	return p.putPause(ctx, func(old pauseEntry) pauseEntry {
 		return old.limited(began, now, after, random)
@@ -105,7 +127,7 @@ func (e pauseEntry) limited(began, now time.Time, after time.Duration, random fl
 	next.V = schemaVersion
 	if began.After(e.since()) && !now.Before(e.until()) {
 		next.Episode++
-		next.Since = now.UnixMilli()
+		next.Since, next.At = now.UnixMilli(), now.UnixMilli()
 		if next.Streak++; now.Sub(e.until()) > limitedStreak {
 			next.Streak = 1
 		}
@@ -114,7 +136,7 @@ func (e pauseEntry) limited(began, now time.Time, after time.Duration, random fl
 		}
 	}
 	if until := ceilMilli(now.Add(after)); until > next.Until {
-		next.Until, next.Reason = until, PauseRateLimit
+		next.Until, next.Reason, next.At = until, PauseRateLimit, now.UnixMilli()
 	}
 	return next
 }
@@ -140,6 +162,7 @@ func (p *Pace) writePause(ctx context.Context, change func(pauseEntry) pauseEntr
 				p.log.Error().Err(err).Msg("replaced an unreadable pause")
 				old = pauseEntry{}
 			}
+			old = old.asOf(p.clock.Database())
 		}
 		next := change(old)
 		p.learnPause(next)
@@ -153,7 +176,7 @@ func (p *Pace) writePause(ctx context.Context, change func(pauseEntry) pauseEntr
 // holdPace writes the pause into the shared pace. When that fails, the next who
 // reserves and knows of the pause does it.
 func (p *Pace) holdPace(ctx context.Context) {
-	pause := p.pause.Load()
+	pause := p.current()
 	p.change(ctx, "hold the shared pace", func(s paceState) paceState { return s.held(pause.until, pause.episode) })
 }
 
@@ -189,6 +212,7 @@ func (p *Pace) change(ctx context.Context, what string, f func(paceState) paceSt
 			if next == state {
 				return
 			}
+			next.At = p.clock.Database()
 			if revision, err = p.write(ctx, next, revision); err == nil {
 				p.shared.learn(next, revision, false)
 				return
@@ -208,7 +232,7 @@ const maxChangeTries = 50
 // Paused reports whether this replica holds still, until when (database time), and
 // why. Replicas go on up to a tenth of the pause apart.
 func (p *Pace) Paused() (until time.Time, reason string, paused bool) {
-	now := p.pause.Load()
+	now := p.current()
 	if !p.clock.Database().Before(now.resume) {
 		return time.Time{}, "", false
 	}
@@ -235,24 +259,26 @@ func (p *Pace) awaitResume(ctx context.Context) error {
 // learnPause takes over a pause that is longer than the one that is known.
 func (p *Pace) learnPause(e pauseEntry) (changed bool) {
 	now := p.clock.Database()
+	e = e.asOf(now)
 	until := e.until()
-	next := &pause{until: until, resume: until, reason: e.Reason, episode: e.Episode, since: e.since()}
+	next := &pause{until: until, resume: until, reason: e.Reason, at: orNoMilli(e.At), episode: e.Episode, since: e.since()}
 	if left := until.Sub(now); left > 0 {
 		jitter := p.cfg.Random() * resumeJitter * float64(left)
 		next.resume = until.Add(min(time.Duration(jitter), maxResumeJitter))
 	}
 	for {
-		old := p.pause.Load()
+		held := p.pause.Load()
+		old := held.asOf(now)
 		if !until.After(old.until) && e.Episode <= old.episode {
 			return false
 		}
 		if !until.After(old.until) {
-			next.until, next.resume, next.reason = old.until, old.resume, old.reason
+			next.until, next.resume, next.reason, next.at = old.until, old.resume, old.reason, old.at
 		}
 		if old.episode > next.episode {
 			next.episode, next.since = old.episode, old.since
 		}
-		if p.pause.CompareAndSwap(old, next) {
+		if p.pause.CompareAndSwap(held, next) {
 			break
 		}
 	}

@@ -40,7 +40,7 @@ func (p *Pace) reserve(ctx context.Context, lane Lane, want int) (slots []time.T
 	if err != nil {
 		return nil, 0, err
 	}
-	pause := p.pause.Load()
+	pause := p.current()
 	state = state.held(pause.until, pause.episode)
 	if p.probeLost.Swap(false) {
 		state.Probe = time.Time{}
@@ -87,7 +87,7 @@ func (p *Pace) look(ctx context.Context) (state paceState, revision uint64, fore
 	s.mu.Lock()
 	known, state, revision, foreign := s.known, s.state, s.revision, s.foreign
 	s.mu.Unlock()
-	if known {
+	if known && p.limits.plausible(state, p.clock.Database()) {
 		return state, revision, foreign, nil
 	}
 	state, revision, usable, err := p.read(ctx)
@@ -107,7 +107,7 @@ func (p *Pace) look(ctx context.Context) (state paceState, revision uint64, fore
 // fresh is the state to begin with. A pause of a while ago is over and done with.
 func (p *Pace) fresh(now time.Time) paceState {
 	state := p.limits.fresh(now)
-	if pause := p.pause.Load(); now.Sub(pause.until) > forgetPause {
+	if pause := p.current(); now.Sub(pause.until) > forgetPause {
 		state.Episode, state.Resumed = pause.episode, pause.until
 	}
 	return state

@@ -77,13 +77,13 @@ func (l *PaceLane) Wait(ctx context.Context) error {
 		}
 		now := l.p.clock.Database()
 		// The shared clock may stand still for a moment, to let the database catch up.
-		for ; now.Before(slot); now = l.p.clock.Database() {
+		for ; now.Before(slot) && !ahead(slot, now); now = l.p.clock.Database() {
 			if err := l.p.sleep(ctx, slot.Sub(now)); err != nil {
 				l.giveBack(slot)
 				return err
 			}
 		}
-		if l.p.late(slot, now) {
+		if l.p.late(slot, now) || ahead(slot, now) {
 			l.p.forfeit(slot)
 			continue
 		}
@@ -154,7 +154,7 @@ func (l *PaceLane) pop() (time.Time, bool) {
 	for len(l.hand) > 0 {
 		slot := l.hand[0]
 		l.hand = l.hand[1:]
-		if !l.p.late(slot, now) {
+		if !l.p.late(slot, now) && !ahead(slot, now) {
 			return slot, true
 		}
 		l.p.forfeit(slot)

@@ -86,6 +86,11 @@ func (s *Store) stale(out *RowOutcome, now time.Time) {
 	out.Outcome = OutcomeStale
 	out.After.RetryAt = time.Time{}
 	if t := out.Before; !t.NextUpdateAt.IsZero() && !t.NextUpdateAt.After(now) {
+		// The database's clock may have been set back since the last look: until it
+		// has caught up, every look would be paid for nothing.
+		if t.ObservedAt.After(now) {
+			now = t.ObservedAt
+		}
 		out.After.Tier, out.After.NextUpdateAt = s.policyOf(out.ZoneID).Schedule(t, now)
 	}
 }

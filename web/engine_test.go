@@ -86,7 +86,7 @@ type options struct {
 
 func newEngine(t *testing.T, o options) *engine {
 	t.Helper()
-	g := enginetest.On(t, cmp.Or(o.database, pgtest.NewDatabase(t)), queue.Config{})
+	g := enginetest.On(t, cmp.Or(o.database, pgtest.NewDatabase(t)), queue.Config{Memory: true})
 	e := &engine{
 		t: t, service: newToken(t), log: &logBuffer{}, document: readDocument(t),
 		db: g.DB, store: g.Store, clock: g.Clock, nats: g.NATS, conn: g.Conn, queue: g.Queue,

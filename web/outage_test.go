@@ -1,123 +1,23 @@
 package web_test
 
 import (
-	"context"
 	"fmt"
-	"io"
-	"net"
 	"net/url"
-	"os"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/google/uuid"
-	"github.com/rs/zerolog"
-	"github.com/sourcegraph/conc"
 
-	"gorgone/internal/postgres"
-	"gorgone/store"
+	"gorgone/internal/enginetest"
 )
-
-// fragile is a Postgres server of one test, that the test stops and starts. It is
-// reached at one address, though it takes another port each time.
-type fragile struct {
-	t      *testing.T
-	dir    string
-	server *postgres.Server
-	url    string // by way of the address that stays
-
-	mu     sync.Mutex
-	target string // host and port of the server
-}
-
-func newFragile(t *testing.T) *fragile {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "gorgone-outage-") // the server's user must get there
-	must(t, err)
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	must(t, os.Chmod(dir, 0o711)) // #nosec G302 -- for the server's user
-	f := &fragile{t: t, dir: dir}
-	f.start()
-	t.Cleanup(f.stop)
-	_, err = store.Migrate(t.Context(), f.server.URL())
-	must(t, err)
-
-	var lc net.ListenConfig
-	l, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
-	must(t, err)
-	var relaying conc.WaitGroup
-	relaying.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			relaying.Go(func() { f.relay(c) })
-		}
-	})
-	t.Cleanup(func() {
-		_ = l.Close()
-		f.stop()
-		relaying.Wait()
-	})
-	u, err := url.Parse(f.server.URL())
-	must(t, err)
-	u.Host = l.Addr().String()
-	f.url = u.String()
-	return f
-}
-
-func (f *fragile) relay(client net.Conn) {
-	defer client.Close()
-	f.mu.Lock()
-	target := f.target
-	f.mu.Unlock()
-	var d net.Dialer
-	server, err := d.DialContext(context.WithoutCancel(f.t.Context()), "tcp", target)
-	if err != nil {
-		return // as if nobody listened
-	}
-	defer server.Close()
-	var back conc.WaitGroup
-	back.Go(func() {
-		_, _ = io.Copy(client, server)
-		_ = client.Close()
-	})
-	_, _ = io.Copy(server, client)
-	_ = server.Close()
-	back.Wait()
-}
-
-func (f *fragile) start() {
-	f.t.Helper()
-	server, err := postgres.Start(f.t.Context(), postgres.Options{DataDir: f.dir, Unsafe: true, Log: zerolog.Nop()})
-	must(f.t, err)
-	u, err := url.Parse(server.URL())
-	must(f.t, err)
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.server, f.target = server, u.Host
-}
-
-func (f *fragile) stop() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.server != nil {
-		if err := f.server.Stop(); err != nil {
-			f.t.Errorf("stop postgres: %v", err)
-		}
-		f.server = nil
-	}
-}
 
 // TestDatabaseOutage stops Postgres under a running server: whoever asks for what
 // is in it hears 503, never that it does not exist or is forbidden. When Postgres
 // is there again, so are the answers.
 func TestDatabaseOutage(t *testing.T) {
 	t.Parallel()
-	db := newFragile(t)
-	e := newEngine(t, options{tweets: 3, workers: 1, database: db.url})
+	db := enginetest.StartPostgres(t)
+	e := newEngine(t, options{tweets: 3, workers: 1, database: db.URL})
 	row, _ := e.row(0)
 	_, operator := e.user("operator", true)
 	_, admin := e.user("super_admin", false)
@@ -168,14 +68,14 @@ func TestDatabaseOutage(t *testing.T) {
 		}
 	}
 	all("before", func(well int) int { return well })
-	db.stop()
+	db.Stop()
 	all("while it is away", func(int) int { return 503 })
 	wait(t, func() bool {
 		a := e.do("GET", "/readyz", "", "")
 		return a.status == 503 && strings.Contains(string(a.body), `"database":"failed"`)
 	})
 	e.ok(200, "GET", "/healthz", "", "")
-	db.start()
+	db.Start()
 	wait(t, func() bool { return e.do("GET", "/readyz", "", "").status == 200 })
 	all("after", func(well int) int { return well })
 
@@ -186,7 +86,7 @@ func TestDatabaseOutage(t *testing.T) {
 			t.Fatal("the stream of events has ended")
 		}
 	}
-	u, err := url.Parse(db.url)
+	u, err := url.Parse(db.URL)
 	must(t, err)
 	if password, _ := u.User.Password(); password == "" || strings.Contains(e.log.String(), password) {
 		t.Error("the database's password is in the log")

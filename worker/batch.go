@@ -367,7 +367,7 @@ func (j *job) sleep(ctx context.Context, d time.Duration) error {
 
 func (j *job) report() {
 	c := j.count
-	took := j.Clock.Database().Sub(j.started)
+	took := max(j.Clock.Database().Sub(j.started), 0) // a clock may be set back
 	j.progress.batch(c)
 	j.Observer.BatchDone(took)
 	j.log.Info().Int("successful", c.applied).Int("missing", c.missing).Int("deleted", c.deleted).Int("failed", c.unresolved).

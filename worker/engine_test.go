@@ -47,11 +47,19 @@ type engineOptions struct {
 	rate   float64 // of the double, calls a second; 0: no limit
 	burst  int
 	lease  time.Duration
+
+	ackWait  time.Duration
+	database string // URL of a migrated one; empty: a new one
+	disk     bool   // streams outlive the NATS server
 }
 
 func newEngine(t *testing.T, o engineOptions) *engine {
 	t.Helper()
-	g := enginetest.New(t, queue.Config{Lease: o.lease})
+	database := o.database
+	if database == "" {
+		database = pgtest.NewDatabase(t)
+	}
+	g := enginetest.On(t, database, queue.Config{Lease: o.lease, AckWait: o.ackWait, Memory: !o.disk})
 	e := &engine{
 		t: t, ground: g, db: g.DB, store: g.Store, clock: g.Clock, conn: g.Conn, queue: g.Queue, zone: g.Zone.ID, sql: pgtest.Connect(t, g.URL),
 	}
@@ -165,10 +173,19 @@ func (e *engine) audience() *queue.Audience {
 // run runs workers until stop is called, which waits for them. The test's end
 // stops them too.
 func (e *engine) run(workers ...*worker.Worker) (stop func()) {
+	roles := make([]func(context.Context), len(workers))
+	for i, w := range workers {
+		roles[i] = w.Run
+	}
+	return e.runBeside(roles...)
+}
+
+// runBeside is run for anything that runs until its context ends.
+func (e *engine) runBeside(roles ...func(context.Context)) (stop func()) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(e.t.Context()))
 	var running conc.WaitGroup
-	for _, w := range workers {
-		running.Go(func() { w.Run(ctx) })
+	for _, run := range roles {
+		running.Go(func() { run(ctx) })
 	}
 	stop = func() {
 		cancel()

@@ -165,7 +165,7 @@ func (a *app) keepTime(ctx context.Context, p parts) {
 			}
 		})
 	})
-	p.clock.Run(ctx, func(err error) { a.log.Warn().Err(err).Msg("clock not synced") })
+	p.clock.Run(ctx, func(err error) { a.log.Warn().Err(err).Msg("read the database's clock") })
 	beside.Wait()
 }
 

@@ -15,8 +15,14 @@ import (
 	"time"
 )
 
-// SyncEvery is how often a running clock reads the database's time again.
-const SyncEvery = 30 * time.Second
+// SyncEvery is how often a running clock reads the database's time again. For as
+// long replicas may differ when the database's clock is set.
+const SyncEvery = 5 * time.Second
+
+// maxStandstill is how long the clock stands still to let the database catch up.
+// A step back by more is followed at once: nothing would ever be due, and no lease
+// end, while time stands still.
+const maxStandstill = 5 * time.Second
 
 // maxRoundTrip is the longest a reading may take to be of use. Where in that
 // time the database read its clock is not known.
@@ -59,9 +65,9 @@ func (s Setting) scale(d time.Duration) time.Duration {
 	return time.Duration(float64(d) * s.Speed)
 }
 
-// Clock tells database and engine time. It is safe for concurrent use. Neither
-// time ever runs backwards: after a correction it stands still until the
-// database has caught up.
+// Clock tells database and engine time. It is safe for concurrent use. After a
+// correction of up to 5 s neither time runs backwards: it stands still until the
+// database has caught up. A step back by more is followed, like any step forward.
 type Clock struct {
 	setting Setting
 	source  Source
@@ -98,22 +104,40 @@ func (c *Clock) Sync(ctx context.Context) error {
 	}
 	c.anchor = middle
 	c.offset = database.Sub(middle)
+	if back := c.last.Sub(c.running()); back > maxStandstill {
+		c.last = time.Time{}
+		return &SteppedBackError{By: back}
+	}
 	return nil
 }
 
-// Run syncs the clock every [SyncEvery] until ctx ends. A failed reading is given
-// to report; the clock runs on by the last good one.
+// SteppedBackError tells that the database's clock was set back, and that this one
+// has followed.
+type SteppedBackError struct{ By time.Duration }
+
+func (e *SteppedBackError) Error() string {
+	return fmt.Sprintf("the database's clock was set back by %s: what was planned is so much later", e.By.Round(time.Millisecond))
+}
+
+// Run syncs the clock every [SyncEvery] until ctx ends. The first of failed
+// readings is given to report, and every step back; the clock runs on by the last
+// good reading.
 func (c *Clock) Run(ctx context.Context, report func(error)) {
 	tick := time.NewTicker(SyncEvery)
 	defer tick.Stop()
+	failing := false
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			if err := c.Sync(ctx); err != nil && ctx.Err() == nil {
+			err := c.Sync(ctx)
+			var stepped *SteppedBackError
+			set := errors.As(err, &stepped)
+			if err != nil && (set || !failing) && ctx.Err() == nil {
 				report(err)
 			}
+			failing = err != nil && !set
 		}
 	}
 }
@@ -122,13 +146,18 @@ func (c *Clock) Run(ctx context.Context, report func(error)) {
 func (c *Clock) Database() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	// anchor holds a monotonic reading, so a step of the wall clock is not seen.
-	now := c.anchor.Add(time.Since(c.anchor)).Add(c.offset).Round(0).UTC()
+	now := c.running()
 	if now.Before(c.last) {
 		return c.last
 	}
 	c.last = now
 	return now
+}
+
+// running is the database's time by the last reading.
+func (c *Clock) running() time.Time {
+	// anchor holds a monotonic reading, so a step of the wall clock is not seen.
+	return c.anchor.Add(time.Since(c.anchor)).Add(c.offset).Round(0).UTC()
 }
 
 // Now returns engine time, in UTC, cut to the microsecond that Postgres stores.

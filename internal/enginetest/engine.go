@@ -40,38 +40,33 @@ type Ground struct {
 // streams are in memory, and named after T where q does not say otherwise.
 func New(tb testing.TB, q queue.Config) *Ground {
 	tb.Helper()
+	q.Memory = true
 	return On(tb, pgtest.NewDatabase(tb), q)
 }
 
-// On is [New] on a database that is there, and migrated.
+// On is [New] on a database that is there, and migrated; streams are in memory only
+// if q says so.
 func On(tb testing.TB, url string, q queue.Config) *Ground {
 	tb.Helper()
 	ctx := tb.Context()
-	must := func(err error) {
-		tb.Helper()
-		if err != nil {
-			tb.Fatal(err)
-		}
-	}
 	g := &Ground{URL: url, NATS: natstest.Start(tb)}
 	var err error
 	g.DB, err = store.Connect(ctx, store.Config{URL: g.URL, MaxConns: 16})
-	must(err)
+	must(tb, err)
 	tb.Cleanup(g.DB.Close)
 	g.Clock, err = clock.New(ctx, g.DB, clock.Setting{})
-	must(err)
+	must(tb, err)
 	g.Store = store.New(g.DB, g.Clock, store.Options{})
 	g.Conn, err = queue.Connect(ctx, queue.Options{URL: g.NATS.ClientURL(), Log: zerolog.Nop()})
-	must(err)
+	must(tb, err)
 	tb.Cleanup(g.Conn.Close)
 	if q.Prefix == "" {
 		q.Prefix = "T"
 	}
-	q.Memory = true
 	g.Queue, err = queue.Open(ctx, g.Conn, q)
-	must(err)
+	must(tb, err)
 	g.Zone, err = g.Store.CreateZone(ctx, store.Zone{Name: "test"})
-	must(err)
+	must(tb, err)
 	return g
 }
 
@@ -109,23 +104,17 @@ func Tweets(double *twittertest.Server) (tweets []store.NewTweet) {
 // as long later.
 func (g *Ground) Source(tb testing.TB, name, key string, rate float64, rest time.Duration) queue.Source {
 	tb.Helper()
-	must := func(err error) {
-		tb.Helper()
-		if err != nil {
-			tb.Fatal(err)
-		}
-	}
 	ctx := tb.Context()
 	pace, err := queue.NewPace(ctx, g.Queue, queue.PaceConfig{Key: key, Rate: rate}, g.Clock)
-	must(err)
+	must(tb, err)
 	tb.Cleanup(pace.Close)
 	breaker, err := queue.NewBreaker(ctx, g.Queue, queue.BreakerConfig{
 		Key: key, Provider: name, Rest: rest, MostRest: 7 * rest, Streak: 12,
 	}, g.Clock)
-	must(err)
+	must(tb, err)
 	tb.Cleanup(breaker.Close)
 	account, err := queue.NewAccount(ctx, g.Queue, key, g.Clock)
-	must(err)
+	must(tb, err)
 	return queue.Source{Name: name, Pace: pace, Breaker: breaker, Account: account}
 }
 

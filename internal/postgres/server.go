@@ -47,7 +47,7 @@ type Options struct {
 	Log     zerolog.Logger // what is started and stopped, and why
 
 	// Unsafe turns off everything that makes commits survive a crash of the
-	// machine. For tests.
+	// machine; a crash of the server they do survive. For tests.
 	Unsafe bool
 }
 
@@ -147,7 +147,6 @@ func settings(home home, port int, unsafe bool) []string {
 		values = append(values, [][2]string{
 			{"fsync", "off"},
 			{"full_page_writes", "off"},
-			{"synchronous_commit", "off"},
 			{"shared_buffers", "16MB"},
 			{"autovacuum", "off"},
 			{"deadlock_timeout", "50ms"},
@@ -219,8 +218,19 @@ func (s *Server) Stop() error {
 		return nil
 	}
 	s.log.Warn().Dur("after", stopTimeout).Msg("postgres did not stop in time and is told to quit at once")
-	s.process.signal(syscall.SIGQUIT) // "immediate" shutdown
+	return s.Abort()
+}
+
+// Abort has the server quit at once ("immediate" shutdown), as if it had crashed:
+// connections break off, and the next start recovers what was committed.
+func (s *Server) Abort() error {
+	defer s.lock.release()
+	if s.process == nil || s.process.exited() {
+		return nil
+	}
+	s.process.signal(syscall.SIGQUIT)
 	if s.process.waitFor(stopTimeout) {
+		s.log.Info().Msg("postgres aborted")
 		return nil
 	}
 	return fmt.Errorf("postgres (process %d) does not end", s.process.pid())
