@@ -115,7 +115,7 @@ func nextReplica(ctx context.Context, sub *nats.Subscription, patience time.Dura
 		return r, nats.ErrNoResponders
 	}
 	if err := decodeVersioned(m.Data, &r.V, &r); err != nil {
-		return Replica{}, nil //nolint:nilerr // somebody of another version is not worth failing for
+		return Replica{}, nil // somebody of another version is not worth failing for
 	}
 	return r, nil
 }

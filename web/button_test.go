@@ -53,7 +53,7 @@ globalThis.fetch = (path, init) => plain(new URL(path, site), init)
 	}) {
 		t.Helper()
 		script := browser + snippet[1] + `refreshTweet(process.argv[2]).then(data => ({data}), error => ({error: error.message})).then(out => console.log(JSON.stringify(out)))`
-		cmd := exec.CommandContext(t.Context(), node, "-e", script, app.URL, id) //nolint:gosec // a test's own script
+		cmd := exec.CommandContext(t.Context(), node, "-e", script, app.URL, id)
 		cmd.Stderr = os.Stderr
 		answer, err := cmd.Output()
 		must(t, err)

@@ -115,12 +115,12 @@ func replicaOf(r queue.Replica) replica {
 }
 
 func (s *Server) recentOf(done store.Recent) recent {
-	real := func(d time.Duration) float64 { return s.parts.Clock.Real(d).Seconds() }
+	seconds := func(d time.Duration) float64 { return s.parts.Clock.Real(d).Seconds() }
 	r := recent{
 		Seconds: recentStretch.Seconds(), recentCounts: countsOf(done.RecentWork),
 		SuccessRate:  share(done.Found+done.Missing, done.Found+done.Missing+done.Unresolved),
 		ErrorRate:    share(done.Calls.Failed, done.Calls.Count),
-		BatchSeconds: real(done.LatencyMean), BatchSecond95: real(done.LatencyP95), BatchSecondsM: real(done.LatencyMax),
+		BatchSeconds: seconds(done.LatencyMean), BatchSecond95: seconds(done.LatencyP95), BatchSecondsM: seconds(done.LatencyMax),
 		Steps: make([]recentStep, len(done.Steps)),
 	}
 	if n := done.Calls.Count; n > 0 {

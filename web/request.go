@@ -39,7 +39,7 @@ func (s *Server) behind(rt route) http.Handler {
 			err = rt.handle(s, w, r)
 		}
 		if err != nil {
-			s.refuse(w, r, err)
+			s.refuse(w, r, err) //nolint:contextcheck // the request carries it
 		}
 	})
 }

@@ -120,13 +120,13 @@ func TestSlowBody(t *testing.T) {
 				beside.Go(func() {
 					_, err := io.WriteString(c, tc.first)
 					for err == nil && tc.more {
-						time.Sleep(time.Second)
+						time.Sleep(time.Second) //nolint:forbidigo // time is fake in a bubble of synctest
 						_, err = c.Write([]byte("x"))
 					}
 				})
 				answer := ""
 				if tc.want == "" {
-					time.Sleep(tc.after + time.Second) // and read nothing
+					time.Sleep(tc.after + time.Second) //nolint:forbidigo // fake time; and read nothing
 				}
 				lines := bufio.NewReader(c)
 				if answer, err = lines.ReadString('\n'); err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrClosedPipe) {

@@ -27,7 +27,7 @@ func (w *Worker) refresh(ctx, stop context.Context, group []*queue.RefreshDelive
 	var alive []func()
 	var asked []trace.Link
 	for _, d := range group {
-		asked = append(asked, traceparent.Link(d.Refresh().Trace))
+		asked = append(asked, traceparent.Link(ctx, d.Refresh().Trace))
 		alive = append(alive, d.KeepAlive(ctx))
 		r.waiting[d.Refresh().TweetID] = d
 		if end := d.Refresh().Deadline; end.After(r.deadline) {

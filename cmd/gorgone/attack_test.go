@@ -307,7 +307,7 @@ func (s *siege) accept(a seen) {
 // TestAttacks tries every attack of the table in docs/security.md against a
 // running up, and holds what comes back against the table. Who is genuine is let
 // in all the while.
-func TestAttacks(t *testing.T) {
+func TestAttacks(t *testing.T) { //nolint:paralleltest // it counts refusals of one address
 	page, err := os.ReadFile("../../docs/security.md")
 	if err != nil {
 		t.Fatal(err)

@@ -113,14 +113,14 @@ func findTweet(ctx context.Context, s *store.Store, ref string) ([]store.Tweet, 
 
 // refreshError says what a refresh without fresh counts ended with.
 func refreshError(d queue.Done) error {
-	switch {
-	case d.Outcome == queue.Missing:
+	switch d.Outcome {
+	case queue.Missing:
 		reason := ""
 		if d.Reason != "" {
 			reason = " (" + d.Reason + ")"
 		}
 		return &exitError{exitNotFound, fmt.Errorf("%s is missing from the provider's answer%s: it may be deleted or protected; it stays tracked and is asked for again", d.TweetID, reason)}
-	case d.Outcome == queue.Deleted, d.Outcome == queue.Untracked:
+	case queue.Deleted, queue.Untracked:
 		return &exitError{exitNotFound, fmt.Errorf("%s: %s: %s", d.TweetID, d.Outcome, d.Reason)}
 	default:
 		return fmt.Errorf("%s: %s: %s", d.TweetID, d.Outcome, d.Reason)

@@ -51,7 +51,7 @@ func TestSecretsFromFiles(t *testing.T) {
 }
 
 // TestEverySecretTakesAFile loads a configuration that comes from files.
-func TestEverySecretTakesAFile(t *testing.T) {
+func TestEverySecretTakesAFile(t *testing.T) { //nolint:paralleltest // it sets variables
 	secrets := map[string]string{
 		"DATABASE_URL": "postgres://u:p@h/d", "NATS_URL": "nats://u:p@h:4222", "TWITTER_API_KEY": "key",
 		"GORGONE_WEB_TOKENS": "cron:read:" + strings.Repeat("ab", 32),

@@ -130,7 +130,7 @@ type ledgerAccount struct {
 func (a ledgerAccount) Put(ctx context.Context, left int64, unit string) error {
 	err := a.Account.Put(ctx, left, unit)
 	if unit == twitter.UnitCredits {
-		err = errors.Join(err, a.store.RecordBalance(ctx, store.Balance{Provider: a.provider, At: a.database.clock.Now(), Credits: float64(left)}))
+		err = errors.Join(err, a.store.RecordBalance(ctx, store.Balance{Provider: a.provider, At: a.clock.Now(), Credits: float64(left)}))
 	}
 	return err
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // TestTracesAreSent sends one span to a collector that reads OTLP.
-func TestTracesAreSent(t *testing.T) { //nolint:paralleltest // it sets variables
+func TestTracesAreSent(t *testing.T) { // it sets variables
 	bodies := make(chan []byte, 10)
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)

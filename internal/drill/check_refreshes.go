@@ -56,7 +56,9 @@ func checkRefreshes(f *facts) verdict {
 
 // untrue returns what is wrong with an answer, or "".
 func (f *facts) untrue(r *refresh) string {
-	during := func(before time.Duration, match func(e event) bool) bool {
+	// A fault of a moment ago is felt still.
+	const before = 2 * time.Minute
+	during := func(match func(e event) bool) bool {
 		return slices.ContainsFunc(f.events, func(e event) bool { return e.touches(r.asked.Add(-before), r.answered) && match(e) })
 	}
 	ofProvider := func(faults ...twittertest.Fault) func(event) bool {
@@ -73,27 +75,27 @@ func (f *facts) untrue(r *refresh) string {
 			return "the provider had the tweet"
 		}
 	case http.StatusPaymentRequired:
-		if !during(2*time.Minute, func(e event) bool {
+		if !during(func(e event) bool {
 			return e.kind == broke || ofProvider(twittertest.OutOfCredit, twittertest.UsageCapped)(e)
 		}) {
 			return "the account had credit"
 		}
 	case http.StatusTooManyRequests:
-		if !during(2*time.Minute, ofProvider(twittertest.RateLimited, twittertest.UsageCapped)) {
+		if !during(ofProvider(twittertest.RateLimited, twittertest.UsageCapped)) {
 			return "the provider limited nothing"
 		}
 	case http.StatusBadGateway:
-		if !during(2*time.Minute, func(e event) bool {
+		if !during(func(e event) bool {
 			return e.kind == fault || e.kind == drop || e.kind == poison || e.link == partProvider
 		}) {
 			return "the provider had no fault"
 		}
 	case http.StatusServiceUnavailable:
-		if !during(2*time.Minute, func(e event) bool { return outage(e) || ofProvider(twittertest.Unauthorized)(e) }) {
+		if !during(func(e event) bool { return outage(e) || ofProvider(twittertest.Unauthorized)(e) }) {
 			return "nothing was away"
 		}
 	case http.StatusGatewayTimeout:
-		if !during(2*time.Minute, func(event) bool { return true }) {
+		if !during(func(event) bool { return true }) {
 			return "nothing was in the way"
 		}
 	case http.StatusConflict:

@@ -21,10 +21,6 @@ type looks struct {
 const (
 	// clockSlack is how far the clocks of two processes may be apart.
 	clockSlack = 600 * time.Millisecond
-
-	// snapshotGap is the least engine time between two points of a history, see
-	// engagement.MinSnapshotGap.
-	snapshotGap = time.Minute
 )
 
 // lost reports whether the fault keeps the answer from being read.

@@ -54,8 +54,8 @@ func newProvider(w *world) (*provider, error) {
 }
 
 // front opens an entrance for one process, and returns its address.
-func (p *provider) front(process string) (address string, err error) {
-	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
+func (p *provider) front(ctx context.Context, process string) (address string, err error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", fmt.Errorf("listen for the provider double: %w", err)
 	}

@@ -87,7 +87,7 @@ func (r *refresher) ready(ctx context.Context) error {
 			return nil
 		}
 		if !sleep(ctx, 50*time.Millisecond) {
-			return fmt.Errorf("wait for the web server: %w (last: %d %v)", context.Cause(ctx), status, err)
+			return fmt.Errorf("wait for the web server: %w (last: %d %s)", context.Cause(ctx), status, fmt.Sprint(err))
 		}
 	}
 }

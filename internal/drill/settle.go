@@ -67,10 +67,6 @@ func (w *world) unsettled(ctx context.Context) (u unsettled, err error) {
 	return u, nil
 }
 
-// engine returns the engine time at a real time, and real the other way round. This
-// machine's clock is the database's.
+// engine returns the engine time at a real time. This machine's clock is the
+// database's.
 func (w *world) engine(at time.Time) time.Time { return w.setting.At(at) }
-
-func (w *world) real(engine time.Time) time.Time {
-	return w.setting.Database.Add(time.Duration(float64(engine.Sub(w.setting.Engine)) / w.setting.Speed))
-}

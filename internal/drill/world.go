@@ -215,7 +215,7 @@ func (w *world) startEngine(ctx context.Context) error {
 		return err
 	}
 	add := func(name, role string, more ...string) error {
-		env, err := w.environment(name)
+		env, err := w.environment(ctx, name)
 		if err != nil {
 			return err
 		}
@@ -248,7 +248,7 @@ func (w *world) startEngine(ctx context.Context) error {
 func (w *world) replicas() string { return "GORGONE_STREAM_REPLICAS=" + strconv.Itoa(w.Nodes) }
 
 // environment is that of a role, with the addresses of its proxies.
-func (w *world) environment(name string) ([]string, error) {
+func (w *world) environment(ctx context.Context, name string) ([]string, error) {
 	database, err := url.Parse(w.postgres.URL())
 	if err != nil {
 		return nil, fmt.Errorf("read the database url: %w", err)
@@ -265,7 +265,7 @@ func (w *world) environment(name string) ([]string, error) {
 	if nodes, err = w.proxies.open(name, partNATS, nodes...); err != nil {
 		return nil, err
 	}
-	front, err := w.provider.front(name)
+	front, err := w.provider.front(ctx, name)
 	if err != nil {
 		return nil, err
 	}

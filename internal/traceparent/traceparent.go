@@ -27,6 +27,7 @@ func Join(ctx context.Context, header string) context.Context {
 
 // Link returns a link to the span that the header names, for work that has many
 // parents.
-func Link(header string) trace.Link {
-	return trace.Link{SpanContext: trace.SpanContextFromContext(Join(context.Background(), header))} //nolint:forbidigo // only a carrier here
+func Link(ctx context.Context, header string) trace.Link {
+	none := trace.ContextWithSpanContext(ctx, trace.SpanContext{}) // or a bad header would name the span of ctx
+	return trace.Link{SpanContext: trace.SpanContextFromContext(Join(none, header))}
 }

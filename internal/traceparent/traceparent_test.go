@@ -17,7 +17,7 @@ func TestThereAndBack(t *testing.T) {
 	if got := traceparent.Of(traceparent.Join(t.Context(), header)); got != header {
 		t.Errorf("%q became %q", header, got)
 	}
-	if link := traceparent.Link(header); link.SpanContext.TraceID().String() != "0af7651916cd43dd8448eb211c80319c" {
+	if link := traceparent.Link(t.Context(), header); link.SpanContext.TraceID().String() != "0af7651916cd43dd8448eb211c80319c" {
 		t.Errorf("link %+v", link)
 	}
 	for _, bad := range []string{"", "00-", "zz-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", header + "\r\nx: y"} {

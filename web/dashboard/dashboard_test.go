@@ -61,8 +61,9 @@ func TestHandler(t *testing.T) {
 		t.Fatal(err)
 	}
 	page := get(t, h, "/")
+	defer page.Body.Close()
 	policy := page.Header.Get("Content-Security-Policy")
-	if page.StatusCode != 200 || !strings.HasPrefix(page.Header.Get("Content-Type"), "text/html") {
+	if page.StatusCode != http.StatusOK || !strings.HasPrefix(page.Header.Get("Content-Type"), "text/html") {
 		t.Errorf("status %d, %v", page.StatusCode, page.Header)
 	}
 	for _, want := range []string{"default-src 'none'", "script-src 'self';", "style-src 'self';", "require-trusted-types-for 'script'", "connect-src 'self' https://x.supabase.co;"} {
@@ -74,15 +75,19 @@ func TestHandler(t *testing.T) {
 		t.Errorf("the policy is weak: %s", policy)
 	}
 	script := get(t, h, "/assets/app.js")
+	defer script.Body.Close()
 	tag := script.Header.Get("ETag")
-	if script.StatusCode != 200 || !strings.HasPrefix(script.Header.Get("Content-Type"), "text/javascript") || tag == "" {
+	if script.StatusCode != http.StatusOK || !strings.HasPrefix(script.Header.Get("Content-Type"), "text/javascript") || tag == "" {
 		t.Errorf("script: status %d, %v", script.StatusCode, script.Header)
 	}
-	if again := get(t, h, "/assets/app.js", "If-None-Match", tag); again.StatusCode != http.StatusNotModified {
+	again := get(t, h, "/assets/app.js", "If-None-Match", tag)
+	defer again.Body.Close()
+	if again.StatusCode != http.StatusNotModified {
 		t.Errorf("asked again: status %d", again.StatusCode)
 	}
 	for _, path := range []string{"/assets/", "/assets/index.html", "/assets/../dashboard.go", "/assets/nothing.js"} {
-		if res := get(t, h, path); res.StatusCode != 404 || h.Has(path) {
+		res := get(t, h, path)
+		if res.Body.Close(); res.StatusCode != http.StatusNotFound || h.Has(path) {
 			t.Errorf("%s: status %d", path, res.StatusCode)
 		}
 	}
