@@ -49,11 +49,13 @@ func TestFindZeroed(t *testing.T) {
 		},
 		"no likes anywhere": {
 			slices.Repeat([]engagement.Change{change(popular, noLikes)}, 4), true, change(popular, noLikes),
-			engagement.Metrics{Retweets: noLikes.Retweets, Replies: noLikes.Replies, Quotes: noLikes.Quotes, Views: noLikes.Views, Bookmarks: noLikes.Bookmarks}, false,
+			engagement.Metrics{Retweets: noLikes.Retweets, Replies: noLikes.Replies, Quotes: noLikes.Quotes, Views: noLikes.Views, Bookmarks: noLikes.Bookmarks},
+			false,
 		},
 		"no views anywhere, a new tweet": {
 			slices.Repeat([]engagement.Change{change(popular, noView)}, 3), true, change(unknown, noView),
-			engagement.Metrics{Retweets: noView.Retweets, Replies: noView.Replies, Likes: noView.Likes, Quotes: noView.Quotes, Bookmarks: noView.Bookmarks}, false,
+			engagement.Metrics{Retweets: noView.Retweets, Replies: noView.Replies, Likes: noView.Likes, Quotes: noView.Quotes, Bookmarks: noView.Bookmarks},
+			false,
 		},
 		"one like less each":    {slices.Repeat([]engagement.Change{change(noViews(1, 0, 1, 0), noViews(0, 0, 0, 0))}, 5), false, change(small, zero), zero, false},
 		"a lone one":            {[]engagement.Change{change(popular, zero)}, false, change(popular, zero), unknown, true},

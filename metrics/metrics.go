@@ -70,10 +70,14 @@ func New(reg prometheus.Registerer, version string) *Metrics {
 		billed:       counterVec("tweets_billed_total", "Tweets that the provider bills: those in its answers, or its minimum a call.", "provider"),
 		storeSeconds: prometheus.NewHistogramVec(histogram("store_duration_seconds", "Time of a transaction in Postgres, by what it does.", storeBuckets), []string{"op"}),
 		requests:     prometheus.NewHistogramVec(histogram("http_request_duration_seconds", "Time of an HTTP request, by route and status.", requestBuckets), []string{"route", "status"}),
-		spent: prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: namespace, Name: "budget_spent_ratio",
-			Help: "Share of a budget that is used up: of the day and the month for what the schedule looks up, of the day for refreshes. 0 without a budget."}, []string{"period"}),
-		dollars: prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: namespace, Name: "spent_dollars",
-			Help: "Dollars spent in the UTC day or month up to now, refreshes included."}, []string{"period"}),
+		spent: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Namespace: namespace, Name: "budget_spent_ratio",
+			Help: "Share of a budget that is used up: of the day and the month for what the schedule looks up, of the day for refreshes. 0 without a budget.",
+		}, []string{"period"}),
+		dollars: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Namespace: namespace, Name: "spent_dollars",
+			Help: "Dollars spent in the UTC day or month up to now, refreshes included.",
+		}, []string{"period"}),
 		refused:     counterVec("http_refused_total", "Callers that were refused, by reason.", "reason"),
 		storeErrors: counterVec("store_errors_total", "Transactions in Postgres that failed, by what they were to do.", "op"),
 	}

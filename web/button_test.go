@@ -50,7 +50,8 @@ globalThis.fetch = (path, init) => plain(new URL(path, site), init)
 	press := func(id string) (out struct {
 		Data  map[string]any
 		Error string
-	}) {
+	},
+	) {
 		t.Helper()
 		script := browser + snippet[1] + `refreshTweet(process.argv[2]).then(data => ({data}), error => ({error: error.message})).then(out => console.log(JSON.stringify(out)))`
 		cmd := exec.CommandContext(t.Context(), node, "-e", script, app.URL, id)

@@ -180,5 +180,5 @@ var (
 	_ Queue      = (*queue.Queue)(nil)
 	_ Connection = (*queue.Conn)(nil)
 	_ Pauses     = (*store.Store)(nil)
-	_ Calls      = (queue.Sources)(nil)
+	_ Calls      = queue.Sources(nil)
 )

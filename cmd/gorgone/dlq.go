@@ -220,7 +220,8 @@ func newDLQEach(a *app, name, short, long string, do func(context.Context, dlqTo
 
 // eachDeadLetter goes on after one that fails, and fails in the end.
 func (a *app) eachDeadLetter(ctx context.Context, q *queue.Queue, seqs []uint64, asJSON bool, open *resources,
-	do func(context.Context, dlqTools, queue.DeadLetter) (string, error)) error {
+	do func(context.Context, dlqTools, queue.DeadLetter) (string, error),
+) error {
 	type result struct {
 		Seq    uint64 `json:"seq"`
 		Result string `json:"result,omitempty"`

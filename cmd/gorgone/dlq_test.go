@@ -68,7 +68,9 @@ func TestDLQ(t *testing.T) {
 		{Lane: queue.LaneBatch, Subject: "eng.batch.due", Body: batch},
 		{Lane: queue.LaneBatch, Subject: "eng.batch.due", Body: []byte("\xffnonsense")},
 		{Lane: queue.LaneRefresh, Subject: "eng.refresh." + id, Body: refresh},
-		{Lane: queue.LaneBatch, Body: []byte("{}")}, {Lane: queue.LaneBatch, Body: []byte("{}")}, {Lane: queue.LaneBatch, Body: []byte("{}")},
+		{Lane: queue.LaneBatch, Body: []byte("{}")},
+		{Lane: queue.LaneBatch, Body: []byte("{}")},
+		{Lane: queue.LaneBatch, Body: []byte("{}")},
 	} {
 		l.Reason, l.Deliveries, l.FirstSeen, l.StreamSeq = "a test", 2, time.Now(), uint64(1000+i)
 		if err := q.KeepDeadLetter(t.Context(), l); err != nil {

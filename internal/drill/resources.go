@@ -43,6 +43,7 @@ func (s *samples) take(w *world) {
 func (s *samples) begin(ctx context.Context, w *world) {
 	s.start = withGoroutines(ctx, w, readSamples(w))
 }
+
 func (s *samples) quiet(ctx context.Context, w *world) {
 	s.end = withGoroutines(ctx, w, readSamples(w))
 }
