@@ -50,7 +50,7 @@ func (s *Store) Apply(ctx context.Context, work Work) (Applied, error) {
 	}
 	var applied Applied
 	err = s.db.transact(ctx, "apply a batch", func(ctx context.Context, t *tx) error {
-		held, err := lockRows(ctx, t, lockClaimed, []any{ids, work.ClaimID}, lockNamed, []any{ids})
+		held, err := lockRows(ctx, t, lockClaimed, []any{ids, work.ClaimID}, lockNamed, []any{ids}, s.watchedBy(alertsOfRows))
 		if err != nil {
 			return err
 		}
@@ -58,10 +58,15 @@ func (s *Store) Apply(ctx context.Context, work Work) (Applied, error) {
 		var count settled
 		applied, count = s.judgeWork(work, held, now)
 		count.spent = work.Calls
+		moves, err := s.judgeAlerts(ctx, t, applied.Rows, held, now)
+		if err != nil {
+			return err
+		}
 		b := t.group()
 		if err := queueWrites(b, applied.writes(), required, now); err != nil {
 			return err
 		}
+		moves.queue(b, now)
 		queueSettled(b, work.ClaimID, count, now)
 		queueSpending(b, work.Calls, zoneShares(applied.Rows), false, now)
 		if b.Len() == 0 {

@@ -41,6 +41,7 @@ type policies struct {
 	standard zonePolicy
 	byZone   map[uuid.UUID]zonePolicy // those that differ
 	spent    Spent
+	alerts   []AlertRule
 }
 
 // zonePolicy is how the rows of a zone are scheduled and forecast.
@@ -90,6 +91,10 @@ func (s *Store) readPolicies(ctx context.Context, anew bool) error {
 	if err != nil {
 		return err
 	}
+	alerts, err := s.AlertRules(ctx)
+	if err != nil {
+		return err
+	}
 	standard := s.policyFor(zoneSettings{}, modelOf(models, uuid.Nil), price, spent)
 	byZone := make(map[uuid.UUID]zonePolicy, len(zones))
 	for zone := range models {
@@ -100,7 +105,7 @@ func (s *Store) readPolicies(ctx context.Context, anew bool) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.standard, p.byZone, p.spent = standard, byZone, spent
+	p.standard, p.byZone, p.spent, p.alerts = standard, byZone, spent, alerts
 	p.until = now.Add(s.clock.Engine(policiesLast))
 	return nil
 }

@@ -47,17 +47,22 @@ func (s *Store) ApplyRefresh(ctx context.Context, results []RefreshResult, calls
 	}
 	var applied Applied
 	err = s.db.transact(ctx, "apply refreshes", func(ctx context.Context, t *tx) error {
-		held, err := lockRows(ctx, t, lockActive, []any{tweets}, lockTweetIDs, []any{tweets})
+		held, err := lockRows(ctx, t, lockActive, []any{tweets}, lockTweetIDs, []any{tweets}, s.watchedBy(alertsOfTweets))
 		if err != nil {
 			return err
 		}
 		now := s.clock.Now()
 		var writes []write
 		applied, writes = s.judgeRefreshes(results, held, now)
+		moves, err := s.judgeAlerts(ctx, t, applied.Rows, held, now)
+		if err != nil {
+			return err
+		}
 		b := t.group()
 		if err := queueWrites(b, writes, required, now); err != nil {
 			return err
 		}
+		moves.queue(b, now)
 		queueRefreshed(b, writes, held, now)
 		queueAnswered(b, applied, now)
 		queueSpending(b, calls, zoneShares(applied.Rows), true, now)

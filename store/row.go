@@ -78,6 +78,7 @@ func scanTweet(rows pgx.CollectableRow) (row, error) {
 type locked struct {
 	rows   map[uuid.UUID]*row // tracking and tweet both there
 	exists map[uuid.UUID]bool // tweet is there, tracked and selected or not
+	alerts alertStates        // of the rows
 }
 
 // lockRows locks rows in the order that all writers keep. lockTracking selects
@@ -86,19 +87,24 @@ type locked struct {
 // in one group, the transaction's first.
 //
 // The two are separate statements because the second must see what was committed
-// while the first waited for its locks.
-func lockRows(ctx context.Context, t *tx, lockTracking string, trackingArgs []any, lockTweets string, tweetArgs []any) (locked, error) {
+// while the first waited for its locks. readAlerts, if it is not empty, goes after
+// them and selects alertColumns with the arguments of lockTweets.
+func lockRows(ctx context.Context, t *tx, lockTracking string, trackingArgs []any, lockTweets string, tweetArgs []any, readAlerts string) (locked, error) {
 	var (
 		tracked []*row
 		tweets  []row
+		alerts  = make(alertStates)
 	)
 	b := t.group()
 	b.Queue(lockTracking, trackingArgs...).Query(collect(&tracked, scanTracking))
 	b.Queue(lockTweets, tweetArgs...).Query(collect(&tweets, scanTweet))
+	if readAlerts != "" {
+		b.Queue(readAlerts, tweetArgs...).Query(alerts.scan)
+	}
 	if err := t.send(ctx, b); err != nil {
 		return locked{}, fmt.Errorf("lock rows: %w", err)
 	}
-	l := locked{rows: make(map[uuid.UUID]*row, len(tracked)), exists: make(map[uuid.UUID]bool, len(tweets))}
+	l := locked{rows: make(map[uuid.UUID]*row, len(tracked)), exists: make(map[uuid.UUID]bool, len(tweets)), alerts: alerts}
 	byID := make(map[uuid.UUID]*row, len(tracked))
 	for _, r := range tracked {
 		byID[r.id] = r
