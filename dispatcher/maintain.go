@@ -24,16 +24,20 @@ type Keeper interface {
 	PruneBatches(ctx context.Context, before time.Time) (int, error)
 	EnsurePartitions(ctx context.Context, from, to time.Time) (int, error)
 	Retain(ctx context.Context, r store.Retention) (store.Retained, error)
+	CheckStalled(ctx context.Context) error
+	PruneAlerts(ctx context.Context, before time.Time) (int, error)
 }
 
 // Keep says how long what is kept for a time is kept, in engine time.
 type Keep struct {
 	Batches time.Duration // records of batches, after they ended
+	Alerts  time.Duration // alerts, after they were over
 	History store.Retention
 }
 
 // Maintain does the housekeeping until ctx ends: it forgets old batches, makes
-// history's partitions ahead of time, and cuts old history down. Any number of
+// history's partitions ahead of time, cuts old history down, and tells of tweets
+// that should have been looked at long ago. Any number of
 // processes may do so at once. Faults are logged and tried again.
 func Maintain(ctx context.Context, keeper Keeper, clock Clock, keep Keep, log zerolog.Logger) {
 	every := max(min(maintainEvery, clock.Real(partitionsAhead/6)), minTick)
@@ -61,8 +65,11 @@ func MaintainOnce(ctx context.Context, keeper Keeper, now time.Time, keep Keep, 
 	if n, err := keeper.EnsurePartitions(ctx, now, now.Add(partitionsAhead)); !failed(err, "make history partitions") && n > 0 {
 		log.Debug().Int("partitions", n).Msg("made history partitions")
 	}
+	failed(keeper.CheckStalled(ctx), "look for stalled tweets")
 	_, err := keeper.PruneBatches(ctx, now.Add(-keep.Batches))
 	failed(err, "prune batches")
+	_, err = keeper.PruneAlerts(ctx, now.Add(-keep.Alerts))
+	failed(err, "prune alerts")
 	r, err := keeper.Retain(ctx, keep.History)
 	failed(err, "cut history down")
 	if r.Dropped+r.Deleted+r.Thinned > 0 {

@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"gorgone/alert"
 	"gorgone/dispatcher"
 	"gorgone/engagement"
 	"gorgone/queue"
@@ -43,6 +44,9 @@ type Metrics struct {
 	callSeconds *prometheus.HistogramVec
 	billed      *prometheus.CounterVec
 
+	alerts     *prometheus.CounterVec
+	deliveries *prometheus.CounterVec
+
 	storeSeconds *prometheus.HistogramVec
 	storeErrors  *prometheus.CounterVec
 
@@ -68,6 +72,8 @@ func New(reg prometheus.Registerer, version string) *Metrics {
 		calls:        counterVec("lookup_calls_total", "Calls to the provider, by how they ended.", "provider", "status"),
 		callSeconds:  prometheus.NewHistogramVec(histogram("lookup_duration_seconds", "Time of a call to the provider until its answer was read.", prometheus.DefBuckets), []string{"provider"}),
 		billed:       counterVec("tweets_billed_total", "Tweets that the provider bills: those in its answers, or its minimum a call.", "provider"),
+		alerts:       counterVec("alerts_total", "Alerts raised, by what their rules look for, as this dispatcher told of them.", "kind"),
+		deliveries:   counterVec("alert_deliveries_total", "Attempts to post an alert to a webhook: delivered, failed (it is tried again), dead (it was given up).", "result"),
 		storeSeconds: prometheus.NewHistogramVec(histogram("store_duration_seconds", "Time of a transaction in Postgres, by what it does.", storeBuckets), []string{"op"}),
 		requests:     prometheus.NewHistogramVec(histogram("http_request_duration_seconds", "Time of an HTTP request, by route and status.", requestBuckets), []string{"route", "status"}),
 		spent: prometheus.NewGaugeVec(prometheus.GaugeOpts{
@@ -89,10 +95,16 @@ func New(reg prometheus.Registerer, version string) *Metrics {
 	reg.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), build,
 		m.claimed, m.published, m.dispatches, m.tweets, m.snapshots, m.batches, m.refreshes,
-		m.calls, m.callSeconds, m.billed, m.storeSeconds, m.storeErrors, m.requests, m.refused, m.spent, m.dollars,
+		m.alerts, m.deliveries, m.calls, m.callSeconds, m.billed, m.storeSeconds, m.storeErrors, m.requests, m.refused, m.spent, m.dollars,
 	)
 	for _, result := range []string{resultApplied, resultSkipped, resultMissing, resultFailed} {
 		m.tweets.WithLabelValues(result)
+	}
+	for _, kind := range engagement.AlertKinds() {
+		m.alerts.WithLabelValues(string(kind))
+	}
+	for _, result := range []string{alert.ResultDelivered, alert.ResultFailed, alert.ResultDead} {
+		m.deliveries.WithLabelValues(result)
 	}
 	for _, tier := range engagement.Tiers() {
 		m.snapshots.WithLabelValues(string(tier))
@@ -201,3 +213,9 @@ func (m *Metrics) Transacted(op string, took time.Duration, err error) {
 		m.storeErrors.WithLabelValues(op).Inc()
 	}
 }
+
+// Alerted implements [alert.Observer].
+func (m *Metrics) Alerted(kind engagement.AlertKind) { m.alerts.WithLabelValues(string(kind)).Inc() }
+
+// AlertDelivered implements [alert.Observer].
+func (m *Metrics) AlertDelivered(result string) { m.deliveries.WithLabelValues(result).Inc() }

@@ -90,6 +90,11 @@ type retentionConfig struct {
 	Daily  time.Duration `envconfig:"GORGONE_RETENTION_DAILY" default:"0s" desc:"for how long after that a tweet's last point of each day is kept"`
 }
 
+type alertConfig struct {
+	Timeout time.Duration `envconfig:"GORGONE_WEBHOOK_TIMEOUT" default:"10s" desc:"time a webhook may take to answer (1s to 60s)"`
+	Private bool          `envconfig:"GORGONE_WEBHOOK_PRIVATE" default:"false" desc:"webhooks may be in private networks (10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, fc00::/7)"`
+}
+
 type workerConfig struct {
 	BatchSlots   int           `envconfig:"GORGONE_BATCH_SLOTS" default:"16" desc:"batches a worker handles at once (1 to 256)"`
 	RefreshSlots int           `envconfig:"GORGONE_REFRESH_SLOTS" default:"2" desc:"groups of refreshes a worker handles at once, in slots of their own (1 to 64)"`
@@ -141,6 +146,7 @@ type config struct {
 	Cost       costConfig
 	Dispatcher dispatcherConfig
 	Retention  retentionConfig
+	Alert      alertConfig
 	Worker     workerConfig
 	Web        webConfig
 	QStash     qstashConfig
@@ -164,7 +170,7 @@ func loadConfig() (config, error) {
 }
 
 func (c *config) sections() []any {
-	return []any{&c.Database, &c.Queue, &c.Provider, &c.Schedule, &c.Cost, &c.Dispatcher, &c.Retention, &c.Worker, &c.Web, &c.QStash, &c.Monitor, &c.Log}
+	return []any{&c.Database, &c.Queue, &c.Provider, &c.Schedule, &c.Cost, &c.Dispatcher, &c.Retention, &c.Alert, &c.Worker, &c.Web, &c.QStash, &c.Monitor, &c.Log}
 }
 
 // loadSection fills one struct field by field, because envconfig stops at the
@@ -286,6 +292,7 @@ func (c *config) validate() (faults []error) {
 	check(c.Retention.Full == 0 || c.Retention.Full >= 24*time.Hour, "GORGONE_RETENTION is %s, want 0s, or 24h at least", c.Retention.Full)
 	check(c.Retention.Hourly >= 0 && c.Retention.Daily >= 0, "GORGONE_RETENTION_HOURLY or GORGONE_RETENTION_DAILY is negative")
 	check(c.Retention.Full > 0 || c.Retention.Hourly == 0 && c.Retention.Daily == 0, "GORGONE_RETENTION_HOURLY and GORGONE_RETENTION_DAILY begin where GORGONE_RETENTION ends, which is 0s: never")
+	within("GORGONE_WEBHOOK_TIMEOUT", c.Alert.Timeout, time.Second, time.Minute)
 	between("GORGONE_BATCH_SLOTS", c.Worker.BatchSlots, 1, 256)
 	between("GORGONE_REFRESH_SLOTS", c.Worker.RefreshSlots, 1, 64)
 	between("GORGONE_WRITES", c.Worker.Writes, 1, 64)

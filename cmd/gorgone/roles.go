@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.opentelemetry.io/otel/trace"
 
+	"gorgone/alert"
 	"gorgone/dispatcher"
 	"gorgone/queue"
 	"gorgone/store"
@@ -137,8 +138,24 @@ func (a *app) dispatch(ctx context.Context, p parts) {
 	var roles conc.WaitGroup
 	roles.Go(func() { a.newDispatcher(p).Run(ctx) })
 	roles.Go(func() { a.maintain(ctx, p) })
+	roles.Go(func() { a.newSender(p).Run(ctx) })
 	roles.Go(func() { dispatcher.Economize(ctx, p.store, p.clock, a.log, a.metrics.Spent) })
 	roles.Wait()
+}
+
+// keepAlerts is how long, in engine time, alerts are kept that are over.
+const keepAlerts = 30 * 24 * time.Hour
+
+func (a *app) newSender(p parts) *alert.Sender {
+	return alert.NewSender(alert.Parts{
+		Outbox: p.store, Poster: a.newPoster(p.clock.Database), Timeout: a.cfg.Alert.Timeout,
+		Announcer: p.queue, Observer: a.metrics, Random: rand.Float64, Log: a.log,
+	})
+}
+
+// newPoster returns what posts to webhooks. now tells real time.
+func (a *app) newPoster(now func() time.Time) *alert.Poster {
+	return alert.NewPoster(a.cfg.Alert.Timeout, a.cfg.Alert.Private, now, versionString())
 }
 
 // maintain does the housekeeping until ctx ends.
@@ -150,6 +167,7 @@ func (a *app) keep(p parts) dispatcher.Keep {
 	c := a.cfg.Retention
 	return dispatcher.Keep{
 		Batches: p.clock.Engine(2 * p.queue.Lease()),
+		Alerts:  keepAlerts,
 		History: store.Retention{Full: c.Full, Hourly: c.Hourly, Daily: c.Daily},
 	}
 }
@@ -276,6 +294,7 @@ nothing is lost then either, only later.`,
 var (
 	_ dispatcher.Source    = (*store.Store)(nil)
 	_ dispatcher.Keeper    = (*store.Store)(nil)
+	_ alert.Announcer      = (*queue.Queue)(nil)
 	_ dispatcher.Publisher = (*queue.Queue)(nil)
 	_ worker.Sink          = (*store.Store)(nil)
 	_ worker.Requests      = (*store.Store)(nil)
