@@ -293,3 +293,27 @@ func TestDeliveries(t *testing.T) {
 		}
 	})
 }
+
+// TestDeletedAlert: by the miss that proves it, once, until the tweet is seen again.
+func TestDeletedAlert(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t, store.ExecPrepared)
+	e.track(t, 1)
+	e.look(t, 5)
+	e.rule(t, engagement.AlertRule{Kind: engagement.AlertDeleted}, uuid.Nil)
+	for range 6 {
+		e.clock.advance(time.Hour)
+		e.exec(t, `update twitter_engagement_tracking set next_update_at = $1, retry_at = null where gone_reason is null`, e.clock.Now())
+		if claimed := e.claimIn(t, 10); claimed.Tweets == 1 {
+			e.apply(t, e.missed(claimed.Batches[0], "resource-not-found"))
+		}
+	}
+	list := e.alerts(t)
+	if len(list) != 1 || list[0].Kind != engagement.AlertDeleted || !list[0].ClearedAt.IsZero() {
+		t.Fatalf("alerts %+v", list)
+	}
+	e.refresh(t, e.refreshed(list[0].TweetID, 6))
+	if list = e.alerts(t); len(list) != 1 || list[0].ClearedAt.IsZero() {
+		t.Errorf("alerts %+v: it is there again", list)
+	}
+}

@@ -120,13 +120,12 @@ func (s *Store) judgeAlerts(ctx context.Context, t *tx, rows []RowOutcome, held 
 // lookOf is what alerts judge of an outcome.
 func lookOf(out *RowOutcome) engagement.Look {
 	return engagement.Look{
-		Before: out.Before, After: out.After, Seen: out.Outcome == OutcomeApplied, Deleted: out.Outcome == outcomeDeleted,
+		Before: out.Before, After: out.After, Seen: out.Outcome == OutcomeApplied,
+		Deleted: out.Outcome == OutcomeDeleted && !out.Before.Gone(), // by this look
+
 		Snapshot: out.Snapshot, Forecast: out.Forecast,
 	}
 }
-
-// outcomeDeleted is the outcome of a miss that makes a tweet count as deleted.
-const outcomeDeleted Outcome = "deleted"
 
 // step moves an alert on a tweet on.
 func (m *alertMoves) step(rule *AlertRule, state alertState, reading engagement.AlertReading, out *RowOutcome, now time.Time) {

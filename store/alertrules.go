@@ -55,8 +55,8 @@ func (s *Store) AlertRules(ctx context.Context) ([]AlertRule, error) {
 // spanOf makes a duration of seconds.
 func spanOf(n float64) time.Duration { return time.Duration(n * float64(time.Second)) }
 
-// AddAlertRule adds a rule and returns it with its id. It counts for all processes
-// within half a minute. An empty name is made from what the rule looks for.
+// AddAlertRule adds a rule and returns it with its id. It counts here at once, and
+// for other processes within half a minute. An empty name is made from what the rule looks for.
 func (s *Store) AddAlertRule(ctx context.Context, r AlertRule) (AlertRule, error) {
 	if err := r.Validate(); err != nil {
 		return AlertRule{}, fmt.Errorf("add an alert rule: %w", err)
@@ -83,7 +83,7 @@ func (s *Store) AddAlertRule(ctx context.Context, r AlertRule) (AlertRule, error
 	if err != nil {
 		return AlertRule{}, fmt.Errorf("add an alert rule: %w", err)
 	}
-	return r, nil
+	return r, s.readPolicies(ctx, true) // here it counts at once
 }
 
 // RemoveAlertRule removes a rule. Its alerts stay on record, and are over.

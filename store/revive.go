@@ -21,7 +21,7 @@ func (s *Store) revive(ctx context.Context, rows []uuid.UUID, required map[strin
 		return nil
 	}
 	return s.db.transact(ctx, "revive tweets", func(ctx context.Context, t *tx) error {
-		held, err := lockRows(ctx, t, lockTracked, []any{rows}, lockNamed, []any{rows})
+		held, err := lockRows(ctx, t, lockTracked, []any{rows}, lockNamed, []any{rows}, "")
 		if err != nil {
 			return err
 		}

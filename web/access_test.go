@@ -70,7 +70,7 @@ func TestEveryRouteRefuses(t *testing.T) {
 			}
 		}
 		switch rt.Pattern {
-		case "/api/twitter/engagement/top", "/api/twitter/engagement/events":
+		case "/api/twitter/alerts", "/api/twitter/engagement/top", "/api/twitter/engagement/events":
 			continue // all of nothing is an answer too
 		case "/api/twitter/tweets":
 			if rt.Method == http.MethodGet {
@@ -104,6 +104,8 @@ func TestScopes(t *testing.T) {
 		"GET /api/twitter/tweets/{id}/refresh":           auth.ScopeRead,
 		"GET /api/twitter/tweets/{id}/refresh/{request}": auth.ScopeRefresh,
 		"POST /api/twitter/tweets":                       auth.ScopeTrack,
+		"GET /api/twitter/alerts":                        auth.ScopeRead,
+		"GET /api/twitter/cost":                          auth.ScopeRead,
 		"GET /api/twitter/overview":                      auth.ScopeRead,
 		"GET /api/twitter/tweets":                        auth.ScopeRead,
 		"GET /api/session":                               auth.ScopeRead,

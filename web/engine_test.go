@@ -173,7 +173,7 @@ func (e *engine) startServer(o options) {
 		Dispatcher: dispatcher.New(dispatcher.Config{
 			Every: time.Second, BatchTweets: 100, Window: dispatcher.Window{Lease: e.queue.Lease(), First: 5000},
 		}, e.store, e.queue, openGate{}, e.clock, zerolog.Nop()),
-		Triggers: e.store, Requests: e.store, Tweets: e.store, Tracker: e.store, Letters: e.store, Pruner: e.store,
+		Triggers: e.store, Requests: e.store, Tweets: e.store, Alerts: e.store, Books: e.store, Tracker: e.store, Letters: e.store, Pruner: e.store,
 		Queue: e.queue, Connection: e.conn, Calls: queue.Sources{e.source}, Pauses: e.store, Clock: e.clock,
 		DecodePush: decodePush,
 		Checks: []web.Check{

@@ -59,6 +59,19 @@ type Tweets interface {
 	Export(ctx context.Context, zone uuid.UUID, r store.HistoryRange, page func([]store.ExportRow) error) error
 }
 
+// Alerts is what rules have told of.
+type Alerts interface {
+	Alerts(ctx context.Context, q store.AlertQuery) ([]store.Alert, error)
+}
+
+// Books is what look-ups cost.
+type Books interface {
+	Expenses(ctx context.Context, from, to time.Time) ([]store.Expense, error)
+	Spent(ctx context.Context) (store.Spent, error)
+	Reconcile(ctx context.Context, from time.Time) ([]store.Reconciliation, error)
+	Purchases(ctx context.Context) (store.Purchases, error)
+}
+
 // Tracker takes new tweets in.
 type Tracker interface {
 	Zone(ctx context.Context, id uuid.UUID) (store.Zone, error)
@@ -155,6 +168,8 @@ type Parts struct {
 	Triggers   Triggers
 	Requests   Requests
 	Tweets     Tweets
+	Alerts     Alerts
+	Books      Books
 	Tracker    Tracker
 	Letters    Letters
 	Pruner     Pruner
@@ -175,6 +190,8 @@ var (
 	_ Triggers   = (*store.Store)(nil)
 	_ Requests   = (*store.Store)(nil)
 	_ Tweets     = (*store.Store)(nil)
+	_ Alerts     = (*store.Store)(nil)
+	_ Books      = (*store.Store)(nil)
 	_ Tracker    = (*store.Store)(nil)
 	_ Pruner     = (*store.Store)(nil)
 	_ Queue      = (*queue.Queue)(nil)

@@ -46,6 +46,8 @@ func routes() []route {
 		{http.MethodPost, "/api/twitter/tweets/{id}/refresh", here, auth.ScopeRefresh, maxPlainBody, (*Server).refresh},
 		{http.MethodGet, "/api/twitter/tweets/{id}/refresh", here, auth.ScopeRead, 0, (*Server).current},
 		{http.MethodGet, "/api/twitter/tweets/{id}/refresh/{request}", here, auth.ScopeRefresh, 0, (*Server).poll},
+		{http.MethodGet, "/api/twitter/alerts", here, auth.ScopeRead, 0, (*Server).alerts},
+		{http.MethodGet, "/api/twitter/cost", somewhere, auth.ScopeRead, 0, (*Server).cost},
 		{http.MethodGet, "/api/twitter/overview", somewhere, auth.ScopeRead, 0, (*Server).overview},
 		{http.MethodGet, "/api/twitter/tweets", here, auth.ScopeRead, 0, (*Server).list},
 		{http.MethodPost, "/api/twitter/tweets", everywhere, auth.ScopeTrack, maxTrackBody, (*Server).track},

@@ -38,6 +38,7 @@ type Server struct {
 
 	dashboard *dashboard.Handler
 	overviews *coalescer[overview]
+	costs     *coalescer[costs]
 	lists     *coalescer[store.List]
 }
 
@@ -53,7 +54,7 @@ func New(config Config, parts Parts) (*Server, error) {
 	}
 	s := &Server{
 		config: config, parts: parts, log: parts.Log, live: newHub(boot.String(), config.MaxReaders),
-		overviews: newCoalescer[overview](), lists: newCoalescer[store.List](),
+		overviews: newCoalescer[overview](), costs: newCoalescer[costs](), lists: newCoalescer[store.List](),
 	}
 	s.dashboard, err = dashboard.NewHandler(dashboard.Settings{
 		Version: config.Version, Local: parts.Local != nil, SupabaseURL: config.SupabaseURL, SupabaseKey: config.SupabaseKey,

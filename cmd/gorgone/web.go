@@ -141,7 +141,7 @@ func (a *app) newServer(p parts, local *auth.Local, tokens []string, webhookKey 
 		SupabaseURL: cfg.SupabaseURL, SupabaseKey: cfg.SupabaseKey,
 	}, web.Parts{
 		Guard: guard, Access: access, Local: local, Proxies: proxies,
-		Dispatcher: a.newDispatcher(p), Triggers: p.store, Requests: p.store, Tweets: p.store, Tracker: p.store, Letters: p.store, Pruner: p.store,
+		Dispatcher: a.newDispatcher(p), Triggers: p.store, Requests: p.store, Tweets: p.store, Alerts: p.store, Books: p.store, Tracker: p.store, Letters: p.store, Pruner: p.store,
 		Queue: p.queue, Connection: p.conn, Calls: p.stops, Pauses: p.store, Clock: p.clock,
 		DecodePush: decodePush, Checks: checks(p), Log: a.log,
 	})
