@@ -17,8 +17,10 @@ import (
 type Source struct {
 	Schedule func(ctx context.Context) (store.Stats, error)
 	Depth    func(ctx context.Context) (queue.Depth, error)
-	Pool     func() store.PoolUse
-	Paused   func() (until time.Time, reason string, paused bool)
+	// Providers may be nil: nothing is known of them then.
+	Providers func(ctx context.Context) ([]queue.SourceStatus, error)
+	Pool      func() store.PoolUse
+	Paused    func() (until time.Time, reason string, paused bool)
 }
 
 const (
@@ -41,6 +43,7 @@ type state struct {
 	at     time.Time
 	stats  *store.Stats
 	depths *queue.Depth
+	asked  []queue.SourceStatus
 }
 
 // Watch registers gauges of what the source tells. They are read when somebody
@@ -66,6 +69,10 @@ var (
 	descDead        = desc("dead_letters", "Messages that nobody could handle.")
 	descPool        = desc("store_pool_connections", "Connections to Postgres, by state.", "state")
 	descPoolWaits   = desc("store_pool_waits_total", "How often somebody had to wait for a connection to Postgres.")
+	descPace        = desc("pace_calls_per_second", "Calls a second in force over all replicas: the set rate, or less after a rate limit was met. 0: unlimited.", "provider")
+	descPauses      = desc("pauses_total", "How often the provider's rate limit was met, over all replicas; refusals of one pause count once.", "provider")
+	descBreaker     = desc("breaker_state", "Circuit breaker of the provider: 0 closed, 1 half open, 2 open.", "provider")
+	descCredits     = desc("credits_left", "What was left in the account when it was last read.", "provider")
 	descPaused      = desc("paused", "1 while calls are paused, 0 otherwise.")
 )
 
@@ -79,7 +86,7 @@ func (s *state) Describe(chan<- *prometheus.Desc) {}
 
 // Collect implements [prometheus.Collector].
 func (s *state) Collect(ch chan<- prometheus.Metric) {
-	stats, depth := s.read()
+	stats, depth, providers := s.read()
 	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
 	}
@@ -103,6 +110,14 @@ func (s *state) Collect(ch chan<- prometheus.Metric) {
 		}
 		gauge(descDead, float64(depth.DeadLetters))
 	}
+	for _, p := range providers {
+		gauge(descPace, p.Rate*p.Factor, p.Provider)
+		ch <- prometheus.MustNewConstMetric(descPauses, prometheus.CounterValue, float64(p.RateLimits), p.Provider)
+		gauge(descBreaker, breakerValue(p.Breaker.State), p.Provider)
+		if p.Balance != nil {
+			gauge(descCredits, float64(p.Balance.Left), p.Provider)
+		}
+	}
 	pool := s.source.Pool()
 	gauge(descPool, float64(pool.InUse), "used")
 	gauge(descPool, float64(pool.Idle), "idle")
@@ -116,16 +131,16 @@ func (s *state) Collect(ch chan<- prometheus.Metric) {
 }
 
 // read returns what is known, and reads it anew when that is old.
-func (s *state) read() (*store.Stats, *queue.Depth) {
+func (s *state) read() (*store.Stats, *queue.Depth, []queue.SourceStatus) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.now().Sub(s.at) < fresh {
-		return s.stats, s.depths
+		return s.stats, s.depths, s.asked
 	}
 	// Collect has no context of its caller's to hand on.
 	ctx, cancel := context.WithTimeout(context.Background(), readTimeout) //nolint:forbidigo // see above
 	defer cancel()
-	s.stats, s.depths = nil, nil
+	s.stats, s.depths, s.asked = nil, nil, nil
 	if stats, err := s.source.Schedule(ctx); err != nil {
 		s.errors.Inc()
 	} else {
@@ -136,6 +151,23 @@ func (s *state) read() (*store.Stats, *queue.Depth) {
 	} else {
 		s.depths = &depth
 	}
+	if s.source.Providers != nil {
+		var err error
+		if s.asked, err = s.source.Providers(ctx); err != nil {
+			s.errors.Inc()
+		}
+	}
 	s.at = s.now()
-	return s.stats, s.depths
+	return s.stats, s.depths, s.asked
+}
+
+func breakerValue(state queue.BreakerState) float64 {
+	switch state {
+	case queue.BreakerOpen:
+		return 2
+	case queue.BreakerHalfOpen:
+		return 1
+	default:
+		return 0
+	}
 }

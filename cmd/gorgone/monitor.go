@@ -70,7 +70,7 @@ func (a *app) newMonitor(ctx context.Context) (*monitor, error) {
 // watchState adds the state of the schedule and the queue to the metrics.
 func (a *app) watchState(p parts) {
 	metrics.Watch(a.registry, metrics.Source{
-		Schedule: p.store.Stats, Depth: p.queue.Depth, Pool: p.db.PoolUse, Paused: p.paused,
+		Schedule: p.store.Stats, Depth: p.queue.Depth, Pool: p.db.PoolUse, Paused: p.paused, Providers: p.sources.Status,
 	}, time.Now)
 }
 
