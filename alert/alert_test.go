@@ -79,7 +79,7 @@ func TestAnswers(t *testing.T) {
 		"gone":     {status(410), "410 Gone"},
 		"redirects": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Location", "http://127.0.0.1:1/elsewhere")
-			w.WriteHeader(307)
+			w.WriteHeader(http.StatusTemporaryRedirect)
 		}, "redirects are not followed"},
 		"never answers": {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, "post: "},
 		"answers without end": {func(w http.ResponseWriter, r *http.Request) {
@@ -139,7 +139,7 @@ func verify(secret, id, timestamp, signatures string, body []byte) error {
 	mac.Write([]byte(id + "." + timestamp + "."))
 	mac.Write(body)
 	want := "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil))
-	for _, got := range strings.Fields(signatures) {
+	for got := range strings.FieldsSeq(signatures) {
 		if hmac.Equal([]byte(got), []byte(want)) {
 			return nil
 		}
@@ -267,8 +267,10 @@ func newHouse(t *testing.T, tweets int, address string) *house {
 		id := engagement.TweetIDAt(clk.Now(), int64(i))
 		_, err = s.Track(t.Context(), zone.ID, []store.NewTweet{{TweetID: id, CreatedAt: clk.Now()}})
 		must(t, err)
-		refreshes = append(refreshes, store.RefreshResult{TweetID: id, RequestedAt: clk.Now(), Kind: store.Found,
-			Observation: engagement.Observation{At: clk.Now(), Metrics: engagement.Metrics{Likes: engagement.Known(50)}}})
+		refreshes = append(refreshes, store.RefreshResult{
+			TweetID: id, RequestedAt: clk.Now(), Kind: store.Found,
+			Observation: engagement.Observation{At: clk.Now(), Metrics: engagement.Metrics{Likes: engagement.Known(50)}},
+		})
 	}
 	_, err = s.ApplyRefresh(t.Context(), refreshes)
 	must(t, err)
@@ -438,8 +440,10 @@ func (h *house) raise(n int) {
 		id := engagement.TweetIDAt(at, int64(1000+i))
 		_, err := h.store.Track(h.t.Context(), zones[0].ID, []store.NewTweet{{TweetID: id, CreatedAt: at}})
 		must(h.t, err)
-		_, err = h.store.ApplyRefresh(h.t.Context(), []store.RefreshResult{{TweetID: id, RequestedAt: at, Kind: store.Found,
-			Observation: engagement.Observation{At: at, Metrics: engagement.Metrics{Likes: engagement.Known(50)}}}})
+		_, err = h.store.ApplyRefresh(h.t.Context(), []store.RefreshResult{{
+			TweetID: id, RequestedAt: at, Kind: store.Found,
+			Observation: engagement.Observation{At: at, Metrics: engagement.Metrics{Likes: engagement.Known(50)}},
+		}})
 		must(h.t, err)
 	}
 }

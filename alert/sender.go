@@ -180,7 +180,7 @@ func (s *Sender) deliver(ctx context.Context, d *store.Delivery) error {
 	if d.Webhook.ID == store.EventsWebhook {
 		return s.Announcer.PublishEvent(ctx, EventKind, message) //nolint:wrapcheck // it says what was done
 	}
-	return s.Poster.Post(ctx, d.Webhook, d.ID.String(), message) //nolint:contextcheck // passed on
+	return s.Poster.Post(ctx, d.Webhook, d.ID.String(), message)
 }
 
 // settle records how an attempt ended.

@@ -15,8 +15,10 @@ func TestAlertRuleValidate(t *testing.T) {
 		{Kind: engagement.AlertVelocity, Threshold: 500, Window: 10 * time.Minute, Cooldown: time.Hour},
 		{Kind: engagement.AlertCount, Threshold: 1, Metric: "views"},
 		{Kind: engagement.AlertForecast, Threshold: 10_000, Metric: engagement.AlertTotal, Window: 3 * time.Hour},
-		{Kind: engagement.AlertTier}, {Kind: engagement.AlertTier, Tier: engagement.Cold},
-		{Kind: engagement.AlertDeleted}, {Kind: engagement.AlertStalled, Window: 30 * time.Minute},
+		{Kind: engagement.AlertTier},
+		{Kind: engagement.AlertTier, Tier: engagement.Cold},
+		{Kind: engagement.AlertDeleted},
+		{Kind: engagement.AlertStalled, Window: 30 * time.Minute},
 	}
 	for _, r := range good {
 		if err := r.Validate(); err != nil || r.String() == "" {
@@ -24,16 +26,22 @@ func TestAlertRuleValidate(t *testing.T) {
 		}
 	}
 	bad := []engagement.AlertRule{
-		{}, {Kind: "other"}, {Kind: engagement.AlertVelocity, Window: 10 * time.Minute},
+		{},
+		{Kind: "other"},
+		{Kind: engagement.AlertVelocity, Window: 10 * time.Minute},
 		{Kind: engagement.AlertVelocity, Threshold: 500, Window: 9 * time.Minute},
 		{Kind: engagement.AlertVelocity, Threshold: -1, Window: 10 * time.Minute},
 		{Kind: engagement.AlertVelocity, Threshold: 500, Window: 10 * time.Minute, Metric: "likes"},
-		{Kind: engagement.AlertCount, Threshold: 1}, {Kind: engagement.AlertCount, Threshold: 1, Metric: "hearts"},
+		{Kind: engagement.AlertCount, Threshold: 1},
+		{Kind: engagement.AlertCount, Threshold: 1, Metric: "hearts"},
 		{Kind: engagement.AlertCount, Threshold: 1, Metric: "likes", Window: time.Hour},
 		{Kind: engagement.AlertForecast, Threshold: 1, Metric: "likes", Window: 2 * time.Hour},
-		{Kind: engagement.AlertTier, Tier: "boiling"}, {Kind: engagement.AlertDeleted, Tier: engagement.Hot},
-		{Kind: engagement.AlertDeleted, Threshold: 1}, {Kind: engagement.AlertStalled},
-		{Kind: engagement.AlertDeleted, Cooldown: -1}, {Kind: engagement.AlertDeleted, Cooldown: 1000 * time.Hour},
+		{Kind: engagement.AlertTier, Tier: "boiling"},
+		{Kind: engagement.AlertDeleted, Tier: engagement.Hot},
+		{Kind: engagement.AlertDeleted, Threshold: 1},
+		{Kind: engagement.AlertStalled},
+		{Kind: engagement.AlertDeleted, Cooldown: -1},
+		{Kind: engagement.AlertDeleted, Cooldown: 1000 * time.Hour},
 	}
 	for _, r := range bad {
 		if err := r.Validate(); err == nil {
