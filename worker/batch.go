@@ -107,6 +107,7 @@ func (j *job) run(ctx context.Context) error {
 	if err != nil || len(ids) == 0 {
 		return err
 	}
+	j.log.Info().Int("tweets", len(ids)).Msgf("Starting batch update for %d tweets", len(ids))
 	g := gate{
 		lane: queue.LaneBatch, stop: j.stop,
 		hold: func() time.Duration { return holdPause },

@@ -78,7 +78,7 @@ Exit codes: 0 done, 1 it failed, 2 bad usage or configuration, 3 not found,
 	root.AddCommand(
 		newDashboard(a),
 		newUp(a), newDispatcher(a), newWorker(a), newWeb(a), newMigrate(a),
-		newTrack(a), newRefresh(a), newStats(a), newCost(a), newHistory(a), newTweets(a), newDue(a), newPause(a), newResume(a), newSimulate(a),
+		newTrack(a), newRefresh(a), newStats(a), newTop(a), newCost(a), newHistory(a), newTweets(a), newDue(a), newPause(a), newResume(a), newSimulate(a),
 		newProvider(a), newProbe(a), newDoctor(a), newDLQ(a), newAlert(a), newHealth(a), newBench(a), newDrill(a), newNATS(a), newToken(a), newQStash(a), newVersion(a),
 	)
 	return root
