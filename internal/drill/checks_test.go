@@ -19,7 +19,7 @@ import (
 func goodRun() *facts {
 	start := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 	f := &facts{
-		Options: Options{Rate: 10, Every: 10 * time.Second},
+		Options: Options{Rate: 10, Every: 10 * time.Second, Duration: longRun},
 		setting: clock.Setting{Database: start, Engine: start, Speed: speed},
 		from:    start, to: start.Add(40 * time.Second), settled: start.Add(4 * time.Minute),
 		lives:     map[string][]life{"worker-1": {{pid: 7, from: start, to: start.Add(5 * time.Minute), expected: true}}},
