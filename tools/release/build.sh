@@ -26,9 +26,10 @@ for target in ${TARGETS:-linux/amd64 linux/arm64 darwin/amd64 darwin/arm64}; do
 done
 unset GOOS GOARCH
 
-# The tool is built for this machine, whatever was built above.
-"$GO" tool -modfile=tools/release/go.mod cyclonedx-gomod app -json -licenses=false -std -noserial -main cmd/gorgone -output "dist/gorgone_$VERSION.cdx.json" . 2>/dev/null ||
-  "$GO" tool -modfile=tools/release/go.mod cyclonedx-gomod app -json -std -noserial -main cmd/gorgone -output "dist/gorgone_$VERSION.cdx.json" .
+# Read from the first binary itself: what was built in, and nothing else. The
+# tool is built for this machine, whatever was built above.
+first=$(ls -d "$work"/gorgone_* | head -1)
+"$GO" tool -modfile=tools/release/go.mod cyclonedx-gomod bin -json -std -noserial -version "$VERSION" -output "dist/gorgone_$VERSION.cdx.json" "$first/gorgone"
 # The time of the list is that of the commit too.
 stamp=$(date -u -d "@$SOURCE_DATE_EPOCH" +%Y-%m-%dT%H:%M:%SZ 2>/dev/null || date -u -r "$SOURCE_DATE_EPOCH" +%Y-%m-%dT%H:%M:%SZ)
 sed -i.bak -E "s/\"timestamp\": \"[^\"]*\"/\"timestamp\": \"$stamp\"/" "dist/gorgone_$VERSION.cdx.json"
