@@ -3,7 +3,6 @@ package dispatcher_test
 import (
 	"context"
 	"errors"
-	"os"
 	"strconv"
 	"testing"
 	"time"
@@ -11,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/rs/zerolog"
 	"github.com/sourcegraph/conc"
+	"go.uber.org/goleak"
 
 	"gorgone/dispatcher"
 	"gorgone/internal/clock"
@@ -21,7 +21,14 @@ import (
 	"gorgone/store"
 )
 
-func TestMain(m *testing.M) { os.Exit(pgtest.Run(m)) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(runner(func() int { return pgtest.Run(m) }))
+}
+
+// runner is what runs the tests.
+type runner func() int
+
+func (r runner) Run() int { return r() }
 
 // house is a database with due tweets, and a queue to publish them to.
 type house struct {

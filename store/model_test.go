@@ -18,6 +18,8 @@ import (
 type model struct {
 	row      uuid.UUID
 	claim    uuid.UUID // zero: none
+	until    time.Time // end of its lease
+	idle     bool      // the zone is switched off
 	observed time.Time
 	points   []point
 	likes    int64
@@ -60,8 +62,9 @@ func (m *model) miss(at time.Time) store.Outcome {
 }
 
 // TestFenceModel runs random sequences of claims, answers on time, late and
-// doubled, misses, failures, refreshes and forced rows against the model: every
-// answer is written exactly when it may be, the deltas always add up, and a tweet is
+// doubled, misses, failures, refreshes, forced rows, leases that end and zones that
+// are switched off and on against the model: a row is claimed exactly when nobody
+// holds it and its zone is active, every answer is written exactly when it may be, the deltas always add up, and a tweet is
 // gone after three misses and back when it is seen.
 func TestFenceModel(t *testing.T) {
 	t.Parallel()
@@ -92,13 +95,29 @@ type sequence struct {
 func (s *sequence) step(t *rapid.T) {
 	s.clock.advance(time.Duration(rapid.IntRange(1, 150).Draw(t, "seconds")) * time.Second)
 	likes := rapid.Int64Range(1, 1000).Draw(t, "likes")
-	switch op := rapid.SampledFrom([]string{"claim", "claim", "apply", "apply", "apply", "miss", "miss", "unproven", "fail", "refresh", "release"}).Draw(t, "step"); op {
+	switch op := rapid.SampledFrom([]string{"claim", "claim", "apply", "apply", "apply", "miss", "miss", "unproven", "fail", "refresh", "release", "expire", "force", "zone", "twice"}).Draw(t, "step"); op {
 	case "claim":
 		s.claimDue(t, likes)
 	case "refresh":
 		s.refreshNow(t, likes)
 	case "release":
 		s.giveBack(t)
+	case "expire":
+		s.clock.advance(lease)
+		s.claimDue(t, likes)
+	case "force":
+		s.force(t)
+	case "zone":
+		s.model.idle = !s.model.idle
+		if _, err := s.raw.Exec(t.Context(), `update zones set is_active = $2 where id = $1`, s.zone, !s.model.idle); err != nil {
+			t.Fatal(err)
+		}
+	case "twice":
+		if len(s.works) > 0 {
+			work := rapid.SampledFrom(s.works).Draw(t, "message")
+			s.deliver(t, op, work)
+			s.deliver(t, op, work)
+		}
 	default:
 		if len(s.works) > 0 {
 			s.deliver(t, op, rapid.SampledFrom(s.works).Draw(t, "message"))
@@ -109,23 +128,27 @@ func (s *sequence) step(t *rapid.T) {
 // claimDue makes the tweet due, claims it, and looks it up at once; the answer
 // is delivered by a later step, or never.
 func (s *sequence) claimDue(t *rapid.T, n int64) {
-	ctx := t.Context()
-	if _, err := s.ForceDue(ctx, store.DueFilter{Zone: s.zone, IncludeCold: true}); err != nil {
-		t.Fatal(err)
-	}
-	claimed, err := s.Claim(ctx, store.ClaimRequest{Tweets: 10, BatchTweets: 10, BatchRows: 10, Lease: lease})
+	s.force(t)
+	claimed, err := s.Claim(t.Context(), store.ClaimRequest{Tweets: 10, BatchTweets: 10, BatchRows: 10, Lease: lease})
 	if err != nil {
 		t.Fatal(err)
 	}
+	free := s.model.claim == uuid.Nil || !s.model.until.After(s.clock.Now())
+	if got := len(claimed.Batches) > 0; got != (free && !s.model.idle) {
+		t.Fatalf("a due row was claimed: %v; nobody held it: %v; its zone was off: %v", got, free, s.model.idle)
+	}
 	if len(claimed.Batches) == 0 {
-		if s.model.claim == uuid.Nil {
-			t.Fatal("a due row that nobody holds was not claimed")
-		}
 		return
 	}
 	work := s.found(claimed.Batches[0], n)
-	s.model.claim = work.ClaimID
+	s.model.claim, s.model.until = work.ClaimID, s.clock.Now().Add(lease)
 	s.works = append(s.works, work)
+}
+
+func (s *sequence) force(t *rapid.T) {
+	if _, err := s.ForceDue(t.Context(), store.DueFilter{Zone: s.zone, IncludeCold: true}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func (s *sequence) deliver(t *rapid.T, op string, work store.Work) {
@@ -176,6 +199,12 @@ func (s *sequence) refreshNow(t *rapid.T, n int64) {
 	}})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if s.model.idle {
+		if len(applied.Rows) != 0 {
+			t.Fatalf("a refresh in a zone that is off: %+v", applied.Rows)
+		}
+		return
 	}
 	want := store.OutcomeNewer
 	switch {
