@@ -12,7 +12,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -25,6 +24,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/rs/zerolog"
 	"github.com/sourcegraph/conc"
+	"go.uber.org/goleak"
 
 	"gorgone/dispatcher"
 	"gorgone/internal/clock"
@@ -40,7 +40,14 @@ import (
 	"gorgone/worker"
 )
 
-func TestMain(m *testing.M) { os.Exit(pgtest.Run(m)) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(runner(func() int { return pgtest.Run(m) }))
+}
+
+// runner is what runs the tests.
+type runner func() int
+
+func (r runner) Run() int { return r() }
 
 const (
 	webhookKey = "key-that-the-provider-sends"

@@ -3,7 +3,6 @@ package worker_test
 import (
 	"context"
 	"math/rand/v2"
-	"os"
 	"testing"
 	"time"
 
@@ -12,6 +11,7 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/sourcegraph/conc"
 	"go.opentelemetry.io/otel/trace"
+	"go.uber.org/goleak"
 
 	"gorgone/dispatcher"
 	"gorgone/internal/clock"
@@ -24,7 +24,14 @@ import (
 	"gorgone/worker"
 )
 
-func TestMain(m *testing.M) { os.Exit(pgtest.Run(m)) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(runner(func() int { return pgtest.Run(m) }))
+}
+
+// runner is what runs the tests.
+type runner func() int
+
+func (r runner) Run() int { return r() }
 
 // engine is a whole engine for a test: its own database, streams and provider
 // double, and as many dispatchers and workers as the test starts.

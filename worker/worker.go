@@ -217,12 +217,10 @@ func (w *Worker) fill(ctx context.Context, slots int, take func() (func(), error
 	for {
 		select {
 		case free <- struct{}{}:
+			_ = w.awaitDatabase(ctx) // fails at a stop only
 		case <-ctx.Done():
-			return
 		}
-		if w.awaitDatabase(ctx) != nil {
-			return // stopped
-		}
+		// After a stop, taking fails, and so lets go of what the queue had fetched.
 		work, err := take()
 		if err != nil {
 			if ctx.Err() == nil {

@@ -259,6 +259,31 @@ func TestBadTweetStandsAlone(t *testing.T) {
 	}
 }
 
+// TestBadHeadBlocksNobody has the longest overdue tweet refused for ever: round by
+// round the others are seen, and it alone backs off, further each time.
+func TestBadHeadBlocksNobody(t *testing.T) {
+	t.Parallel()
+	const tweets, rounds = 20, 3
+	e := newEngine(t, engineOptions{tweets: tweets})
+	ids := e.track()
+	must(t, e.double.Steer(twittertest.Steering{Tweets: []twittertest.TweetSteering{{Fault: twittertest.BadTweet, IDs: ids[:1]}}}))
+	e.run(e.worker(workerOptions{}))
+	for round := 1; round <= rounds; round++ {
+		_, err := e.sql.Exec(t.Context(), `update twitter_engagement_tracking k set retry_at = null,
+			next_update_at = case when w.tweet_id = $2 then $1::timestamptz - interval '1 hour' else $1::timestamptz end
+			from twitter_tweets w where w.id = k.tweet_db_id`, e.clock.Now(), ids[0])
+		must(t, err)
+		e.dispatch()
+		e.eventually("tweets seen in each round", `select count(*) from twitter_engagement_tracking where update_count = $1 and attempts = 0
+			and claim_id is null and next_update_at > $2`, tweets-1, round, e.clock.Now())
+		e.eventually("bad tweets that back off", `select count(*) from twitter_engagement_tracking where update_count = 0 and attempts = $1
+			and claim_id is null and retry_at > $2`, 1, round, e.clock.Now())
+		if r := e.dispatch(); r.Tweets != 0 {
+			t.Errorf("round %d: %d tweets are dispatched again at once", round, r.Tweets)
+		}
+	}
+}
+
 func TestMissingTweetsAreRecordedAndStayTracked(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t, engineOptions{tweets: 100})

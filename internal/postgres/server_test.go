@@ -17,6 +17,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/rs/zerolog"
+	"go.uber.org/goleak"
 
 	"gorgone/internal/postgres"
 )
@@ -36,7 +37,7 @@ func TestMain(m *testing.M) {
 		<-server.Done()
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m)
 }
 
 // folder returns a data folder that every user can reach the parents of.
