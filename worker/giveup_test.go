@@ -82,8 +82,10 @@ func TestABatchThatIsNeverSettled(t *testing.T) {
 	must(t, err)
 	batches, err := e.queue.Batches(t.Context())
 	must(t, err)
+	t.Cleanup(batches.Stop)
 	refreshes, err := e.queue.Refreshes(t.Context())
 	must(t, err)
+	t.Cleanup(refreshes.Stop)
 	for range 5 {
 		b, err := batches.Next(t.Context())
 		must(t, err)
@@ -124,8 +126,10 @@ func TestWhatTheServerGaveUpIsDeadLettered(t *testing.T) {
 	must(t, err)
 	batches, err := e.queue.Batches(t.Context())
 	must(t, err)
+	t.Cleanup(batches.Stop)
 	refreshes, err := e.queue.Refreshes(t.Context())
 	must(t, err)
+	t.Cleanup(refreshes.Stop)
 	for range 50 {
 		b, err := batches.Next(t.Context())
 		must(t, err)
