@@ -24,6 +24,9 @@ const (
 	// leaseMargin is what must be left of a lease after a call, for writing.
 	leaseMargin = 10 * time.Second
 
+	// inHandDelay is after how long a message comes again that came twice.
+	inHandDelay = 10 * time.Second
+
 	retryBase    = 500 * time.Millisecond
 	retryCeiling = 10 * time.Second
 
@@ -33,6 +36,18 @@ const (
 
 // batch handles one batch message, and never panics.
 func (w *Worker) batch(ctx, stop context.Context, d *queue.BatchDelivery) {
+	id := d.Batch().ID
+	if _, twice := w.claims.LoadOrStore(id, nil); twice {
+		// The queue was away for so long that it took this worker for dead. The rows
+		// are in hand, and must not be paid for twice: when the message comes again
+		// they are answered.
+		w.Log.Info().Stringer("claim", id).Msg("batch is in hand already")
+		if err := d.Nak(inHandDelay); err != nil {
+			w.Log.Warn().Err(err).Stringer("claim", id).Msg("put off a batch that is in hand")
+		}
+		return
+	}
+	defer w.claims.Delete(id)
 	ctx, span := w.Tracer.Start(traceparent.Join(ctx, d.Batch().Trace), "batch", trace.WithSpanKind(trace.SpanKindConsumer),
 		trace.WithAttributes(attribute.Stringer("claim", d.Batch().ID), attribute.Int("tweets", len(d.Batch().Tweets))))
 	defer span.End()

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -158,6 +159,7 @@ type Worker struct {
 	witness  witness
 	writes   chan struct{} // a place for each batch that may use the database
 	away     atomic.Bool   // the database, as far as is known
+	claims   sync.Map      // ids of the batches in hand
 }
 
 // New returns a worker.
