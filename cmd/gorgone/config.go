@@ -135,6 +135,7 @@ type monitorConfig struct {
 
 type logConfig struct {
 	Level string `envconfig:"GORGONE_LOG_LEVEL" default:"info" desc:"debug, info, warn or error"`
+	Burst int    `envconfig:"GORGONE_LOG_BURST" default:"0" desc:"lines of debug and of info a second that are all written; of more only one in a hundred; 0: all are (0 to 100000). Warnings and errors always are"`
 }
 
 // config is everything that can be set from outside, one struct a concern.
@@ -303,6 +304,7 @@ func (c *config) validate() (faults []error) {
 	check(c.Web.QStashCurrent == "" || c.Web.PublicURL != "", "GORGONE_WEB_PUBLIC_URL is not set: without it nobody can tell whether QStash's signature is for us")
 	check(c.Web.SupabaseKey == "" || c.Web.SupabaseURL != "", "SUPABASE_URL is not set, and SUPABASE_ANON_KEY is")
 	check(c.Web.SupabaseSecret == "" || c.Web.SupabaseURL != "", "SUPABASE_URL is not set, and SUPABASE_JWT_SECRET is")
+	between("GORGONE_LOG_BURST", c.Log.Burst, 0, 100_000)
 	oneOf("GORGONE_LOG_LEVEL", c.Log.Level, "debug", "info", "warn", "error")
 	return faults
 }

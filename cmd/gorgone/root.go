@@ -61,7 +61,7 @@ Exit codes: 0 done, 1 it failed, 2 bad usage or configuration, 3 not found,
 			if a.cfg, err = loadConfig(); err != nil {
 				return err
 			}
-			a.log = newLogger(errOut, a.cfg.Log.Level)
+			a.log = newLogger(errOut, a.cfg.Log)
 			if names := unknownVariables(os.Environ()); len(names) > 0 {
 				a.log.Warn().Strs("variables", names).Msg("variables that gorgone does not know; see docs/configuration.md")
 			}
@@ -94,16 +94,26 @@ func exactArgs(n int) cobra.PositionalArgs {
 	}
 }
 
+// sampledOf is of how many lines beyond the burst one is written.
+const sampledOf = 100
+
 // newLogger logs for people on a terminal, and as JSON lines elsewhere.
-func newLogger(w io.Writer, level string) zerolog.Logger {
-	parsed, err := zerolog.ParseLevel(level)
+func newLogger(w io.Writer, c logConfig) zerolog.Logger {
+	parsed, err := zerolog.ParseLevel(c.Level)
 	if err != nil {
 		parsed = zerolog.InfoLevel // the configuration was checked before
 	}
 	if isTerminal(w) {
 		w = zerolog.ConsoleWriter{Out: w, TimeFormat: time.TimeOnly}
 	}
-	return zerolog.New(zerolog.SyncWriter(w)).Level(parsed).With().Timestamp().Logger()
+	log := zerolog.New(zerolog.SyncWriter(w)).Level(parsed).With().Timestamp().Logger()
+	if c.Burst > 0 {
+		few := func() zerolog.Sampler {
+			return &zerolog.BurstSampler{Burst: uint32(c.Burst), Period: time.Second, NextSampler: &zerolog.BasicSampler{N: sampledOf}}
+		}
+		log = log.Sample(zerolog.LevelSampler{DebugSampler: few(), InfoSampler: few()})
+	}
+	return log
 }
 
 func isTerminal(w any) bool {

@@ -63,6 +63,7 @@ type stats struct {
 	PausedUntil     time.Time               `json:"paused_until,omitzero"`
 	PauseReason     string                  `json:"pause_reason,omitempty"`
 	Pauses          []store.Pause           `json:"pauses,omitempty"`
+	Purchases       *store.Purchases        `json:"purchases,omitempty"` // on the adaptive schedule
 	Providers       []queue.SourceStatus    `json:"providers,omitempty"`
 }
 
@@ -80,6 +81,13 @@ func (a *app) readStats(ctx context.Context) (stats, error) {
 	s := newStatsOf(current)
 	if s.Pauses, err = d.store.Pauses(ctx); err != nil {
 		return stats{}, err
+	}
+	if store.Schedule(a.cfg.Schedule.Kind) == store.ScheduleAdaptive {
+		p, err := d.store.Purchases(ctx)
+		if err != nil {
+			return stats{}, err
+		}
+		s.Purchases = &p
 	}
 	if err := a.addQueueStats(ctx, d, &s, &open); err != nil {
 		s.QueueFault = err.Error()
@@ -145,6 +153,9 @@ func (a *app) printStats(s stats) {
 	}
 	for _, p := range s.Providers {
 		a.printf("provider   %s\n", providerLine(p))
+	}
+	if s.Purchases != nil {
+		printPurchases(a.out, *s.Purchases)
 	}
 	for _, p := range s.Pauses {
 		a.printf("PAUSED     %s\n", p)

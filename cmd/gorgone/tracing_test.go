@@ -23,7 +23,7 @@ func TestTracesAreSent(t *testing.T) { // it sets variables
 	t.Setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=test")
 
 	var errs strings.Builder
-	a := &app{log: newLogger(&errs, "info")}
+	a := &app{log: newLogger(&errs, logConfig{Level: "info"})}
 	var open resources
 	tracer, err := a.openTracer(t.Context(), "worker", &open)
 	if err != nil {

@@ -187,7 +187,7 @@ func (a *app) logToFile(open *resources) error {
 		return fmt.Errorf("open the log: %w", err)
 	}
 	open.add(func() { _ = f.Close() })
-	a.log = newLogger(f, a.cfg.Log.Level)
+	a.log = newLogger(f, a.cfg.Log)
 	return nil
 }
 

@@ -14,14 +14,23 @@ export function costCard() {
   const value = h("p", { class: "number" });
   const note = h("p", { class: "note" });
   const mark = h("p", { class: "mark", hidden: true });
+  const bought = h("p", { class: "note", hidden: true });
   return {
-    root: h("section", { class: "card figure", "data-figure": "Cost" }, h("h2", {}, "Cost today"), value, note, mark),
+    root: h("section", { class: "card figure", "data-figure": "Cost" }, h("h2", {}, "Cost today"), value, note, mark, bought),
     /** @param {AbortSignal} ended */
     async read(ended) {
       try {
         const { data } = await call("/api/twitter/cost", { signal: ended });
         write(value, dollars(data.today?.cost));
         fill(note, `${dollars(data.month?.cost)} this month`, data.credits_left == null ? "" : `, ${compact(data.credits_left)} credits left`);
+        const p = data.purchases;
+        bought.hidden = !p?.now?.looks_per_hour;
+        if (p?.now?.looks_per_hour) {
+          const line = (/** @type {string} */ name, /** @type {any} */ b) =>
+            `${name}: ${dollars(b.dollars_per_day)} a day, an engagement seen after ${Math.round(b.delay_seconds / 60)} min`;
+          fill(bought, h("span", { class: "block" }, line("Adaptive, at its price now", p.now)),
+            h("span", { class: "block" }, line("Half the looks", p.half)), h("span", { class: "block" }, line("Double", p.double)));
+        }
         const budget = data.budget?.month;
         mark.hidden = !budget;
         if (budget) {
