@@ -166,7 +166,7 @@ func TestAdaptiveBeatsTheTiers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p = Thinned(cascades, Thinning{PerParent: 2, Seed: 1})
+		p = Thinned(cascades, Thinning{PerParent: 10, Seed: 1})
 	}
 	m := engagement.Fit(engagement.DefaultModel(), Histories(p.Train, Horizon48))
 	results := Compare(Contest(p, Horizon12, m, func(price float64) engagement.Policy {

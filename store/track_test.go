@@ -32,7 +32,7 @@ func TestTrack(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := engagement.Tracking{
-			CreatedAt: posted, Tier: engagement.UltraHot, Metrics: likes(12),
+			TweetID: tweets[0].TweetID, CreatedAt: posted, Tier: engagement.UltraHot, Metrics: likes(12),
 			NextUpdateAt: posted.Add(40 * time.Minute), SnapshotAt: epoch, Snapshot: likes(12),
 		}
 		if known.Tracking != want || known.Text != tweets[0].Text || known.ZoneName != "zone" || !known.ZoneActive {

@@ -14,7 +14,7 @@ import (
 
 const (
 	// conflictTries is how often a transaction is tried that clashes with others.
-	conflictTries = 6
+	conflictTries = 12
 
 	// rollbackTimeout bounds the rollback of a transaction whose caller is gone.
 	rollbackTimeout = 5 * time.Second

@@ -9,7 +9,6 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"gorgone/engagement"
-	"gorgone/queue"
 	"gorgone/twitter"
 )
 
@@ -40,7 +39,7 @@ func (w *Worker) ask(ctx context.Context, g gate, ids []string, known map[string
 	g.Provider, g.clock, g.held = p, w.Clock, w.Holds.Hold
 	ctx, span := w.Tracer.Start(ctx, "look up", trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(attribute.Int("tweets", len(ids)), attribute.String("provider", p.Name)))
 	w.shareNorm(ctx)
-	order, controls := w.withControls(ctx, ids, known, p.MaxIDs(), g.lane == queue.LaneRefresh)
+	order, controls := w.withControls(ctx, ids, known, p.MaxIDs())
 	answer, err := p.Lookup(ctx, &g, order)
 	unproven, lacking := w.weigh(&answer, known, controls)
 	if len(lacking) > 0 {

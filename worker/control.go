@@ -16,10 +16,10 @@ const controlsWanted = 10
 // hold none but tweets in doubt: without one, nothing follows from what the answer
 // lacks. Each costs what a tweet costs.
 //
-// A lone tweet gets one if it is a refresh, since whoever waits is told what its
-// absence means. A lone tweet of a batch gets one when it was lacking before.
-func (w *Worker) withControls(ctx context.Context, ids []string, known map[string]engagement.Standing, perCall int, refresh bool) (order []string, controls map[string]bool) {
-	lone := len(ids) == 1 && refresh
+// A lone tweet gets one when it was lacking before: in an earlier answer or, of a
+// refresh, in the one a moment ago, because whoever waits is told what its absence
+// means. Most are there, and cost nothing more.
+func (w *Worker) withControls(ctx context.Context, ids []string, known map[string]engagement.Standing, perCall int) (order []string, controls map[string]bool) {
 	var doubted, anchors []string
 	for _, id := range ids {
 		if known[id].Doubted {
@@ -28,14 +28,11 @@ func (w *Worker) withControls(ctx context.Context, ids []string, known map[strin
 			anchors = append(anchors, id)
 		}
 	}
-	if perCall < 2 || len(ids) == 0 || (len(doubted) == 0 && !lone) {
+	if perCall < 2 || len(ids) == 0 || len(doubted) == 0 {
 		return ids, nil
 	}
 	calls := func(n int) int { return (n + perCall - 1) / perCall }
 	need := max(calls(len(ids))-len(anchors), 0)
-	if lone {
-		need = 1
-	}
 	for len(anchors)+need < calls(len(ids)+need) {
 		need++
 	}

@@ -58,7 +58,8 @@ type refresher struct {
 	stop     context.Context //nolint:containedctx // lives as long as the group is handled
 	deadline time.Time       // engine time; after it nobody waits for an answer
 	waiting  map[string]*queue.RefreshDelivery
-	spent    []store.Calls // not recorded yet
+	spent    []store.Calls   // not recorded yet
+	again    map[string]bool // tweets asked for again beside a control
 	known    map[string]engagement.Standing
 }
 
@@ -84,6 +85,7 @@ func (r *refresher) run(ctx context.Context) {
 			return
 		}
 		answer := r.ask(ctx, g, next.ids, r.known)
+		todo.add(group{ids: r.confirm(&answer)})
 		r.spent = store.AddCalls(r.spent, answer.calls())
 		failed, unasked, err := answer.failed, answer.unasked, answer.err
 		if err := r.apply(ctx, r.results(answer)); err != nil {
@@ -119,6 +121,27 @@ func (r *refresher) run(ctx context.Context) {
 			r.failAll(ctx, failed, r.failure(cmp.Or(err, next.because)))
 		}
 	}
+}
+
+// confirm takes out of an answer what it lacks and what nothing follows from, to be
+// asked for again beside a control. Asking every lone tweet beside one at once would
+// double the price of most refreshes, whose tweet is there.
+func (r *refresher) confirm(a *asked) (again []string) {
+	if a.err != nil || a.controls > 0 {
+		return nil
+	}
+	a.unproven = slices.DeleteFunc(a.unproven, func(m twitter.Missing) bool {
+		if r.again[m.ID] {
+			return false
+		}
+		if r.again == nil {
+			r.again = make(map[string]bool)
+		}
+		r.again[m.ID] = true
+		again = append(again, m.ID)
+		return true
+	})
+	return again
 }
 
 // results turns an answer into what the store writes.

@@ -101,7 +101,7 @@ func (a *app) top(ctx context.Context, every time.Duration, once bool) error {
 // draw writes what is known; an error is about the first thing that is not.
 func (s *scene) draw(ctx context.Context, out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	defer w.Flush()
+	defer func() { _ = w.Flush() }() // the picture is in memory
 	stats, err := s.store.Stats(ctx)
 	if err != nil {
 		return err
