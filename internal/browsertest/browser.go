@@ -35,9 +35,14 @@ type Browser struct {
 // a script or something refused by its policy, fails the test at its end.
 func New(tb testing.TB, width, height int64) *Browser {
 	tb.Helper()
+	// Not tb.TempDir: Chromium may go on writing there for a moment after its end.
+	profile, err := os.MkdirTemp("", "gorgone-browser-") //nolint:usetesting // see above
+	if err != nil {
+		tb.Fatal(err)
+	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.DisableGPU,
-		chromedp.UserDataDir(tb.TempDir()), chromedp.Flag("lang", "en-GB"), chromedp.WSURLReadTimeout(patience))
+		chromedp.UserDataDir(profile), chromedp.Flag("lang", "en-GB"), chromedp.WSURLReadTimeout(patience))
 	if os.Getuid() == 0 {
 		options = append(options, chromedp.NoSandbox)
 	}
@@ -47,6 +52,7 @@ func New(tb testing.TB, width, height int64) *Browser {
 	tb.Cleanup(func() {
 		closeWindow()
 		release()
+		_ = os.RemoveAll(profile)
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		for _, text := range b.errors {

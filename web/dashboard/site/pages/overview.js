@@ -23,7 +23,7 @@ export async function showOverview(v) {
   const workers = h("div", {});
   const queue = h("dl", { class: "facts" });
   const feed = h("ul", { class: "feed" });
-  const cost = hasRoute("/api/twitter/cost") ? costCard() : null;
+  const cost = v.me.may.operate && hasRoute("/api/twitter/cost") ? costCard() : null;
   fill(v.root,
     h("h1", {}, "Overview"), pause, stale,
     h("div", { class: "cards" }, ...card.all, cost?.root ?? null),
