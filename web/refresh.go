@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -167,7 +168,8 @@ func (s *Server) ask(r *request, tweet store.Tweet, force bool) (request store.R
 	if e := s.parts.Requests.CancelRefresh(undoing, id); e != nil {
 		s.log.Warn().Err(e).Msg("a request that was not passed on stays until it expires")
 	}
-	if !s.parts.Connection.Connected() {
+	if !errors.Is(err, queue.ErrFull) && r.Context().Err() == nil {
+		// Not connected, or a stream without a leader: it did not take it, and may soon.
 		err = queueAway(err)
 	}
 	return request, false, err
