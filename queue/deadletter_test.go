@@ -175,9 +175,9 @@ func TestExhausted(t *testing.T) {
 	b, r := newBatch(2, 1), newRefresh(1)
 	publish(t, q, b)
 	publishRefresh(t, q, r)
-	for _, lane := range []queue.Lane{queue.LaneBatch, queue.LaneRefresh} {
+	for before, lane := range []queue.Lane{queue.LaneBatch, queue.LaneRefresh} { // one letter a lane
 		exhaust(t, q, lane)
-		awaitDepth(t, q, "the server told", func(d queue.Depth) bool { return d.DeadLetters > 0 })
+		awaitDepth(t, q, "the server told", func(d queue.Depth) bool { return d.DeadLetters > before })
 		if got := deadLetters(t, q)[0]; got.Lane != lane || got.StreamSeq != 1 || got.Deliveries != 50 || got.Body != nil {
 			t.Errorf("the notice reads %+v", got)
 		}
