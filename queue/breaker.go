@@ -33,7 +33,7 @@ type BreakerConfig struct {
 	Streak   int            // faults in a row, of one replica, that open it. Defaults to 8
 	Share    float64        // of a replica's calls of a minute that open it when they are faults, if there were 20 calls. Defaults to 0.5
 	Rest     time.Duration  // how long it stays open before the first check, at most. Defaults to 15 s
-	MostRest time.Duration  // and before the later ones, each of which waits up to twice as long. Defaults to 10 min
+	MostRest time.Duration  // and before the later ones, each of which waits up to twice as long. Defaults to 1 min
 	Lease    time.Duration  // how long a check may take before another replica makes one. Defaults to 20 s
 	Random   func() float64 // uniform in [0,1). Defaults to math/rand/v2
 }
@@ -42,7 +42,7 @@ func (c BreakerConfig) withDefaults() BreakerConfig {
 	c.Streak = cmp.Or(c.Streak, 8)
 	c.Share = cmp.Or(c.Share, 0.5)
 	c.Rest = cmp.Or(c.Rest, 15*time.Second)
-	c.MostRest = cmp.Or(c.MostRest, 10*time.Minute)
+	c.MostRest = cmp.Or(c.MostRest, time.Minute)
 	c.Lease = cmp.Or(c.Lease, 20*time.Second)
 	if c.Random == nil {
 		c.Random = rand.Float64

@@ -82,7 +82,12 @@ func TestBreakerForgetsItsRestsWhenWell(t *testing.T) {
 	if e.State != BreakerClosed || e.Opens != 2 {
 		t.Fatalf("after two openings close together: %+v", e)
 	}
-	now = now.Add(cfg.MostRest + time.Second)
+	now = now.Add(cfg.rest(2) - 2*time.Second)
+	cycle()
+	if e.Opens != 3 {
+		t.Fatalf("after it was well for shorter than it rested: %+v", e)
+	}
+	now = now.Add(cfg.rest(3) + time.Second)
 	cycle()
 	if e.Opens != 1 {
 		t.Errorf("after it was well for long: %+v", e)

@@ -59,7 +59,7 @@ func (e breakerEntry) next(state BreakerState, now time.Time) breakerEntry {
 }
 
 // opened opens the breaker. What came of a call from before it last closed is old
-// news. One that opens soon after it closed was not well: its rests go on growing.
+// news. One that opens again sooner than it rested was not well: its rests go on growing.
 func (e breakerEntry) opened(began, now time.Time, cause Cause, reason string, cfg BreakerConfig) breakerEntry {
 	if e.State == BreakerOpen {
 		if e.Cause != CauseOutage || cause == CauseOutage {
@@ -73,7 +73,7 @@ func (e breakerEntry) opened(began, now time.Time, cause Cause, reason string, c
 	if e.oldNews(began, now) {
 		return e
 	}
-	if e.State == BreakerClosed && now.Sub(orNoMilli(e.Since)) > cfg.MostRest {
+	if e.State == BreakerClosed && now.Sub(orNoMilli(e.Since)) > cfg.rest(e.Opens) {
 		e.Opens = 0
 	}
 	return e.rests(now, cause, reason, cfg)
@@ -91,9 +91,14 @@ func (e breakerEntry) rests(now time.Time, cause Cause, reason string, cfg Break
 	e = e.next(BreakerOpen, now)
 	e.Opens++
 	e.Cause, e.Reason = cause, reason
-	rest := min(float64(cfg.Rest)*float64(int64(1)<<min(e.Opens-1, 30)), float64(cfg.MostRest))
-	e.Next = ceilMilli(now.Add(time.Duration(rest * (0.5 + cfg.Random()/2))))
+	e.Next = ceilMilli(now.Add(time.Duration(float64(cfg.rest(e.Opens)) * (0.5 + cfg.Random()/2))))
 	return e
+}
+
+// rest is the longest rest after so many openings in a row.
+func (c BreakerConfig) rest(opens int) time.Duration {
+	doubled := float64(c.Rest) * float64(int64(1)<<min(max(opens-1, 0), 30))
+	return time.Duration(min(doubled, float64(c.MostRest)))
 }
 
 // leased has the caller check the provider, if it is time to.

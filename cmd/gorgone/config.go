@@ -51,7 +51,7 @@ type providerConfig struct {
 	BreakerStreak  int           `envconfig:"TWITTER_BREAKER_STREAK" default:"8" desc:"faults in a row, of one worker, that open the circuit breaker (1 to 1000)"`
 	BreakerShare   float64       `envconfig:"TWITTER_BREAKER_SHARE" default:"0.5" desc:"share of a worker's calls of a minute that opens it when they are faults, if there were 20 (0.05 to 1)"`
 	BreakerRest    time.Duration `envconfig:"TWITTER_BREAKER_REST" default:"15s" desc:"time it stays open before the provider is checked (100ms to 1h); each further one is up to twice as long"`
-	BreakerMaxRest time.Duration `envconfig:"TWITTER_BREAKER_REST_MAX" default:"10m" desc:"the longest such time (100ms to 24h)"`
+	BreakerMaxRest time.Duration `envconfig:"TWITTER_BREAKER_REST_MAX" default:"1m" desc:"the longest such time (100ms to 24h)"`
 }
 
 // fallback is the configuration of the second provider; ok is false when there is

@@ -17,7 +17,7 @@ func goneWithin(every time.Duration) time.Duration {
 // deleted, and that deleted ones are found out in time.
 func checkDeleted(f *facts) verdict {
 	v := verdict{name: "deleted"}
-	var found, pending, revived int
+	var found, pending, restored int
 	for _, r := range f.rows {
 		list := f.absences[r.tweet]
 		if r.gone != "" && len(list) == 0 {
@@ -36,7 +36,7 @@ func checkDeleted(f *facts) verdict {
 		case !last.to.IsZero() && r.gone != "":
 			v.fault("row %s of tweet %s counts as gone (%s), and is back since %s", r.id, r.tweet, r.gone, last.to.Format(clockTime))
 		case !last.to.IsZero():
-			revived++
+			restored++
 		case r.gone != "":
 			found++
 		case f.settled.Sub(since) > goneWithin(f.Every):
@@ -45,6 +45,6 @@ func checkDeleted(f *facts) verdict {
 			pending++
 		}
 	}
-	v.counts = fmt.Sprintf("%d rows of %d deleted tweets found out, %d not yet but in time, %d of restored ones alive, none wrongly gone", found, len(f.absences), pending, revived)
+	v.counts = fmt.Sprintf("%d rows of %d deleted tweets found out, %d not yet but in time, %d of restored ones alive (%d tweets were known gone before), none wrongly gone", found, len(f.absences), pending, restored, len(f.revived))
 	return v
 }

@@ -56,8 +56,12 @@ const (
 	// lease is the shortest that leaves a call its time: see worker.MinLease.
 	lease = 24 * time.Second
 
-	callTimeout = 2 * time.Second
-	grace       = 5 * time.Second
+	// callTimeout and the rests of the circuit breaker are a fifth of those in earnest.
+	callTimeout    = 2 * time.Second
+	breakerRest    = 3 * time.Second
+	breakerMaxRest = 12 * time.Second
+
+	grace = 5 * time.Second
 
 	// idsPerCall is also the size of a batch, so that little is in flight at a kill.
 	idsPerCall = 50
@@ -169,6 +173,10 @@ func play(ctx context.Context, o Options, report *report) (f *facts, err error) 
 		return nil, context.Cause(ctx)
 	}
 	report.printf("settled for %s after the faults; open then: %s\n", w.settledAt.Sub(w.faultsTo).Round(100*time.Millisecond), w.open)
+	if err := w.revive(ctx); err != nil {
+		return nil, err
+	}
+	w.refresher.finish(ctx)
 	w.samples.quiet(ctx, w)
 	w.stopEngine()
 	stopWatching()

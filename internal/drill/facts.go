@@ -65,6 +65,7 @@ type facts struct {
 	truth                 func(tweet string, at time.Time) (counts, bool)
 	events                []event
 	absences              map[string][]absence
+	revived               []string // tweets that were known gone, and came back
 	refreshes             []*refresh
 	pauses                []written
 	lives                 map[string][]life
@@ -86,7 +87,7 @@ func (f *facts) real(engine time.Time) time.Time {
 func (w *world) facts(ctx context.Context) (*facts, error) {
 	f := &facts{
 		Options: w.Options, setting: w.setting, from: w.faultsFrom, to: w.faultsTo, settled: w.settledAt,
-		calls: w.provider.calls(), events: w.events.all(), absences: w.provider.absences(),
+		calls: w.provider.calls(), events: w.events.all(), absences: w.provider.absences(), revived: w.revived,
 		refreshes: w.refresher.all(), pauses: w.pauses.all(), resources: &w.samples, stopErrors: w.stopErrors,
 		lives: make(map[string][]life),
 	}

@@ -63,10 +63,11 @@ func newPlan(o Options) plan {
 type draw func() event
 
 // track fills the time with events, each drawn from all kinds before any is
-// drawn again, with gaps of least to most seconds between them. An event that
-// would outlast the time is left out.
+// drawn again, with gaps of least to most seconds between them. It begins at once,
+// so that even half a minute has room for a freeze. An event that would outlast the
+// time is left out.
 func (p planner) track(least, most float64, draws []draw) (events []event) {
-	at := p.seconds(least, most)
+	at := p.seconds(0.5, 2)
 	for tries := 0; tries < len(draws); {
 		for _, i := range p.random.Perm(len(draws)) {
 			e := draws[i]()
@@ -157,7 +158,7 @@ func (p planner) provider() (draws []draw) {
 
 func (p planner) freezes() []draw {
 	return []draw{func() event {
-		return event{kind: freeze, target: p.one(partWorker, p.Workers), length: lease + p.seconds(1, 4)}
+		return event{kind: freeze, target: p.one(partWorker, p.Workers), length: lease + p.seconds(1, 2)}
 	}}
 }
 

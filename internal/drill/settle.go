@@ -25,7 +25,6 @@ func (w *world) settle(ctx context.Context) {
 		}
 	}
 	w.settledAt = time.Now()
-	w.refresher.finish(ctx)
 }
 
 // unsettled is what is still open after the faults.

@@ -54,6 +54,7 @@ type world struct {
 
 	faultsFrom, faultsTo, settledAt time.Time
 	open                            unsettled // when the time to settle was over
+	revived                         []string  // tweets that were known gone, and came back
 	stopErrors                      []error
 }
 
@@ -280,6 +281,8 @@ func (w *world) environment(ctx context.Context, name string) ([]string, error) 
 		"TWITTER_API_URL=http://" + through[0],
 		fmt.Sprintf("TWITTER_RATE=%g", w.Rate),
 		"TWITTER_TIMEOUT=" + callTimeout.String(),
+		"TWITTER_BREAKER_REST=" + breakerRest.String(),
+		"TWITTER_BREAKER_REST_MAX=" + breakerMaxRest.String(),
 		"GORGONE_TIERS=ultra_hot 10000h " + (w.Every * speed).String(),
 		"GORGONE_DISPATCH_EVERY=" + (speed * time.Second).String(),
 		fmt.Sprintf("GORGONE_BATCH_TWEETS=%d", idsPerCall),
