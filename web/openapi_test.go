@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -68,6 +70,32 @@ func TestDocumentListsTheRoutes(t *testing.T) {
 			if !routes[strings.ToUpper(method)+" "+path] {
 				t.Errorf("%s %s is described and does not exist", method, path)
 			}
+		}
+	}
+}
+
+// TestPageCallsEachRoute holds docs/http-api.md, whose lines another test runs, to
+// the routes that there are.
+func TestPageCallsEachRoute(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../docs/http-api.md")
+	must(t, err)
+	calls := make(map[string]bool)
+	for _, line := range regexp.MustCompile(`curl [^\n]*"\$URL(/[^"?]*)`).FindAllStringSubmatch(string(page), -1) {
+		method := http.MethodGet
+		if strings.Contains(line[0], "-X POST") {
+			method = http.MethodPost
+		}
+		// A variable or a number stands for what is in braces.
+		path := regexp.MustCompile(`\$[A-Z]+|/[0-9]+`).ReplaceAllStringFunc(line[1], func(s string) string {
+			return strings.Repeat("/", strings.Count(s, "/")) + "{}"
+		})
+		calls[method+" "+path] = true
+	}
+	for _, rt := range web.Routes() {
+		call := rt.Method + " " + regexp.MustCompile(`{[a-z]+}`).ReplaceAllString(rt.Pattern, "{}")
+		if !calls[call] {
+			t.Errorf("docs/http-api.md has no curl line for %s %s", rt.Method, rt.Pattern)
 		}
 	}
 }
