@@ -70,8 +70,9 @@ type Learner interface {
 	Learn(prev, next Tracking) Activity
 }
 
-// learn asks the policy to take a look in, if it is one that learns.
-func learn(p Policy, prev, next Tracking) Activity {
+// Learn asks a policy to take a look in, if it is one that learns; else the activity
+// of next stays. A policy that wraps another implements [Learner] with it.
+func Learn(p Policy, prev, next Tracking) Activity {
 	if l, ok := p.(Learner); ok {
 		return l.Learn(prev, next)
 	}
@@ -89,6 +90,6 @@ var _ Learner = Learning{}
 
 // Learn implements [Learner].
 func (l Learning) Learn(prev, next Tracking) Activity {
-	next.Activity = learn(l.Policy, prev, next)
+	next.Activity = Learn(l.Policy, prev, next)
 	return l.Model.Learn(prev, next)
 }

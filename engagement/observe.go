@@ -103,7 +103,7 @@ func Track(p Policy, tweet Tracking, now time.Time) (Update, error) {
 	snap := t.snapshot(now)
 	collected := t
 	collected.SnapshotAt = now
-	t.Activity = learn(p, t, collected)
+	t.Activity = Learn(p, t, collected)
 	t.Tier, t.NextUpdateAt = p.Schedule(t, now)
 	if t.NextUpdateAt.IsZero() {
 		// The collection was a look already, but not one of ours.
@@ -141,7 +141,7 @@ func Observe(p Policy, prev Tracking, o Observation, now time.Time) (Update, err
 	}
 	t.ObservedAt = o.At
 	t.UpdateCount++
-	t.Activity = learn(p, prev, t)
+	t.Activity = Learn(p, prev, t)
 	t.Tier, t.NextUpdateAt = p.Schedule(t, now)
 
 	if !prev.SnapshotAt.IsZero() && o.At.Sub(prev.SnapshotAt) < MinSnapshotGap {

@@ -21,7 +21,7 @@ type Selective struct {
 var _ Learner = Selective{}
 
 // Learn implements [Learner] where Policy does.
-func (s Selective) Learn(prev, next Tracking) Activity { return learn(s.Policy, prev, next) }
+func (s Selective) Learn(prev, next Tracking) Activity { return Learn(s.Policy, prev, next) }
 
 // Schedule implements [Policy].
 func (s Selective) Schedule(t Tracking, now time.Time) (Tier, time.Time) {

@@ -23,7 +23,7 @@ type Thrift struct {
 var _ Learner = Thrift{}
 
 // Learn implements [Learner] where Policy does.
-func (p Thrift) Learn(prev, next Tracking) Activity { return learn(p.Policy, prev, next) }
+func (p Thrift) Learn(prev, next Tracking) Activity { return Learn(p.Policy, prev, next) }
 
 // Schedule implements [Policy].
 func (p Thrift) Schedule(t Tracking, now time.Time) (Tier, time.Time) {

@@ -28,6 +28,7 @@ func HotStatements(now time.Time, rows, zones []uuid.UUID, tweets []string) []St
 		{"refresh: lock tracking rows", lockActive, []any{tweets}},
 		{"refresh: lock tweets", lockTweetIDs, []any{tweets}},
 		{"refresh: how tweets stand", selectStandings, []any{tweets}},
+		{"track: what authors got", selectAuthors, []any{zones[0], rows}},
 		{"controls: live rows", controlLive, []any{tweets, 3, controlCandidates}},
 		{"controls: collected rows", controlCollected, []any{tweets, 3, controlCandidates}},
 	}

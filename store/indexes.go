@@ -61,6 +61,11 @@ func neededIndexes() []index {
 			table: "public.twitter_tweets",
 			on:    "(zone_id, twitter_created_at)",
 		},
+		{
+			name:  "gorgone_tweets_author",
+			table: "public.twitter_tweets",
+			on:    "(zone_id, (" + authorID + "), twitter_created_at) WHERE " + authorID + " IS NOT NULL",
+		},
 	}
 }
 

@@ -53,10 +53,7 @@ type zonePolicy struct {
 
 // Learn implements [engagement.Learner] where its policy does.
 func (p zonePolicy) Learn(prev, next engagement.Tracking) engagement.Activity {
-	if l, ok := p.Policy.(engagement.Learner); ok {
-		return l.Learn(prev, next)
-	}
-	return next.Activity
+	return engagement.Learn(p.Policy, prev, next)
 }
 
 // zoneSettings is what a zone's own settings say.

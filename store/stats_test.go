@@ -84,7 +84,7 @@ func populate(tb testing.TB, e *env, n, due int) {
 	e.exec(tb, `
 		insert into twitter_tweets (id, zone_id, tweet_id, text, twitter_created_at, raw_data)
 		select gen_random_uuid(), $1, (1000000000000000000 + i)::text, repeat('text ', 30), $2::timestamptz - interval '30 minutes',
-			jsonb_build_object('id', i, 'author', repeat('x', 300))
+			jsonb_build_object('id', i, 'author', jsonb_build_object('id', (i % 500)::text, 'about', repeat('x', 300)))
 		from generate_series(1, $3::int) i`, e.zone, epoch, n)
 	e.exec(tb, `
 		insert into twitter_engagement_tracking (tweet_db_id, zone_id, tier, last_updated_at, next_update_at)

@@ -189,6 +189,15 @@ func (k *tracker) begin(ctx context.Context, tweets []NewTweet, rows []found, in
 	if err != nil {
 		return err
 	}
+	ids := make([]uuid.UUID, len(rows))
+	for i, f := range rows {
+		ids[i] = f.id
+	}
+	policy := k.store.policyOf(k.zone)
+	expected, err := expectations(ctx, k.tx, k.zone, ids, policy.model)
+	if err != nil {
+		return err
+	}
 	updates := make(map[uuid.UUID]engagement.Update, len(rows))
 	for _, f := range rows {
 		metrics := given[f.tweetID]
@@ -196,7 +205,9 @@ func (k *tracker) begin(ctx context.Context, tweets []NewTweet, rows []found, in
 		if observed {
 			metrics = engagement.Metrics{} // it has its baseline; due now
 		}
-		u, err := engagement.Track(k.store.policyOf(k.zone), engagement.Tracking{TweetID: f.tweetID, CreatedAt: f.posted.UTC(), Metrics: metrics}, k.now)
+		u, err := engagement.Track(policy, engagement.Tracking{
+			TweetID: f.tweetID, CreatedAt: f.posted.UTC(), Metrics: metrics, Activity: engagement.Activity{Expected: expected[f.id]},
+		}, k.now)
 		if err != nil {
 			return fmt.Errorf("%s: %w", f.tweetID, err)
 		}
