@@ -2,7 +2,7 @@
 GO ?= go
 LINT = $(GO) tool -modfile=tools/go.mod golangci-lint
 
-.PHONY: help build test race lint fmt tidy deploy vuln release check
+.PHONY: help build test race lint fmt tidy deploy vuln image release check
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -25,13 +25,19 @@ fmt: ## format every file
 tidy: ## go.mod lists what is used, no more
 	$(GO) mod tidy
 
-deploy: ## check what lies in deploy/ (needs promtool)
+deploy: ## check what lies in deploy/ (needs promtool), the image too
 	cd deploy/check && $(GO) test -count=1 ./...
+	cd deploy/image && $(GO) test -count=1 ./...
 
 vuln: ## look for known vulnerabilities
 	tools/release/vulnerabilities.sh
 
-release: ## archives, checksums and SBOM of this commit, in dist/
+image: ## the image for this processor, without an engine, in dist/
+	mkdir -p dist
+	cd deploy/image && SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) \
+	  $(GO) run . -version "$$(git describe --tags --always --dirty)" -out ../../dist/gorgone_image.tar
+
+release: ## archives, images, checksums and SBOM of this commit, in dist/
 	tools/release/build.sh
 
 check: lint race build ## what a change must pass

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Builds a release into dist/: an archive for each system, checksums, and a list of
-# the parts (SBOM). The same commit and Go version give the same bytes.
+# Builds a release into dist/: an archive for each system, an image for each kind of
+# Linux, a list of the parts (SBOM), and checksums. The same commit, Go version and
+# roots of trust (of this machine, in the images) give the same bytes.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 GO=${GO:-go}
@@ -25,6 +26,13 @@ for target in ${TARGETS:-linux/amd64 linux/arm64 darwin/amd64 darwin/arm64}; do
   echo "dist/$name.tar.gz"
 done
 unset GOOS GOARCH
+
+# The images too are built here, without an engine.
+for target in ${TARGETS:-linux/amd64 linux/arm64}; do
+  [ "${target%/*}" = linux ] || continue
+  image=dist/gorgone_${VERSION}_image_${target#*/}.tar
+  (cd deploy/image && "$GO" run . -version "$VERSION" -arch "${target#*/}" -out "../../$image")
+done
 
 # Read from the first binary itself: what was built in, and nothing else. The
 # tool is built for this machine, whatever was built above.
