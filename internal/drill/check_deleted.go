@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// goneWithin is how long after it was deleted, or after the end of the faults, a
-// tweet must be known to be: its next look, three misses at least two minutes (of
+// goneWithin is how long after it was deleted, or after the backlog of the faults
+// was worked off, a tweet must be known to be: its next look, three misses at least two minutes (of
 // engine time) apart and twice that, and the back-offs after answers that proved
 // nothing.
 func goneWithin(every time.Duration) time.Duration {
@@ -29,8 +29,8 @@ func checkDeleted(f *facts) verdict {
 		}
 		last := list[len(list)-1]
 		since := last.from
-		if f.to.After(since) {
-			since = f.to
+		if f.caughtUp.After(since) {
+			since = f.caughtUp
 		}
 		switch {
 		case !last.to.IsZero() && r.gone != "":
@@ -39,7 +39,7 @@ func checkDeleted(f *facts) verdict {
 			restored++
 		case r.gone != "":
 			found++
-		case f.settled.Sub(since) > goneWithin(f.Every):
+		case !f.caughtUp.IsZero() && f.settled.Sub(since) > goneWithin(f.Every):
 			v.fault("row %s of tweet %s is deleted since %s and not known to be", r.id, r.tweet, last.from.Format(clockTime))
 		default:
 			pending++

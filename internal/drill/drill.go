@@ -172,7 +172,7 @@ func play(ctx context.Context, o Options, report *report) (f *facts, err error) 
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	report.printf("settled for %s after the faults; open then: %s\n", w.settledAt.Sub(w.faultsTo).Round(100*time.Millisecond), w.open)
+	report.printf("settled for %s after the faults, %s; open then: %s\n", w.settledAt.Sub(w.faultsTo).Round(100*time.Millisecond), w.recovery(), w.open)
 	if err := w.revive(ctx); err != nil {
 		return nil, err
 	}

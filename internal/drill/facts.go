@@ -56,6 +56,7 @@ type facts struct {
 
 	setting               clock.Setting
 	from, to, settled     time.Time // of the faults, real time
+	caughtUp              time.Time // when their backlog was worked off; zero: never
 	rows                  []*row
 	requests              []request
 	batchesLeft           int // messages in the streams
@@ -86,7 +87,7 @@ func (f *facts) real(engine time.Time) time.Time {
 // facts reads what is left of the run.
 func (w *world) facts(ctx context.Context) (*facts, error) {
 	f := &facts{
-		Options: w.Options, setting: w.setting, from: w.faultsFrom, to: w.faultsTo, settled: w.settledAt,
+		Options: w.Options, setting: w.setting, from: w.faultsFrom, to: w.faultsTo, settled: w.settledAt, caughtUp: w.caughtUpAt,
 		calls: w.provider.calls(), events: w.events.all(), absences: w.provider.absences(), revived: w.revived,
 		refreshes: w.refresher.all(), pauses: w.pauses.all(), resources: &w.samples, stopErrors: w.stopErrors,
 		lives: make(map[string][]life),

@@ -53,8 +53,10 @@ type world struct {
 	watchers conc.WaitGroup
 
 	faultsFrom, faultsTo, settledAt time.Time
-	open                            unsettled // when the time to settle was over
-	revived                         []string  // tweets that were known gone, and came back
+	caughtUpAt                      time.Time     // when the backlog of the faults was worked off; zero: never
+	open                            unsettled     // when the time to settle was over
+	late                            time.Duration // likewise: the most overdue look, real time
+	revived                         []string      // tweets that were known gone, and came back
 	stopErrors                      []error
 }
 
