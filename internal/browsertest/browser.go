@@ -20,7 +20,7 @@ import (
 )
 
 // patience bounds everything a test waits for; it is never reached when all is well.
-const patience = 60 * time.Second
+const patience = 3 * time.Minute
 
 // Browser is a window of its own, without anybody's cookies.
 type Browser struct {

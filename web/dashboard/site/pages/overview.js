@@ -153,16 +153,22 @@ function card(name, note) {
 }
 
 /**
+ * Why look-ups rest: people paused them, the rate limit was met, or a provider's
+ * circuit breaker is not closed.
  * @param {HTMLElement} el
  * @param {any} t
  */
 function drawPause(el, t) {
-  const held = t.pauses ?? [];
-  el.hidden = !t.paused_until && held.length === 0;
-  if (held.length > 0) {
-    fill(el, ...held.map((/** @type {any} */ p) => h("p", {}, h("strong", {}, `${p.lane === "batches" ? "Scheduled look-ups" : "Refreshes"} are paused`),
-      ` by ${p.by}${p.reason ? `: ${p.reason}` : ""}. `, p.until ? h("span", {}, "They go on ", ago(p.until), ".") : "They go on when somebody resumes them.")));
-  } else if (t.paused_until) fill(el, h("strong", {}, "Calls are paused"), ` ${t.pause_reason || ""}; they go on `, ago(t.paused_until, { real: true }), ".");
+  const held = (t.pauses ?? []).map((/** @type {any} */ p) => h("p", {}, h("strong", {}, `${p.lane === "batches" ? "Scheduled look-ups" : "Refreshes"} are paused`),
+    ` by ${p.by}${p.reason ? `: ${p.reason}` : ""}. `, p.until ? h("span", {}, "They go on ", ago(p.until), ".") : "They go on when somebody resumes them."));
+  const breakers = (t.providers ?? []).filter((/** @type {any} */ p) => p.breaker.state !== "closed").map(({ provider, breaker: b }) =>
+    h("p", { "data-breaker": b.state }, h("strong", {}, `The circuit breaker of ${provider} is ${b.state.replace("_", " ")}`), `${b.reason ? `: ${b.reason}` : ""}. `,
+      b.next_check ? h("span", {}, "It is checked next ", ago(b.next_check, { real: true }), ".") : "It closes with the next good answer."));
+  // The operator's word, or the breaker's, says more than the pause that comes of it.
+  const rests = !t.paused_until || held.length + breakers.length > 0 ? [] : [h("p", {}, h("strong", {}, "Calls are paused"),
+    ` ${t.pause_reason || ""}; they go on `, ago(t.paused_until, { real: true }), ".")];
+  fill(el, ...held, ...breakers, ...rests);
+  el.hidden = el.childElementCount === 0;
 }
 
 /**
