@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"gorgone/alert"
 	"gorgone/dispatcher"
 	"gorgone/engagement"
 	"gorgone/metrics"
@@ -41,11 +42,29 @@ func TestWorkIsCounted(t *testing.T) {
 	m.BatchDone(2 * time.Second)
 	m.RefreshDone(queue.Updated, 90*time.Millisecond)
 	m.Refused(auth.ReasonToken)
+	m.Alerted(engagement.AlertVelocity)
+	m.Alerted(engagement.AlertVelocity)
+	m.AlertDelivered(alert.ResultDelivered)
+	m.AlertDelivered(alert.ResultFailed)
+	m.AlertDelivered(alert.ResultDead)
 	m.Requested("GET /healthz", 200, time.Millisecond)
 	m.Transacted("apply_a_batch", 3*time.Millisecond, nil)
 	m.Transacted("apply_a_batch", 3*time.Millisecond, errors.New("away"))
 
 	want := `
+# HELP gorgone_alert_deliveries_total Attempts to post an alert to a webhook: delivered, failed (it is tried again), dead (it was given up).
+# TYPE gorgone_alert_deliveries_total counter
+gorgone_alert_deliveries_total{result="dead"} 1
+gorgone_alert_deliveries_total{result="delivered"} 1
+gorgone_alert_deliveries_total{result="failed"} 1
+# HELP gorgone_alerts_total Alerts raised, by what their rules look for, as this dispatcher told of them.
+# TYPE gorgone_alerts_total counter
+gorgone_alerts_total{kind="count"} 0
+gorgone_alerts_total{kind="deleted"} 0
+gorgone_alerts_total{kind="forecast"} 0
+gorgone_alerts_total{kind="stalled"} 0
+gorgone_alerts_total{kind="tier"} 0
+gorgone_alerts_total{kind="velocity"} 2
 # HELP gorgone_claimed_tweets_total Tweets claimed by this dispatcher.
 # TYPE gorgone_claimed_tweets_total counter
 gorgone_claimed_tweets_total 42

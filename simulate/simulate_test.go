@@ -16,7 +16,7 @@ import (
 )
 
 // cascadesVariable names a file of real cascades; without it synthetic tweets do.
-const cascadesVariable = "GORGONE_CASCADES"
+const cascadesVariable = "GORGONE_TEST_CASCADES"
 
 // poisson makes tweets that get events at a constant rate an hour for 12 hours.
 func poisson(rates ...float64) []Tweet {

@@ -53,19 +53,25 @@ const clearOrphans = `
 		select from public.twitter_engagement_tracking k
 		where k.tweet_db_id = a.tweet_db_id and (a.kind not in ('velocity', 'forecast') or k.next_update_at is not null))`
 
+// selectStalled finds, for each rule and zone, rows that have been due since before
+// some time: by the index of what is due those that wait
+// for nothing else, and by that of what waits for another try those that do.
+const selectStalled = `
+	select r.n, z.id, l.id, w.tweet_id, l.due
+	from unnest($1::uuid[], $2::timestamptz[]) with ordinality r (zone_id, before, n)
+	join public.zones z on coalesce(z.is_active, true)
+		and (r.zone_id = z.id or r.zone_id = '00000000-0000-0000-0000-000000000000')
+	cross join lateral (
+		select k.tweet_db_id as id, k.next_update_at as due from public.twitter_engagement_tracking k
+		where k.zone_id = z.id and k.next_update_at is not null and greatest(k.next_update_at, k.retry_at) < r.before
+		union all
+		select k.tweet_db_id, k.next_update_at from public.twitter_engagement_tracking k
+		where k.zone_id = z.id and k.retry_at is not null and k.next_update_at < r.before and k.retry_at >= r.before
+		limit $3::int4) l
+	join public.twitter_tweets w on w.id = l.id`
+
 func readStalled(ctx context.Context, t *tx, rules []AlertRule, now time.Time) ([]stalledRow, alertStates, error) {
-	const (
-		late = `
-			select r.n, z.id, l.id, w.tweet_id, l.due
-			from unnest($1::uuid[], $2::timestamptz[]) with ordinality r (zone_id, before, n)
-			join public.zones z on coalesce(z.is_active, true)
-				and (r.zone_id = z.id or r.zone_id = '00000000-0000-0000-0000-000000000000')
-			cross join lateral (
-				select k.tweet_db_id as id, k.next_update_at as due from public.twitter_engagement_tracking k
-				where k.zone_id = z.id and k.next_update_at < r.before limit $3::int4) l
-			join public.twitter_tweets w on w.id = l.id`
-		last = `select ` + alertColumns + ` from gorgone.alerts a where a.kind = 'stalled'` + alertOrder
-	)
+	const last = `select ` + alertColumns + ` from gorgone.alerts a where a.kind = 'stalled'` + alertOrder
 	zones, before := make([]uuid.UUID, len(rules)), make([]time.Time, len(rules))
 	for i, r := range rules {
 		zones[i], before[i] = r.Zone, now.Add(-r.Window)
@@ -73,7 +79,7 @@ func readStalled(ctx context.Context, t *tx, rules []AlertRule, now time.Time) (
 	var stalled []stalledRow
 	states := make(alertStates)
 	b := t.group()
-	b.Queue(late, zones, before, manyStalled+1).Query(collect(&stalled, func(row pgx.CollectableRow) (r stalledRow, err error) {
+	b.Queue(selectStalled, zones, before, manyStalled+1).Query(collect(&stalled, func(row pgx.CollectableRow) (r stalledRow, err error) {
 		err = row.Scan(&r.rule, &r.zone, &r.row, &r.tweetID, &r.due)
 		r.rule--
 		return r, err

@@ -29,6 +29,7 @@ func HotStatements(now time.Time, rows, zones []uuid.UUID, tweets []string) []St
 		{"refresh: lock tweets", lockTweetIDs, []any{tweets}},
 		{"refresh: how tweets stand", selectStandings, []any{tweets}},
 		{"track: what authors got", selectAuthors, []any{zones[0], rows}},
+		{"alerts: stalled rows", selectStalled, []any{zones, []time.Time{now.Add(-time.Hour), now.Add(-time.Hour)}, manyStalled}},
 		{"controls: live rows", controlLive, []any{tweets, 3, controlCandidates}},
 		{"controls: collected rows", controlCollected, []any{tweets, 3, controlCandidates}},
 	}

@@ -32,6 +32,11 @@ func neededIndexes() []index {
 			on:    "(zone_id, (GREATEST(next_update_at, retry_at))) WHERE next_update_at IS NOT NULL",
 		},
 		{
+			name:  "gorgone_tracking_retry",
+			table: "public.twitter_engagement_tracking",
+			on:    "(zone_id, next_update_at) WHERE retry_at IS NOT NULL",
+		},
+		{
 			name:  "gorgone_tracking_gone",
 			table: "public.twitter_engagement_tracking",
 			on:    "(tweet_db_id) WHERE gone_reason IS NOT NULL",

@@ -60,28 +60,27 @@ type List struct {
 	Tweets   []Listed
 }
 
-// The tracking rows and tweets that match are read once, to count and order them;
-// texts, counts and curves are then read for the page only.
+// What matches is counted and ordered by the narrow tracking rows where that will do;
+// the wide tweets are read for a search, and where their columns give the order.
+// Texts, counts and curves are then read for the page only.
 const (
-	listMatching = `
-		with matching as (
-			select w.id, k.tier <> 'cold' as live, k.snapshot_velocity as velocity, w.total_engagement as total, w.twitter_created_at as posted
-			from public.twitter_tweets w
-			join public.twitter_engagement_tracking k on k.tweet_db_id = w.id
-			join public.zones z on z.id = w.zone_id and coalesce(z.is_active, true)
-			where ($1::uuid[] is null or w.zone_id = any($1::uuid[]))
-			and ($2::text = '' or k.tier = $2::text)
-			and ($3::text = '' or w.tweet_id = $3::text or strpos(lower(w.text), lower($3::text)) > 0)
-		), page as (
-			select m.id, m.count, row_number() over () as place
-			from (select *, count(*) over () as count from matching order by `
-	listDetails = `, id limit $4::int4 offset $5::int4) m
-		)
-		select p.count::int4, w.id, w.tweet_id, w.zone_id, coalesce(z.name, ''), w.text, w.twitter_created_at,
+	listTracked = `
+			from public.twitter_engagement_tracking k
+			join public.zones z on z.id = k.zone_id and coalesce(z.is_active, true)`
+	listTweets = `
+			join public.twitter_tweets w on w.id = k.tweet_db_id`
+	listWhere = `
+			where ($1::uuid[] is null or k.zone_id = any($1::uuid[]))
+			and ($2::text = '' or k.tier = $2::text)`
+	listSearch = `
+			and ($3::text = '' or w.tweet_id = $3::text or strpos(lower(w.text), lower($3::text)) > 0)`
+	listDetails = `
+		select f.count, w.id, w.tweet_id, w.zone_id, coalesce(z.name, ''), w.text, w.twitter_created_at,
 			k.tier, k.snapshot_velocity, k.last_updated_at, k.next_update_at, c.at, c.total,
 			w.retweet_count, w.reply_count, w.like_count, w.quote_count, w.view_count, w.bookmark_count
-		from page p
-		join public.twitter_tweets w on w.id = p.id
+		from (select count(*)::int4 as count from found) f
+		cross join page p
+		join public.twitter_tweets w on w.id = p.id and ($1::uuid[] is null or w.zone_id = any($1::uuid[]))
 		join public.twitter_engagement_tracking k on k.tweet_db_id = p.id
 		left join public.zones z on z.id = w.zone_id
 		left join lateral (
@@ -93,24 +92,51 @@ const (
 		order by p.place`
 )
 
-// List returns a page of the tracked tweets that a query selects: one statement
-// for all of it. It looks at every tweet of the zones, at about a second a million.
-func (s *Store) List(ctx context.Context, q ListQuery) (List, error) {
-	var order string
+// sql is the statement for a page.
+func (q ListQuery) sql() (string, error) {
+	var key, order string
+	from := listTracked + listTweets
 	switch q.By {
 	case ListByVelocity:
-		order = `live desc, velocity desc nulls last, total desc`
+		key, order = `k.tier <> 'cold' as live, k.snapshot_velocity as key`, `live desc, key desc nulls last, id`
+		if q.Search == "" {
+			from = listTracked
+		}
 	case ListByEngagement:
-		order = `total desc`
+		key, order = `w.total_engagement as key`, `key desc, id`
 	case ListByPosted:
-		order = `posted desc`
+		key, order = `w.twitter_created_at as key`, `key desc, id`
 	default:
-		return List{}, fmt.Errorf("list tweets by %.40q: want %s, %s or %s", q.By, ListByVelocity, ListByEngagement, ListByPosted)
+		return "", fmt.Errorf("list tweets by %.40q: want %s, %s or %s", q.By, ListByVelocity, ListByEngagement, ListByPosted)
+	}
+	// Reading texts is dear: once for both the count and the page.
+	found, matching := `select`+listTracked+listWhere, `as not materialized (`
+	search := ` and $3::text = ''`
+	if q.Search != "" {
+		found, matching, search = `table matching`, `as materialized (`, listSearch
+	}
+	return `
+		with matching ` + matching + `
+			select k.tweet_db_id as id, ` + key + from + listWhere + search + `
+		), found as (` + found + `
+		), page as (
+			select m.id, row_number() over () as place
+			from (select * from matching order by ` + order + ` limit $4::int4 offset $5::int4) m
+		)` + listDetails, nil
+}
+
+// List returns a page of the tracked tweets that a query selects: one statement
+// for all of it. It looks at every tracking row of the zones, and but for the order
+// by velocity at every tweet: about a second a million.
+func (s *Store) List(ctx context.Context, q ListQuery) (List, error) {
+	sql, err := q.sql()
+	if err != nil {
+		return List{}, err
 	}
 	var list List
 	ctx, cancel := s.db.bounded(ctx)
 	defer cancel()
-	rows, err := s.db.pool.Query(ctx, listMatching+order+listDetails, q.Zones, string(q.Tier), q.Search, q.Limit, q.Offset, q.Points)
+	rows, err := s.db.pool.Query(ctx, sql, q.Zones, string(q.Tier), q.Search, q.Limit, q.Offset, q.Points)
 	if err != nil {
 		return List{}, fmt.Errorf("list tweets: %w", err)
 	}

@@ -13,7 +13,7 @@ import (
 
 // picturesVariable names a folder to which pictures of the pages are saved; those
 // in docs are made so, see docs/dashboard.md.
-const picturesVariable = "GORGONE_PICTURES"
+const picturesVariable = "GORGONE_TEST_PICTURES"
 
 // TestDashboardOfUp signs in to a demonstration by the link that it prints, and
 // looks at every page.

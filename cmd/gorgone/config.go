@@ -220,7 +220,8 @@ func kindName(t reflect.Type) string {
 
 // unknownVariables returns the names of variables that carry our prefix and mean
 // nothing: most likely they are misspelt. They do not stop a start, so that an
-// older version can be put back without taking away the newer one's settings.
+// older version can be put back without taking away the newer one's settings. The
+// variables of the tests, GORGONE_TEST_…, are none of ours.
 func unknownVariables(environ []string) (names []string) {
 	known := make(map[string]bool)
 	for _, v := range variables() {
@@ -231,7 +232,7 @@ func unknownVariables(environ []string) (names []string) {
 	}
 	for _, entry := range environ {
 		name, _, _ := strings.Cut(entry, "=")
-		if strings.HasPrefix(name, "GORGONE_") && !known[name] {
+		if strings.HasPrefix(name, "GORGONE_") && !strings.HasPrefix(name, "GORGONE_TEST_") && !known[name] {
 			names = append(names, name)
 		}
 	}

@@ -20,7 +20,7 @@ import (
 
 // cascadesVariable names a file of real retweet cascades. With it the life of a
 // demonstration is tested on them too.
-const cascadesVariable = "GORGONE_CASCADES"
+const cascadesVariable = "GORGONE_TEST_CASCADES"
 
 // gorgone runs a subcommand as the program does, and returns what it printed and
 // its exit code.
