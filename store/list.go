@@ -75,11 +75,10 @@ const (
 	listSearch = `
 			and ($3::text = '' or w.tweet_id = $3::text or strpos(lower(w.text), lower($3::text)) > 0)`
 	listDetails = `
-		select f.count, w.id, w.tweet_id, w.zone_id, coalesce(z.name, ''), w.text, w.twitter_created_at,
+		select (select count(*)::int4 from found), w.id, w.tweet_id, w.zone_id, coalesce(z.name, ''), w.text, w.twitter_created_at,
 			k.tier, k.snapshot_velocity, k.last_updated_at, k.next_update_at, c.at, c.total,
 			w.retweet_count, w.reply_count, w.like_count, w.quote_count, w.view_count, w.bookmark_count
-		from (select count(*)::int4 as count from found) f
-		cross join page p
+		from page p
 		join public.twitter_tweets w on w.id = p.id and ($1::uuid[] is null or w.zone_id = any($1::uuid[]))
 		join public.twitter_engagement_tracking k on k.tweet_db_id = p.id
 		left join public.zones z on z.id = w.zone_id
