@@ -24,7 +24,7 @@ nowhere; the entry on standard error goes into GORGONE_WEB_TOKENS and holds its
 hash only. To change a token without a gap, list the new entry beside the old
 one, under another name, and take the old one out when nobody uses it any more.
 
-Scopes: dispatch, track, read, refresh.`,
+Scopes: dispatch, track, read, refresh, operate.`,
 		Example: `  gorgone token new --name cron --scopes dispatch > cron.token`,
 		Args:    exactArgs(0),
 		RunE: func(*cobra.Command, []string) error {
