@@ -161,7 +161,7 @@ function card(name, note) {
 function drawPause(el, t) {
   const held = (t.pauses ?? []).map((/** @type {any} */ p) => h("p", {}, h("strong", {}, `${p.lane === "batches" ? "Scheduled look-ups" : "Refreshes"} are paused`),
     ` by ${p.by}${p.reason ? `: ${p.reason}` : ""}. `, p.until ? h("span", {}, "They go on ", ago(p.until), ".") : "They go on when somebody resumes them."));
-  const breakers = (t.providers ?? []).filter((/** @type {any} */ p) => p.breaker.state !== "closed").map(({ provider, breaker: b }) =>
+  const breakers = (t.providers ?? []).filter((/** @type {any} */ p) => p.breaker.state !== "closed").map((/** @type {any} */ { provider, breaker: b }) =>
     h("p", { "data-breaker": b.state }, h("strong", {}, `The circuit breaker of ${provider} is ${b.state.replace("_", " ")}`), `${b.reason ? `: ${b.reason}` : ""}. `,
       b.next_check ? h("span", {}, "It is checked next ", ago(b.next_check, { real: true }), ".") : "It closes with the next good answer."));
   // The operator's word, or the breaker's, says more than the pause that comes of it.
