@@ -45,7 +45,8 @@ func TestLargeTable(t *testing.T) {
 		if strings.HasPrefix(s.Name, "claim: due") && (!strings.Contains(plan, "gorgone_tracking_zone_due") || strings.Contains(plan, "Sort")) {
 			t.Errorf("%s does not follow its index:\n%s", s.Name, plan)
 		}
-		if strings.HasPrefix(s.Name, "alerts: stalled") && !(strings.Contains(plan, "gorgone_tracking_zone_due") && strings.Contains(plan, "gorgone_tracking_retry")) {
+		if strings.HasPrefix(s.Name, "alerts: stalled") &&
+			(!strings.Contains(plan, "gorgone_tracking_zone_due") || !strings.Contains(plan, "gorgone_tracking_retry")) {
 			t.Errorf("%s does not follow its indexes:\n%s", s.Name, plan)
 		}
 		if strings.HasPrefix(s.Name, "track: ") && !strings.Contains(plan, "gorgone_tweets_author") {
