@@ -60,7 +60,7 @@ const DefaultPrice = 4
 func DefaultAdaptive(m Model, price float64) Adaptive {
 	return Adaptive{
 		Model: m, Price: price,
-		Exponent: 0.4, Kappa: 10, Optimism: 0.4,
+		Exponent: 0.4, Kappa: 30, Optimism: 0.4,
 		Floor: 2 * time.Minute, Patience: 30 * time.Minute, Stretch: 1, Ceiling: 24 * time.Hour, Until: 48 * time.Hour,
 		TakeOff: 100,
 	}

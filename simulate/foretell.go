@@ -97,6 +97,9 @@ func eachForecast(m engagement.Model, t *Tweet, f func(horizon int, now, truth f
 			return
 		}
 		for h, x := range forecast.Horizons {
+			if !t.known(age + x.Ahead) {
+				continue
+			}
 			f(h, now, float64(t.CountAt((age + x.Ahead).Seconds())), x.Engagement)
 		}
 	})

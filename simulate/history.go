@@ -6,9 +6,9 @@ import (
 	"gorgone/engagement"
 )
 
-// historyAges are when a recorded tweet was looked at: 2 and 5 min, then as the
+// HistoryAges are when a recorded tweet was looked at: 2 and 5 min, then as the
 // tiers do, then every two hours.
-func historyAges(until time.Duration) []time.Duration {
+func HistoryAges(until time.Duration) []time.Duration {
 	ages := []time.Duration{2 * time.Minute, 5 * time.Minute}
 	p := engagement.DefaultTierPolicy()
 	at := epoch
@@ -25,16 +25,20 @@ func historyAges(until time.Duration) []time.Duration {
 	}
 }
 
-// Histories records tweets as the engine would, for fitting a model.
+// Histories records tweets as the engine would, for fitting a model, each as far as
+// it is known.
 func Histories(tweets []Tweet, until time.Duration) []engagement.History {
-	ages := historyAges(until)
+	ages := HistoryAges(until)
 	out := make([]engagement.History, len(tweets))
 	for i := range tweets {
-		h := engagement.History{CreatedAt: epoch, Snapshots: make([]engagement.Snapshot, len(ages))}
-		for j, age := range ages {
-			h.Snapshots[j] = engagement.Snapshot{
-				At: epoch.Add(age), Metrics: engagement.Metrics{Retweets: engagement.Known(int64(tweets[i].CountAt(age.Seconds())))},
+		h := engagement.History{CreatedAt: epoch, Snapshots: make([]engagement.Snapshot, 0, len(ages))}
+		for _, age := range ages {
+			if !tweets[i].known(age) {
+				break
 			}
+			h.Snapshots = append(h.Snapshots, engagement.Snapshot{
+				At: epoch.Add(age), Metrics: engagement.Metrics{Retweets: engagement.Known(int64(tweets[i].CountAt(age.Seconds())))},
+			})
 		}
 		out[i] = h
 	}

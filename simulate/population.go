@@ -9,8 +9,10 @@ import (
 	"io"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"gorgone/engagement"
 	"gorgone/twitter/twittertest"
@@ -61,6 +63,37 @@ type Thinning struct {
 // its author's. With the sizes of pareto the rest leaves the tweets of one author a
 // log-standard deviation of 1.0.
 const authorShare = 0.37
+
+// KnownUntil returns the population with those test tweets only of which it is known
+// what came up to an age.
+func (p Population) KnownUntil(age time.Duration) Population {
+	p.Test = slices.DeleteFunc(slices.Clone(p.Test), func(t Tweet) bool { return !t.known(age) })
+	return p
+}
+
+// ByParent parts a population anew, so that tweets of the same parent are in the same
+// half.
+func (p Population) ByParent(seed uint64) Population {
+	all := append(append([]Tweet(nil), p.Train...), p.Test...)
+	parents := 0
+	for _, t := range all {
+		parents = max(parents, t.Parent+1)
+	}
+	order := rand.New(rand.NewPCG(seed, 1)).Perm(parents)
+	learns := make(map[int]bool, parents)
+	for _, parent := range order[:parents/2] {
+		learns[parent] = true
+	}
+	parted := Population{Name: p.Name + ", by parent"}
+	for _, t := range all {
+		if learns[t.Parent] {
+			parted.Train = append(parted.Train, t)
+		} else {
+			parted.Test = append(parted.Test, t)
+		}
+	}
+	return parted
+}
 
 // Thinned makes a population of ordinary tweets: every event of a cascade is kept
 // with the same small probability, which keeps the real rhythm. The sizes aimed at
@@ -130,6 +163,15 @@ func (p Population) WithAuthors(m engagement.Model, age float64) Population {
 		t.Expected = m.Expect(others)
 	}
 	return with
+}
+
+// FoundAt returns the population with all test tweets collected at an age.
+func (p Population) FoundAt(age time.Duration) Population {
+	p.Test = append([]Tweet(nil), p.Test...)
+	for i := range p.Test {
+		p.Test[i].Found = age.Seconds()
+	}
+	return p
 }
 
 // Threads makes a population of reply threads. The time of the tweet itself is not

@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"fmt"
 	"time"
 
 	"gorgone/engagement"
@@ -22,7 +23,7 @@ const (
 
 // Recorded makes a population of recorded tweets: the total engagement, which
 // between two looks is taken to have grown evenly. What happened after the last look
-// is not known and not made up, so a horizon beyond it flatters every schedule.
+// is not known and not made up ([Tweet.Until]).
 // Tweets first seen later than an hour after their post, or last seen before 6 hours,
 // are left out.
 func Recorded(records []Record, seed uint64) Population {
@@ -47,7 +48,38 @@ func Recorded(records []Record, seed uint64) Population {
 			}
 			age, have = at, max(have, want)
 		}
+		t.Until = age
 		tweets = append(tweets, t)
 	}
 	return split("history", tweets, seed)
+}
+
+// Lateness returns by how much each look of a record but the first, which was its
+// collection, missed the time that a policy had set for it; below 0: it came sooner.
+// A look after the policy's last is left out. expected is what the author's tweets
+// get, see [engagement.Activity].
+//
+// The policy sets the time when the answer is written, and here when the look was
+// made: what lies between counts as lateness.
+func Lateness(p engagement.Policy, r Record, expected float64) ([]time.Duration, error) {
+	if len(r.Snapshots) == 0 {
+		return nil, nil
+	}
+	first := r.Snapshots[0]
+	tweet := engagement.Tracking{TweetID: r.ID, CreatedAt: r.CreatedAt, Metrics: first.Metrics}
+	tweet.Activity.Expected = expected
+	u, err := engagement.Track(p, tweet, first.At)
+	if err != nil {
+		return nil, fmt.Errorf("replay %s: %w", r.ID, err)
+	}
+	var late []time.Duration
+	for _, s := range r.Snapshots[1:] {
+		if due := u.Tracking.NextUpdateAt; !due.IsZero() {
+			late = append(late, s.At.Sub(due))
+		}
+		if u, err = engagement.Observe(p, u.Tracking, engagement.Observation{At: s.At, Metrics: s.Metrics, Provider: s.Provider}, s.At); err != nil {
+			return nil, fmt.Errorf("replay %s: %w", r.ID, err)
+		}
+	}
+	return late, nil
 }

@@ -1,6 +1,8 @@
 package simulate
 
 import (
+	"math"
+	"sort"
 	"time"
 
 	"github.com/sourcegraph/conc/iter"
@@ -18,8 +20,8 @@ func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Se
 type Plan func(t *Tweet, horizon float64, looks []float64) []float64
 
 // Follow makes the plan of a policy: what the real rules would do, look by look.
-// The tweet is discovered with its counts at age 0, for free; a look returns the
-// true count.
+// The tweet is collected with its counts at [Tweet.Found], for free; a look returns
+// the true count.
 func Follow(p engagement.Policy) Plan {
 	return func(t *Tweet, horizon float64, looks []float64) []float64 {
 		replay(p, t, horizon, func(_, after engagement.Tracking) {
@@ -33,9 +35,9 @@ func Follow(p engagement.Policy) Plan {
 // before and after each.
 func replay(p engagement.Policy, t *Tweet, horizon float64, seen func(before, after engagement.Tracking)) {
 	count := func(n int) engagement.Metrics { return engagement.Metrics{Retweets: engagement.Known(int64(n))} }
-	tweet := engagement.Tracking{TweetID: t.ID, CreatedAt: epoch, Metrics: count(t.CountAt(0))}
+	tweet := engagement.Tracking{TweetID: t.ID, CreatedAt: epoch, Metrics: count(t.CountAt(t.Found))}
 	tweet.Activity.Expected = t.Expected
-	u, err := engagement.Track(p, tweet, epoch)
+	u, err := engagement.Track(p, tweet, epoch.Add(seconds(t.Found)))
 	end := epoch.Add(seconds(horizon))
 	for err == nil {
 		due := u.Tracking.NextUpdateAt
@@ -56,7 +58,8 @@ func Run(tweets []Tweet, plan Plan, horizon time.Duration, curve bool) []Score {
 	scores := make([]Score, len(tweets))
 	iter.ForEachIdx(tweets, func(i int, t *Tweet) {
 		looks := plan(t, horizon.Seconds(), make([]float64, 0, 64))
-		scores[i] = t.score(looks, horizon.Seconds(), curve)
+		known := sort.SearchFloat64s(looks, math.Nextafter(t.Found, math.Inf(1)))
+		scores[i] = t.score(looks[known:], horizon.Seconds(), curve)
 	})
 	return scores
 }

@@ -19,14 +19,14 @@ type Score struct {
 	Detect [NumCrossings]float64 // seconds from a crossing to the look that shows it; NaN: no crossing
 }
 
-// Score measures looks (ages in seconds, ascending) up to a horizon, without the error
-// of the curve.
+// Score measures looks (ages in seconds, ascending, after [Tweet.Found]) up to a horizon,
+// without the error of the curve.
 func (t *Tweet) Score(looks []float64, horizon time.Duration) Score {
 	return t.score(looks, horizon.Seconds(), false)
 }
 
-// score measures looks (ages in seconds, ascending) up to a horizon in seconds. A
-// look at age 0 is free and shows nothing: the tweet was just discovered.
+// score measures looks (ages in seconds, ascending) up to a horizon in seconds, and
+// before them what was known when the tweet was collected.
 func (t *Tweet) score(looks []float64, horizon float64, curve bool) Score {
 	t.prepare()
 	var s Score
@@ -52,15 +52,8 @@ func (t *Tweet) score(looks []float64, horizon float64, curve bool) Score {
 			share, weight, vSh, vWt = sh, wt, vs, vw
 		}
 	)
-	for _, at := range looks {
-		if at > horizon {
-			break
-		}
+	show := func(at float64) {
 		n := t.CountAt(at)
-		s.Looks++
-		if n == seen {
-			s.Empty++
-		}
 		interval(at, n)
 		if curve {
 			s.Curve += t.bend(seen, n, age, at)
@@ -71,6 +64,20 @@ func (t *Tweet) score(looks []float64, horizon float64, curve bool) Score {
 			}
 		}
 		seen, age = n, at
+	}
+	if t.Found > 0 && t.Found <= horizon {
+		show(t.Found)
+	}
+	for _, at := range looks {
+		if at > horizon {
+			break
+		}
+		before := seen
+		show(at)
+		s.Looks++
+		if seen == before {
+			s.Empty++
+		}
 	}
 	interval(horizon, total)
 	if curve {

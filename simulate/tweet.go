@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 	"sort"
+	"time"
 )
 
 // Tweet is the life of one tweet.
@@ -17,6 +18,13 @@ type Tweet struct {
 
 	// Expected is the total engagement to expect of the author; 0: not known.
 	Expected float64
+
+	// Found is the age in seconds at which the tweet is collected, with the counts it
+	// has then, for free.
+	Found float64
+
+	// Until is the age in seconds up to which the events are known; 0: all are.
+	Until float64
 
 	life *life
 }
@@ -73,6 +81,9 @@ func viewed(from, to float64) float64 {
 func (t *Tweet) CountAt(age float64) int {
 	return sort.Search(len(t.Events), func(i int) bool { return t.Events[i] > age })
 }
+
+// known tells whether what came up to an age is, or all but the last few minutes of it.
+func (t *Tweet) known(age time.Duration) bool { return t.Until == 0 || t.Until >= 0.95*age.Seconds() }
 
 // at returns the integrals at an age by which n events came.
 func (l *life) at(t *Tweet, n int, age float64) (share, weight, vShare, vWeight float64) {

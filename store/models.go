@@ -119,7 +119,8 @@ func sampleHistories(ctx context.Context, t *tx, now time.Time) (map[uuid.UUID][
 	return byZone, nil
 }
 
-// saveModels learns from the histories and keeps what was learnt.
+// saveModels learns from the histories and keeps what was learnt. Where they have too
+// little in them, what was learnt before stays.
 func (s *Store) saveModels(ctx context.Context, t *tx, byZone map[uuid.UUID][]engagement.History, now time.Time) (int, error) {
 	var all []engagement.History
 	for _, histories := range byZone {
@@ -128,23 +129,13 @@ func (s *Store) saveModels(ctx context.Context, t *tx, byZone map[uuid.UUID][]en
 	if len(all) < fitZone {
 		return 0, nil
 	}
-	general := engagement.Fit(engagement.DefaultModel(), all)
-	b := t.group()
-	save := func(zone uuid.UUID, m engagement.Model, histories []engagement.History) error {
-		body, err := json.Marshal(m)
-		if err != nil {
-			return fmt.Errorf("encode the model of zone %s: %w", zone, err)
-		}
-		stop := engagement.DefaultSmartStop(m, nil)
-		b.Queue(`
-			insert into gorgone.models (zone_id, model, quartiles, tweets, fitted_at)
-			values ($1::uuid, $2::text::jsonb, $3::float8[], $4::int4, $5::timestamptz)
-			on conflict (zone_id) do update set
-				model = excluded.model, quartiles = excluded.quartiles, tweets = excluded.tweets, fitted_at = excluded.fitted_at`,
-			zone, string(body), engagement.Quartiles(histories, stop.Every, stop.Looks), len(histories), now)
-		return nil
+	before, err := readModels(ctx, t)
+	if err != nil {
+		return 0, err
 	}
-	if err := save(uuid.Nil, general, all); err != nil {
+	general := engagement.Fit(modelOf(before, uuid.Nil).Model, all)
+	b := t.group()
+	if err := queueModel(b, uuid.Nil, general, all, now); err != nil {
 		return 0, err
 	}
 	fitted := 1
@@ -152,7 +143,11 @@ func (s *Store) saveModels(ctx context.Context, t *tx, byZone map[uuid.UUID][]en
 		if len(histories) < fitZone {
 			continue
 		}
-		if err := save(zone, engagement.Fit(general, histories), histories); err != nil {
+		base := general
+		if own, ok := before[zone]; ok {
+			base = own.Model
+		}
+		if err := queueModel(b, zone, engagement.Fit(base, histories), histories, now); err != nil {
 			return 0, err
 		}
 		fitted++
@@ -161,4 +156,66 @@ func (s *Store) saveModels(ctx context.Context, t *tx, byZone map[uuid.UUID][]en
 		return 0, fmt.Errorf("keep models: %w", err)
 	}
 	return fitted, nil
+}
+
+// KeepModel keeps a model that was learnt elsewhere, of a zone or with [uuid.Nil] of
+// all, and the histories it was learnt from. [Store.FitModels] will learn anew a day
+// later.
+func (s *Store) KeepModel(ctx context.Context, zone uuid.UUID, m engagement.Model, histories []engagement.History) error {
+	err := s.db.transact(ctx, "keep a model", func(ctx context.Context, t *tx) error {
+		b := t.group()
+		if err := queueModel(b, zone, m, histories, s.clock.Now()); err != nil {
+			return err
+		}
+		return t.send(ctx, b)
+	})
+	if err != nil {
+		return err
+	}
+	return s.readPolicies(ctx, true)
+}
+
+func queueModel(b *pgx.Batch, zone uuid.UUID, m engagement.Model, histories []engagement.History, now time.Time) error {
+	body, err := json.Marshal(m)
+	if err != nil {
+		return fmt.Errorf("encode the model of zone %s: %w", zone, err)
+	}
+	stop := engagement.DefaultSmartStop(m, nil)
+	b.Queue(`
+		insert into gorgone.models (zone_id, model, quartiles, tweets, fitted_at)
+		values ($1::uuid, $2::text::jsonb, $3::float8[], $4::int4, $5::timestamptz)
+		on conflict (zone_id) do update set
+			model = excluded.model, quartiles = excluded.quartiles, tweets = excluded.tweets, fitted_at = excluded.fitted_at`,
+		zone, string(body), engagement.Quartiles(histories, stop.Every, stop.Looks), len(histories), now)
+	return nil
+}
+
+// readModels reads the models of all zones in a transaction.
+func readModels(ctx context.Context, t *tx) (map[uuid.UUID]zoneModel, error) {
+	models := make(map[uuid.UUID]zoneModel)
+	b := t.group()
+	b.Queue(selectModels).Query(scanModels(models))
+	if err := t.send(ctx, b); err != nil {
+		return nil, fmt.Errorf("read models: %w", err)
+	}
+	return models, nil
+}
+
+const selectModels = `select zone_id, model, quartiles from gorgone.models`
+
+func scanModels(models map[uuid.UUID]zoneModel) func(pgx.Rows) error {
+	return func(rows pgx.Rows) error {
+		var zone uuid.UUID
+		var body []byte
+		var quartiles []float64
+		_, err := pgx.ForEachRow(rows, []any{&zone, &body, &quartiles}, func() error {
+			m := zoneModel{quartiles: quartiles}
+			if err := json.Unmarshal(body, &m.Model); err != nil {
+				return fmt.Errorf("the model of zone %s: %w", zone, err)
+			}
+			models[zone] = m
+			return nil
+		})
+		return err
+	}
 }

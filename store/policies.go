@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"sync"
 	"time"
@@ -128,20 +127,7 @@ func (s *Store) readScheduling(ctx context.Context) (zones map[uuid.UUID]zoneSet
 		})
 		return err
 	})
-	b.Queue(`select zone_id, model, quartiles from gorgone.models`).Query(func(rows pgx.Rows) error {
-		var zone uuid.UUID
-		var body []byte
-		var quartiles []float64
-		_, err := pgx.ForEachRow(rows, []any{&zone, &body, &quartiles}, func() error {
-			m := zoneModel{quartiles: quartiles}
-			if err := json.Unmarshal(body, &m.Model); err != nil {
-				return fmt.Errorf("the model of zone %s: %w", zone, err)
-			}
-			models[zone] = m
-			return nil
-		})
-		return err
-	})
+	b.Queue(selectModels).Query(scanModels(models))
 	b.Queue(`select price from gorgone.look_price`).Query(func(rows pgx.Rows) error {
 		_, err := pgx.ForEachRow(rows, []any{&price}, func() error { return nil })
 		return err

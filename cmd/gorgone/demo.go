@@ -51,6 +51,9 @@ type demo struct {
 
 	// Young leaves out the tweets that were posted before the start.
 	Young bool `json:"young,omitempty"`
+
+	// Lead is how long before the start everything runs already.
+	Lead time.Duration `json:"lead,omitempty"`
 }
 
 // loadDemo returns the demonstration of the data folder, or a new one as asked
@@ -132,6 +135,7 @@ type collector struct {
 	clock      *clock.Clock
 	zones      []uuid.UUID
 	ahead      []twittertest.Tweet // not collected yet, the earliest first
+	authors    map[string]string   // by tweet, where they are to be known
 }
 
 func newCollector(ctx context.Context, p *twittertest.Population, d database) (*collector, error) {
@@ -175,7 +179,7 @@ func (c *collector) collect(ctx context.Context) error {
 	byZone := make([][]store.NewTweet, len(c.zones))
 	for _, t := range c.ahead[:n] {
 		metrics, _ := c.population.MetricsAt(t.ID, now)
-		tweet := store.NewTweet{TweetID: t.ID, CreatedAt: t.CreatedAt, Text: t.Text, Metrics: metrics}
+		tweet := store.NewTweet{TweetID: t.ID, CreatedAt: t.CreatedAt, Text: t.Text, Metrics: metrics, Raw: byAuthor(c.authors[t.ID])}
 		zone := int(t.ID[len(t.ID)-1]-'0') % len(c.zones)
 		byZone[zone] = append(byZone[zone], tweet)
 		if t.ID[len(t.ID)-2] == '0' {
@@ -193,4 +197,13 @@ func (c *collector) collect(ctx context.Context) error {
 	}
 	c.ahead = c.ahead[n:]
 	return nil
+}
+
+// byAuthor is as much of what a provider pushes as tells the author; nil: it is not
+// known.
+func byAuthor(author string) json.RawMessage {
+	if author == "" {
+		return nil
+	}
+	return json.RawMessage(fmt.Sprintf(`{"author":{"id":%q}}`, author))
 }

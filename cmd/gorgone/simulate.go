@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -27,7 +28,19 @@ type simulation struct {
 	loop                           bool
 	speed                          float64
 	prices                         []float64
+	model                          string
+	discovery                      time.Duration
+	only                           []string
 }
+
+// fewestTweets is how small a half of the tweets may be.
+const fewestTweets = 20
+
+// The models that a simulation may begin with.
+const (
+	modelLearnt  = "learnt"  // from the training half
+	modelDefault = "default" // as a new installation has it
+)
 
 func newSimulate(a *app) *cobra.Command {
 	var o simulation
@@ -48,7 +61,12 @@ but plots. The same seed gives the same figures.`,
   gorgone simulate --cascades cascades.tsv.gz --threads threads.tsv.gz --plots plots
   gorgone simulate --history --zone News`,
 		Args: exactArgs(0),
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.simulate(cmd.Context(), o) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.loop && !cmd.Flags().Changed("horizon") {
+				o.horizons = o.horizons[:1]
+			}
+			return a.simulate(cmd.Context(), o)
+		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.cascades, "cascades", "", "file of retweet cascades")
@@ -60,10 +78,13 @@ but plots. The same seed gives the same figures.`,
 	f.IntVar(&o.tweets, "tweets", 2000, "number of synthetic tweets, or most tweets of the history")
 	f.IntVar(&o.perParent, "per-parent", 0, "thinned tweets made of each cascade (0: 2,000 in all, at least 4 of each)")
 	f.IntVar(&o.samples, "samples", simulate.Bootstraps, "bootstrap samples of the intervals")
+	f.StringArrayVar(&o.only, "population", nil, "only the population of this name, as the heading of its figures has it (may be given several times)")
 	f.DurationSliceVar(&o.horizons, "horizon", []time.Duration{simulate.Horizon12, simulate.Horizon48}, "ages up to which tweets are followed")
 	f.BoolVar(&o.loop, "in-the-loop", false, "run the real engine over the tweets instead: dispatcher, worker, NATS, Postgres, and a double of the provider with its rate limit, in sped-up time")
 	f.Float64Var(&o.speed, "speed", 120, "with --in-the-loop: how many times faster than real time; real delays count that many times")
-	f.Float64SliceVar(&o.prices, "price", []float64{1}, "with --in-the-loop: prices of a look for the adaptive schedule")
+	f.Float64SliceVar(&o.prices, "price", nil, "with --in-the-loop: prices of a look for the adaptive schedule (default: some that lead to the tiers' looks and to half of them)")
+	f.StringVar(&o.model, "model", modelLearnt, `how tweets grow: "learnt" from the training half, or "default", as a new installation has it`)
+	f.DurationVar(&o.discovery, "discovery", 0, "age at which tweets are collected, with the counts they have then (in the loop: 2m)")
 	return cmd
 }
 
@@ -75,6 +96,17 @@ func (a *app) simulate(ctx context.Context, o simulation) error {
 	}
 	if o.tweets < 40 || o.samples < 1 || o.perParent < 0 || o.perParent%2 != 0 {
 		return usageError("--tweets %d --samples %d --per-parent %d: want 40 tweets or more, a sample or more, an even number per parent", o.tweets, o.samples, o.perParent)
+	}
+	if o.model != modelLearnt && o.model != modelDefault {
+		return usageError("--model %q: want %s or %s", o.model, modelLearnt, modelDefault)
+	}
+	if o.discovery < 0 || o.discovery > time.Hour {
+		return usageError("--discovery %s: want 0 to 1h", o.discovery)
+	}
+	for _, price := range o.prices {
+		if !(price > 0 && price < 1e9) {
+			return usageError("--price %g: want more than 0", price)
+		}
 	}
 	populations, err := a.populations(ctx, o)
 	if err != nil {
@@ -97,7 +129,7 @@ func (a *app) simulate(ctx context.Context, o simulation) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := a.contest(p, o); err != nil {
+		if err := a.contest(p.FoundAt(o.discovery), o); err != nil {
 			return err
 		}
 	}
@@ -129,7 +161,7 @@ func (a *app) populations(ctx context.Context, o simulation) ([]simulate.Populat
 			per = max(2000/len(cascades)/2*2, 4)
 		}
 		thinned := simulate.Thinned(cascades, simulate.Thinning{PerParent: per, Seed: o.seed})
-		out = append(out, simulate.Cascades(cascades, o.seed), thinned, thinned.WithAuthors(learn(thinned), simulate.Horizon48.Seconds()))
+		out = append(out, simulate.Cascades(cascades, o.seed), thinned, thinned.WithAuthors(learn(thinned), simulate.Horizon48.Seconds()), thinned.ByParent(o.seed))
 	}
 	if o.threads != "" {
 		f, err := os.Open(o.threads)
@@ -146,9 +178,21 @@ func (a *app) populations(ctx context.Context, o simulation) ([]simulate.Populat
 	if len(out) == 0 {
 		out = append(out, simulate.Synthetic(o.tweets, o.seed))
 	}
+	if len(o.only) > 0 {
+		known := make([]string, len(out))
+		for i, p := range out {
+			known[i] = p.Name
+		}
+		for _, name := range o.only {
+			if !slices.Contains(known, name) {
+				return nil, usageError("--population %q: want one of %q", name, known)
+			}
+		}
+		out = slices.DeleteFunc(out, func(p simulate.Population) bool { return !slices.Contains(o.only, p.Name) })
+	}
 	for _, p := range out {
-		if len(p.Train) < 20 || len(p.Test) < 20 {
-			return nil, usageError("%s: %d tweets to learn from and %d to test on; each half needs 20", p.Name, len(p.Train), len(p.Test))
+		if len(p.Train) < fewestTweets || len(p.Test) < fewestTweets {
+			return nil, usageError("%s: %d tweets to learn from and %d to test on; each half needs %d", p.Name, len(p.Train), len(p.Test), fewestTweets)
 		}
 	}
 	return out, nil
@@ -162,16 +206,26 @@ func learn(p simulate.Population) engagement.Model {
 // contest runs and prints one population.
 func (a *app) contest(p simulate.Population, o simulation) error {
 	model := learn(p)
+	if o.model == modelDefault {
+		model = engagement.DefaultModel()
+	}
 	k := model.Engagement
 	a.printf("%s: %d tweets to learn from (median %.2f h, sigma %.2f, prior %.2f around %.0f), %d to test on\n",
 		p.Name, len(p.Train), k.Kernel.Median.Hours(), k.Kernel.Sigma, k.Prior.Shape, k.Prior.Mean(), len(p.Test))
 	for _, horizon := range o.horizons {
-		curves := simulate.Contest(p, horizon, model, func(price float64) engagement.Policy {
+		known := p.KnownUntil(horizon)
+		if len(known.Test) < fewestTweets {
+			a.printf("\nup to %s: %d of the tweets were followed that long, fewer than %d\n", horizon, len(known.Test), fewestTweets)
+			continue
+		}
+		curves := simulate.Contest(known, horizon, model, func(price float64) engagement.Policy {
 			return engagement.DefaultAdaptive(model, price)
 		})
-		a.printf("\nup to %s\n", horizon)
+		a.printf("\nup to %s, %d tweets\n", horizon, len(known.Test))
 		a.showCurves(curves)
-		a.showResults(simulate.Compare(curves, o.samples, o.seed))
+		results := simulate.Compare(curves, o.samples, o.seed)
+		a.showResults(results)
+		a.showBill(curves, results)
 		if o.plots == "" {
 			continue
 		}
@@ -256,6 +310,19 @@ func (a *app) showResults(results []simulate.Result) {
 		fmt.Fprintln(w)
 	}
 	_ = w.Flush()
+}
+
+// showBill says what a thousand tweets cost with the tiers, and with the adaptive
+// schedule for the same delay.
+func (a *app) showBill(curves []simulate.Curve, results []simulate.Result) {
+	look := a.storeOptions(nil).Prices[a.cfg.Provider.Name].Dollars
+	looks := curves[0].Points[0].Looks
+	for _, r := range results {
+		if same := r.LooksForDelay.Value; r.Name == simulate.Adaptive && look > 0 && !math.IsNaN(same) {
+			a.printf("\na thousand tweets cost %.2f dollars with the tiers, and %.2f with the adaptive schedule for the same delay (%g dollars a look)\n",
+				1000*looks*look, 1000*looks*same*look, look)
+		}
+	}
 }
 
 func (a *app) showForecasts(results []simulate.ForecastResult) {

@@ -1,17 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
-	"os"
-	"path/filepath"
-	"strings"
+	"slices"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
-	"gorgone/metrics"
+	"gorgone/engagement"
 	"gorgone/simulate"
 	"gorgone/store"
 )
@@ -21,14 +18,15 @@ const (
 	loopSpread = time.Hour
 
 	// loopTick is the real time between two dispatches of a run.
-	loopTick = 250 * time.Millisecond
+	loopTick = 100 * time.Millisecond
 
-	// fewestLoopTweets is how small a run may be: smaller is no measurement.
-	fewestLoopTweets = 20
+	// loopRuns is how many prices are tried at most to get to a number of looks.
+	loopRuns = 4
 )
 
-// inTheLoop runs the real engine over the test half of a population, once with the
-// tiers and once at each price, and scores the looks that its history shows.
+// inTheLoop runs the real engine over the test half of a population, with the tiers
+// and with the adaptive schedule at some prices, scores the looks that its history
+// shows, and compares them.
 func (a *app) inTheLoop(ctx context.Context, p simulate.Population, o simulation) error {
 	if o.speed < 1 || o.speed > 3600 {
 		return usageError("--speed %g: want 1 to 3600", o.speed)
@@ -36,129 +34,99 @@ func (a *app) inTheLoop(ctx context.Context, p simulate.Population, o simulation
 	if a.cfg.Database.URL != "" || a.cfg.Queue.URL != "" || a.cfg.Provider.Key != "" {
 		return usageError("--in-the-loop brings its own database, queue and provider double: unset DATABASE_URL, NATS_URL and TWITTER_API_KEY")
 	}
-	tweets := p.Test[:min(len(p.Test), o.tweets)]
-	if len(tweets) < fewestLoopTweets {
-		return usageError("--in-the-loop: %s has %d tweets to test on, want %d", p.Name, len(tweets), fewestLoopTweets)
+	p = p.FoundAt(0) // the collector finds tweets in its own time
+	p.Test = p.Test[:min(len(p.Test), o.tweets)]
+	if len(p.Test) < fewestTweets {
+		return usageError("--in-the-loop: %s has %d tweets to test on, want %d", p.Name, len(p.Test), fewestTweets)
 	}
-	a.printf("%s: %d tweets, the real engine at %g times the speed, up to 12 h\n", p.Name, len(tweets), o.speed)
-	tiers, err := a.loop(ctx, tweets, o, store.ScheduleTiers, 0)
+	model, histories, err := a.loopModel(p, o)
 	if err != nil {
 		return err
 	}
-	for _, price := range o.prices {
-		s, err := a.loop(ctx, tweets, o, store.ScheduleAdaptive, price)
+	for _, horizon := range o.horizons {
+		a.printf("%s: %d tweets, the real engine at %g times the speed, up to %s, model %s\n", p.Name, len(p.Test), o.speed, horizon, o.model)
+		l := loop{app: a, population: p, options: o, horizon: horizon, model: model, histories: histories}
+		tiers, err := l.run(ctx, store.ScheduleTiers, 0)
 		if err != nil {
 			return err
 		}
-		// Delay goes with 1/looks, and the error of that is small where they are alike.
-		a.printf("  over the tiers: looks %.3f, delay %.3f, staleness %.3f; delay x looks %.3f\n",
-			s.Looks/tiers.Looks, s.Delay/tiers.Delay, s.Stale/tiers.Stale, s.Delay*s.Looks/(tiers.Delay*tiers.Looks))
+		points, err := l.sweep(ctx, tiers.Looks)
+		if err != nil {
+			return err
+		}
+		slices.SortFunc(points, func(a, b simulate.Point) int { return cmp.Compare(a.Price, b.Price) })
+		curves := []simulate.Curve{{Name: simulate.Tiers, Points: []simulate.Point{tiers.Point}}, {Name: simulate.Adaptive, Points: points}}
+		a.showResults(simulate.Compare(curves, o.samples, o.seed))
+		a.printf("\n")
 	}
 	return nil
 }
 
-// loop runs one schedule.
-func (a *app) loop(ctx context.Context, tweets []simulate.Tweet, o simulation, kind store.Schedule, price float64) (simulate.Summary, error) {
-	none := simulate.Summary{}
-	dir, err := os.MkdirTemp("", "gorgone-loop-")
-	if err != nil {
-		return none, fmt.Errorf("make a folder for the run: %w", err)
+// sweep runs the adaptive schedule at the prices that were asked for, or at some that
+// lead to a little more than a number of looks a tweet, and to a little less than half
+// of it.
+func (l loop) sweep(ctx context.Context, budget float64) ([]simulate.Point, error) {
+	var points []simulate.Point
+	at := func(price float64) (float64, error) {
+		p, err := l.run(ctx, store.ScheduleAdaptive, price)
+		points = append(points, p.Point)
+		return p.Looks, err
 	}
-	defer os.RemoveAll(dir)
-	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // Postgres may run as another user
-		return none, fmt.Errorf("open the folder of the run: %w", err)
-	}
-	file := filepath.Join(dir, "tweets.tsv")
-	if err := os.WriteFile(file, cascadeFile(tweets), 0o600); err != nil {
-		return none, fmt.Errorf("write the tweets of the run: %w", err)
-	}
-	run := *a
-	run.dataDir = filepath.Join(dir, "data")
-	run.cfg.Schedule.Kind, run.cfg.Schedule.LookPrice = string(kind), price
-	run.cfg.Dispatcher.Every = loopTick
-	run.cfg.Web.Listen = "127.0.0.1:0"
-	run.registry = prometheus.NewRegistry()
-	run.metrics = metrics.New(run.registry, versionString())
-	running, fail := context.WithCancelCause(ctx)
-	defer fail(nil)
-	var open resources
-	defer open.close()
-	if err := run.takeDataDir(running, false, &open); err != nil {
-		return none, err
-	}
-	h, err := run.openHouse(running, upOptions{
-		demo: demo{Tweets: len(tweets), Seed: o.seed, Spread: loopSpread, Replay: file, Young: true}, speed: o.speed,
-	}, fail, &open)
-	if err != nil {
-		return none, err
-	}
-	length := loopSpread + simulate.Horizon12 + 30*time.Minute
-	wall := time.Duration(float64(length) / o.speed)
-	until, stop := context.WithTimeout(running, wall)
-	defer stop()
-	if err := run.runHouse(until, h, false); err != nil {
-		return none, err
-	}
-	if err := ctx.Err(); err != nil {
-		return none, err
-	}
-	scores, err := scoreHistory(ctx, tweets, h)
-	if err != nil {
-		return none, err
-	}
-	s := simulate.Summarize(scores, nil)
-	a.printf("%s, price %g: looks %.2f, empty %.0f%%, delay %.2f min, staleness %.2f%%, take-off %.1f min; %d calls for %d tweets (%.1f each)\n",
-		kind, price, s.Looks, 100*s.Empty, s.Delay, 100*s.Stale, s.DetectMean[simulate.TakeOff],
-		h.provider.calls.calls.Load(), h.provider.calls.returned.Load(), float64(h.provider.calls.returned.Load())/math.Max(float64(h.provider.calls.calls.Load()), 1))
-	return s, nil
-}
-
-// cascadeFile writes tweets as a file of cascades.
-func cascadeFile(tweets []simulate.Tweet) []byte {
-	var b strings.Builder
-	for _, t := range tweets {
-		fmt.Fprintf(&b, "%s\t0\t0", t.ID)
-		for _, at := range t.Events {
-			fmt.Fprintf(&b, " %d", int64(at))
-		}
-		b.WriteString("\t1000\n")
-	}
-	return []byte(b.String())
-}
-
-// scoreHistory scores what the history shows of each tweet. The first snapshot is the
-// discovery, with its counts: a look that is not paid for.
-func scoreHistory(ctx context.Context, tweets []simulate.Tweet, h house) ([]simulate.Score, error) {
-	looks := map[string][]float64{}
-	zones, err := h.store.Zones(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, z := range zones {
-		seen := map[string][]float64{}
-		err := h.store.Export(ctx, z.ID, store.HistoryRange{}, func(page []store.ExportRow) error {
-			for _, r := range page {
-				seen[r.TweetID] = append(seen[r.TweetID], r.Snapshot.At.Sub(r.Posted).Seconds())
-			}
-			return nil
-		})
-		if err != nil {
+	for _, price := range l.options.prices {
+		if _, err := at(price); err != nil {
 			return nil, err
 		}
-		// A tweet of two zones is looked up once for both.
-		for id, ages := range seen {
-			if len(ages) > len(looks[id]) {
-				looks[id] = ages
+	}
+	if len(points) > 0 {
+		return points, nil
+	}
+	price := float64(engagement.DefaultPrice)
+	for _, aim := range []struct{ least, want, most float64 }{{1, 1.07, 1.3}, {0.3, 0.45, 0.5}} {
+		if len(points) > 0 {
+			price = nextPrice(points, aim.want*budget)
+		}
+		for range loopRuns {
+			looks, err := at(price)
+			if err != nil {
+				return nil, err
 			}
+			done := looks >= aim.least*budget && looks <= aim.most*budget
+			if done && aim.most < 1 {
+				return points, nil
+			}
+			if done {
+				break
+			}
+			price = nextPrice(points, aim.want*budget)
 		}
 	}
-	scores := make([]simulate.Score, 0, len(tweets))
-	i := 0
-	for posted := range h.collector.population.All() {
-		s := tweets[i].Score(looks[posted.ID], simulate.Horizon12)
-		s.Looks = max(s.Looks-1, 0)
-		scores = append(scores, s)
-		i++
+	return points, nil
+}
+
+// nextPrice is the price to try next to get to a number of looks: the number goes with
+// a power of the price, which the last two tries tell, and is the inverse root at first.
+func nextPrice(tried []simulate.Point, looks float64) float64 {
+	last, power := tried[len(tried)-1], -0.5
+	if len(tried) > 1 {
+		before := tried[len(tried)-2]
+		power = math.Log(last.Looks/before.Looks) / math.Log(last.Price/before.Price)
+		power = min(max(power, -0.6), -0.15) // or chance makes anything of it
+		if math.IsNaN(power) {
+			power = -0.5
+		}
 	}
-	return scores, nil
+	return last.Price * min(max(math.Pow(looks/max(last.Looks, 0.1), 1/power), 1e-3), 1e3)
+}
+
+// loopModel is what the engine knows at first of how tweets grow: what the training
+// half teaches, seen through the double, or nothing.
+func (a *app) loopModel(p simulate.Population, o simulation) (engagement.Model, []engagement.History, error) {
+	if o.model == modelDefault {
+		return engagement.DefaultModel(), nil, nil
+	}
+	histories, err := doubleHistories(p.Train, o.seed)
+	if err != nil {
+		return engagement.Model{}, nil, fmt.Errorf("learn from the training half: %w", err)
+	}
+	return engagement.Fit(engagement.DefaultModel(), histories), histories, nil
 }

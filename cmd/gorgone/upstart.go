@@ -62,7 +62,7 @@ func (a *app) startNATS(open *resources) (queue.Options, error) {
 
 // startDemo starts the provider double and the collector of its tweets.
 func (a *app) startDemo(ctx context.Context, asked demo, shaped bool, d database, open *resources) (*collector, error) {
-	asked.Start = d.clock.Now()
+	asked.Start = d.clock.Now().Add(asked.Lead)
 	if asked.Replay != "" {
 		path, err := filepath.Abs(asked.Replay)
 		if err != nil {
