@@ -52,7 +52,9 @@ type Adaptive struct {
 
 var _ Learner = Adaptive{}
 
-// DefaultPrice is a price to begin with, before a budget has moved it.
+// DefaultPrice is a price to begin with, before a budget has moved it. It gives popular
+// tweets about as many looks as the tiers would, and ordinary ones a quarter of that
+// (docs/scheduling.md), so that nobody who switches pays more at first.
 const DefaultPrice = 4
 
 // DefaultAdaptive returns the policy with the parameters that docs/scheduling.md

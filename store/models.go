@@ -181,12 +181,13 @@ func queueModel(b *pgx.Batch, zone uuid.UUID, m engagement.Model, histories []en
 		return fmt.Errorf("encode the model of zone %s: %w", zone, err)
 	}
 	stop := engagement.DefaultSmartStop(m, nil)
+	quartiles := append([]float64{}, engagement.Quartiles(histories, stop.Every, stop.Looks)...) // none is no null
 	b.Queue(`
 		insert into gorgone.models (zone_id, model, quartiles, tweets, fitted_at)
 		values ($1::uuid, $2::text::jsonb, $3::float8[], $4::int4, $5::timestamptz)
 		on conflict (zone_id) do update set
 			model = excluded.model, quartiles = excluded.quartiles, tweets = excluded.tweets, fitted_at = excluded.fitted_at`,
-		zone, string(body), engagement.Quartiles(histories, stop.Every, stop.Looks), len(histories), now)
+		zone, string(body), quartiles, len(histories), now)
 	return nil
 }
 

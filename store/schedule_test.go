@@ -169,4 +169,26 @@ func TestModelsAreLearnt(t *testing.T) {
 	if n, err := s.FitModels(t.Context()); err != nil || n != 0 {
 		t.Errorf("a moment later: %d models, %v", n, err)
 	}
+	// Tweets that were not followed for long teach nothing of the rhythm: what was
+	// learnt before stays.
+	e.exec(t, `delete from public.twitter_engagement_history where snapshot_at > $1`, posted.Add(13*time.Hour))
+	e.clock.advance(25 * time.Hour)
+	if n, err := s.FitModels(t.Context()); err != nil || n != 2 {
+		t.Fatalf("a day later: %d models, %v", n, err)
+	}
+	var later engagement.Model
+	if err := json.Unmarshal([]byte(scalar[string](t, e, `select model::text from gorgone.models where zone_id = $1`, e.zone)), &later); err != nil {
+		t.Fatal(err)
+	}
+	if later.Engagement.Kernel != m.Engagement.Kernel || later.Engagement.Prior != m.Engagement.Prior {
+		t.Errorf("a day later %+v, before %+v", later.Engagement, m.Engagement)
+	}
+	// One that was learnt elsewhere takes its place.
+	m.Forget = 0.25
+	if err := s.KeepModel(t.Context(), e.zone, m, nil); err != nil {
+		t.Fatal(err)
+	}
+	if kept := scalar[float64](t, e, `select (model->>'forget')::float8 from gorgone.models where zone_id = $1`, e.zone); kept != 0.25 {
+		t.Errorf("the model that was kept: %g", kept)
+	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gorgone/engagement"
+	"gorgone/internal/clock"
 	"gorgone/store"
 )
 
@@ -98,6 +99,7 @@ type cost struct {
 	Spent     store.Spent            `json:"spent"`
 	Balances  []store.Reconciliation `json:"balances"`
 	Purchases store.Purchases        `json:"purchases"`
+	MostLooks float64                `json:"most_looks_per_hour,omitempty"` // that the rate of the key allows
 	Projected *projection            `json:"projected,omitempty"`
 }
 
@@ -144,6 +146,7 @@ func (a *app) readCost(ctx context.Context, days, volume int) (*cost, error) {
 	if c.Purchases, err = d.store.Purchases(ctx); err != nil {
 		return nil, err
 	}
+	c.MostLooks = a.mostLooks(d.clock)
 	if volume > 0 {
 		c.Projected = a.project(c, volume)
 	}
@@ -229,7 +232,7 @@ func (c *cost) print(out io.Writer, byZone bool) {
 		fmt.Fprintf(out, "%s: %.0f credits left at %s; taken %.0f, in the ledger %.0f since %s (%.1f%% more taken)\n",
 			b.Provider, b.Left, b.To.Format(time.DateTime), b.Taken, b.Booked, b.From.Format(time.DateTime), b.Drift()*100)
 	}
-	printPurchases(out, c.Purchases)
+	printPurchases(out, c.Purchases, c.MostLooks)
 	if p := c.Projected; p != nil {
 		by := "by the schedule"
 		if p.Measured {
@@ -254,9 +257,19 @@ func (c *cost) printBudget(out io.Writer) {
 	}
 }
 
+// mostLooks is how many tweets an hour of the engine's time can be looked up at the
+// provider's rate; 0: it is not known, or there is no end.
+func (a *app) mostLooks(c *clock.Clock) float64 {
+	p, err := a.openProvider(a.cfg.Provider, c.Now)
+	if err != nil {
+		return 0
+	}
+	return p.tweetRate() * c.Real(time.Hour).Seconds()
+}
+
 // printPurchases says what the adaptive schedule costs, and what other money would
-// buy.
-func printPurchases(out io.Writer, p store.Purchases) {
+// buy, and when that is more looks an hour than the rate allows.
+func printPurchases(out io.Writer, p store.Purchases, most float64) {
 	if p.Now.Price == 0 {
 		return
 	}
@@ -264,7 +277,11 @@ func printPurchases(out io.Writer, p store.Purchases) {
 		name string
 		p    store.Purchase
 	}{{"adaptive, now", p.Now}, {"half the looks", p.Half}, {"double", p.Double}} {
-		fmt.Fprintf(out, "%s: %.0f looks an hour, %.2f dollars a day, an engagement seen after %s on average (price %.3g)\n",
-			b.name, b.p.LooksPerHour, b.p.DollarsPerDay, b.p.Delay.Round(time.Second), b.p.Price)
+		beyond := ""
+		if most > 0 && b.p.LooksPerHour > most {
+			beyond = fmt.Sprintf("; beyond the rate of the key, which allows %.0f an hour", most)
+		}
+		fmt.Fprintf(out, "%s: %.0f looks an hour, %.2f dollars a day, an engagement seen after %s on average (price %.3g%s)\n",
+			b.name, b.p.LooksPerHour, b.p.DollarsPerDay, b.p.Delay.Round(time.Second), b.p.Price, beyond)
 	}
 }

@@ -63,7 +63,8 @@ type stats struct {
 	PausedUntil     time.Time               `json:"paused_until,omitzero"`
 	PauseReason     string                  `json:"pause_reason,omitempty"`
 	Pauses          []store.Pause           `json:"pauses,omitempty"`
-	Purchases       *store.Purchases        `json:"purchases,omitempty"` // on the adaptive schedule
+	Purchases       *store.Purchases        `json:"purchases,omitempty"`           // on the adaptive schedule
+	MostLooks       float64                 `json:"most_looks_per_hour,omitempty"` // that the rate of the key allows
 	Providers       []queue.SourceStatus    `json:"providers,omitempty"`
 }
 
@@ -87,7 +88,7 @@ func (a *app) readStats(ctx context.Context) (stats, error) {
 		if err != nil {
 			return stats{}, err
 		}
-		s.Purchases = &p
+		s.Purchases, s.MostLooks = &p, a.mostLooks(d.clock)
 	}
 	if err := a.addQueueStats(ctx, d, &s, &open); err != nil {
 		s.QueueFault = err.Error()
@@ -155,7 +156,7 @@ func (a *app) printStats(s stats) {
 		a.printf("provider   %s\n", providerLine(p))
 	}
 	if s.Purchases != nil {
-		printPurchases(a.out, *s.Purchases)
+		printPurchases(a.out, *s.Purchases, s.MostLooks)
 	}
 	for _, p := range s.Pauses {
 		a.printf("PAUSED     %s\n", p)
