@@ -84,6 +84,7 @@ func (in *inbox) next(ctx context.Context) (jetstream.Msg, error) {
 			return msg, nil
 		}
 		if in.q.conn.nc.IsClosed() {
+			in.close() // or what the iterator runs beside it would be left behind
 			return nil, fmt.Errorf("take from the %s lane: %w", in.lane, err)
 		}
 		in.recover(ctx, err)
