@@ -124,7 +124,7 @@ func TestNotConnected(t *testing.T) {
 	_, depthErr := q.Depth(t.Context())
 	for name, err := range map[string]error{
 		"publish": publishErr, "refresh": refreshErr, "depth": depthErr,
-		"ack": d.Ack(t.Context()), "nak": d.Nak(0), "in progress": d.InProgress(),
+		"ack": d.Ack(t.Context()), "nak": d.Nak(0), "in progress": d.InProgress(t.Context()),
 		"dead-letter": d.DeadLetter(t.Context(), "x"),
 		"watch":       watchErr,
 		"done":        q.PublishDone(t.Context(), queue.Done{TweetID: tweetID(1)}),

@@ -201,7 +201,7 @@ func (in *inbox) delivery(msg jetstream.Msg) (Delivery, bool) {
 		in.q.log.Error().Err(err).Str("lane", string(in.lane)).Msg("dropped a message that came from no stream")
 		return Delivery{}, false
 	}
-	return Delivery{q: in.q, lane: in.lane, ackWait: in.ackWait, msg: msg, meta: meta}, true
+	return Delivery{q: in.q, lane: in.lane, ackWait: in.ackWait, msg: msg, meta: meta, heard: &heard{at: time.Now()}}, true
 }
 
 // reject dead-letters a message that cannot be read. When that fails the message

@@ -192,6 +192,30 @@ func TestLateAck(t *testing.T) {
 	awaitDepth(t, q, "nothing is left", func(d queue.Depth) bool { return d.Batch == queue.LaneDepth{} })
 }
 
+// Who cannot say that a message is in hand is told so.
+func TestKeepAliveUnheard(t *testing.T) {
+	t.Parallel()
+	server, q := start(t, queue.Config{AckWait: time.Second})
+	publish(t, q, newBatch(1, 1))
+	held := next(t, batches(t, q))
+	if !held.Ours() {
+		t.Error("a message that was just delivered counts as given to another")
+	}
+	server.Stop()
+	unheard := make(chan struct{}, 100)
+	stop := held.KeepAlive(testContext(t), func(context.Context) { unheard <- struct{}{} })
+	defer stop()
+	for range 3 {
+		<-unheard
+	}
+	if held.Ours() {
+		t.Error("a message that the server has not heard of for its AckWait counts as ours")
+	}
+	if err := held.InProgress(t.Context()); !errors.Is(err, queue.ErrNotConnected) {
+		t.Errorf("in progress: %v", err)
+	}
+}
+
 // A message that is kept alive is not delivered to anybody else, for longer than
 // its AckWait; when it is let go, it is.
 func TestKeepAlive(t *testing.T) {
@@ -208,7 +232,7 @@ func TestKeepAlive(t *testing.T) {
 	publish(t, q, newBatch(1, 1))
 	in := batches(t, q)
 	held := next(t, in)
-	stop := held.KeepAlive(testContext(t))
+	stop := held.KeepAlive(testContext(t), nil)
 	for range 5 { // 1.7 s
 		if m := <-beats; string(m.Data) != "+WPI" {
 			t.Fatalf("the worker said %q", m.Data)

@@ -34,23 +34,26 @@ func (s *Store) Held(ctx context.Context, claimID uuid.UUID, rows []uuid.UUID) (
 // them. It is a look without a lock, to save a paid call; [Store.Apply] checks
 // again.
 func (s *Store) HeldRows(ctx context.Context, claimID uuid.UUID, rows []uuid.UUID) ([]Held, error) {
-	const sql = `
-		select k.tweet_db_id, ` + standingColumns + ` from public.twitter_engagement_tracking k
-		where k.tweet_db_id = any($1::uuid[]) and k.claim_id = $2::uuid
-		order by k.tweet_db_id`
 	ctx, cancel := s.db.bounded(ctx)
 	defer cancel()
-	found, err := s.db.pool.Query(ctx, sql, rows, claimID)
+	found, err := s.db.pool.Query(ctx, selectHeld, rows, claimID)
 	if err != nil {
 		return nil, fmt.Errorf("look which rows are held: %w", err)
 	}
-	held, err := pgx.CollectRows(found, func(r pgx.CollectableRow) (h Held, err error) {
-		return h, r.Scan(&h.Row, &h.Standing.Seen, &h.Standing.Doubted)
-	})
+	held, err := pgx.CollectRows(found, scanHeld)
 	if err != nil {
 		return nil, fmt.Errorf("look which rows are held: %w", err)
 	}
 	return held, nil
+}
+
+const selectHeld = `
+	select k.tweet_db_id, ` + standingColumns + ` from public.twitter_engagement_tracking k
+	where k.tweet_db_id = any($1::uuid[]) and k.claim_id = $2::uuid
+	order by k.tweet_db_id`
+
+func scanHeld(r pgx.CollectableRow) (h Held, err error) {
+	return h, r.Scan(&h.Row, &h.Standing.Seen, &h.Standing.Doubted)
 }
 
 const selectStandings = `

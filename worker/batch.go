@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -51,68 +52,85 @@ func (w *Worker) batch(ctx, stop context.Context, d *queue.BatchDelivery) {
 	ctx, span := w.Tracer.Start(traceparent.Join(ctx, d.Batch().Trace), "batch", trace.WithSpanKind(trace.SpanKindConsumer),
 		trace.WithAttributes(attribute.Stringer("claim", d.Batch().ID), attribute.Int("tweets", len(d.Batch().Tweets))))
 	defer span.End()
+	calls, cut := context.WithCancelCause(stop)
+	defer cut(nil)
 	j := &job{
-		Worker:  w,
-		batch:   d.Batch(),
-		stop:    stop,
-		started: w.Clock.Database(),
-		log:     w.Log.With().Stringer("claim", d.Batch().ID).Logger(),
+		Worker:   w,
+		batch:    d.Batch(),
+		delivery: d,
+		again:    d.Deliveries() > 1,
+		holder:   uuid.New(),
+		stop:     stop,
+		calls:    calls,
+		cut:      cut,
+		started:  w.Clock.Database(),
+		log:      w.Log.With().Stringer("claim", d.Batch().ID).Logger(),
 	}
 	// The message is held no longer than the lease.
 	holding, release := context.WithTimeout(ctx, j.leaseLeft())
 	defer release()
-	alive := d.KeepAlive(holding)
-	err := overDelivered(d.Deliveries())
-	if err == nil {
-		if e := guard(func() { err = j.run(ctx) }); e != nil {
-			err = e
-		}
+	alive := d.KeepAlive(holding, j.unheard)
+	var err error
+	if e := guard(func() { err = j.run(ctx) }); e != nil {
+		err = e
 	}
 	j.recordRest(ctx, false, j.spent)
 	alive()
 
 	settling, cancel := context.WithTimeout(context.WithoutCancel(ctx), settle)
 	defer cancel()
-	switch {
-	case err == nil:
-		err = d.Ack(settling)
-	case errors.Is(err, errStopping), errors.Is(err, errGraceOver):
-		// The claim is left as it is: whoever is handed the message next goes on
-		// with the rows that are still open.
-		err = d.Nak(0)
-	case store.Unavailable(err):
-		// The lease has ended, and nothing could be written of it. The message comes
-		// again until it is too old; others may not know yet that the database is away.
-		err = d.Nak(unwrittenPause)
-	default:
-		j.log.Error().Err(err).Int("deliveries", d.Deliveries()).Msg("batch cannot be handled")
-		j.giveUp(settling, j.batch, err.Error())
-		err = d.DeadLetter(settling, err.Error())
+	if inHand, elsewhere := errors.AsType[*inHandError](err); elsewhere {
+		j.putOff(inHand.until)
+		return
 	}
-	if err != nil {
+	if err := j.conclude(settling, err); err != nil {
 		// The message comes again, and finds its rows answered.
 		j.log.Warn().Err(err).Msg("settle batch message")
 	}
 	j.report()
 }
 
+// conclude settles the message of a batch, whose work ended with err.
+func (j *job) conclude(ctx context.Context, err error) error {
+	switch {
+	case err == nil:
+		return j.delivery.Ack(ctx)
+	case errors.Is(err, errTaken):
+		j.log.Info().Msg("batch was taken over")
+		return nil
+	case errors.Is(err, errStopping), errors.Is(err, errGraceOver):
+		// The claim is left as it is: whoever is handed the message next goes on
+		// with the rows that are still open.
+		return j.delivery.Nak(0)
+	case store.Unavailable(err):
+		// The lease has ended, and nothing could be written of it. The message comes
+		// again until it is too old; others may not know yet that the database is away.
+		return j.delivery.Nak(unwrittenPause)
+	default:
+		j.log.Error().Err(err).Int("deliveries", j.delivery.Deliveries()).Msg("batch cannot be handled")
+		j.giveUp(ctx, j.batch, err.Error())
+		return j.delivery.DeadLetter(ctx, err.Error())
+	}
+}
+
 // job is the work on one batch message.
 type job struct {
 	*Worker
-	batch   queue.Batch
-	stop    context.Context //nolint:containedctx // lives as long as the message is handled
-	started time.Time
-	log     zerolog.Logger
+	batch    queue.Batch
+	delivery *queue.BatchDelivery
+	again    bool            // it was delivered before
+	holder   uuid.UUID       // this delivery
+	stop     context.Context //nolint:containedctx // lives as long as the message is handled
+	calls    context.Context //nolint:containedctx // ends when no further call may begin: at a stop, or by cut
+	cut      context.CancelCauseFunc
+	calling  atomic.Bool // a call was begun, and not all of its answer is written
+	started  time.Time
+	log      zerolog.Logger
 
 	rows  map[string][]uuid.UUID         // open rows by tweet id
 	known map[string]engagement.Standing // likewise
 	count counts
 	spent []store.Calls // not recorded yet
-}
-
-// counts is what became of the rows of a batch.
-type counts struct {
-	applied, missing, deleted, unresolved, lost, released, calls, controls int
 }
 
 // run answers every row of the batch, or gives it back. A nil error means that
@@ -122,9 +140,12 @@ func (j *job) run(ctx context.Context) error {
 	if err != nil || len(ids) == 0 {
 		return err
 	}
+	if err := overDelivered(j.delivery.Deliveries()); err != nil {
+		return err
+	}
 	j.log.Info().Int("tweets", len(ids)).Msgf("Starting batch update for %d tweets", len(ids))
 	g := gate{
-		lane: queue.LaneBatch, stop: j.stop,
+		lane: queue.LaneBatch, stop: j.calls,
 		hold: func() time.Duration { return holdPause },
 		left: func() time.Duration { return j.leaseLeft() - j.cfg.CallTimeout - leaseMargin },
 	}
@@ -134,6 +155,7 @@ func (j *job) run(ctx context.Context) error {
 		if !ok {
 			return nil
 		}
+		g.sure = func(ctx context.Context) error { return j.sure(ctx, next.ids) }
 		answer := j.ask(ctx, g, next.ids, j.known)
 		failed, unasked, lookupErr := answer.failed, answer.unasked, answer.err
 		j.count.calls += answer.Calls
@@ -142,6 +164,7 @@ func (j *job) run(ctx context.Context) error {
 		if err := j.apply(ctx, j.results(answer)); err != nil {
 			return err
 		}
+		j.calling.Store(false)
 		switch j.judge(lookupErr, next.tries, len(failed)) {
 		case done:
 			failed = todo.answered(next)
@@ -149,6 +172,8 @@ func (j *job) run(ctx context.Context) error {
 			next.tries--
 			todo.again(next, failed, unasked)
 			continue
+		case leave:
+			return lookupErr
 		case park:
 			return j.giveBack(ctx, lookupErr, slices.Concat(failed, unasked, todo.drop(next)))
 		case retry:
@@ -192,7 +217,7 @@ func (j *job) open(ctx context.Context) ([]string, error) {
 	}
 	var held []store.Held
 	err := j.persist(ctx, func() (err error) {
-		held, err = j.Sink.HeldRows(ctx, j.batch.ID, all)
+		held, err = j.held(ctx, all)
 		return err
 	})
 	if err != nil {
@@ -295,48 +320,18 @@ func (j *job) write(ctx context.Context, results []store.Result) error {
 	return nil
 }
 
-func (j *job) tally(a store.Applied) {
-	if a.Zeroed > 0 {
-		j.log.Warn().Int("tweets", a.Zeroed).Msg("counters of many tweets are 0 in an answer: they are not believed")
-	}
-	for i := range a.Rows {
-		r := &a.Rows[i]
-		switch r.Outcome {
-		case store.OutcomeApplied:
-			j.count.applied++
-		case store.OutcomeMissing, store.OutcomeDeleted:
-			j.count.missing++
-			if r.Outcome == store.OutcomeDeleted {
-				j.count.deleted++
-			}
-			j.log.Info().Str("tweet", r.TweetID).Int("misses", r.After.Misses).Str("reason", r.Reason).
-				Bool("gone", r.After.Gone()).Msg("Tweet not found (may be deleted)")
-		case store.OutcomeLostClaim, store.OutcomeVanished, store.OutcomeStale, store.OutcomeNewer:
-			j.count.lost++
-		default:
-			j.count.unresolved++
-			j.log.Warn().Str("tweet", r.TweetID).Str("outcome", string(r.Outcome)).Str("reason", r.Reason).
-				Time("retry_at", r.After.RetryAt).Msg("tweet unresolved")
-		}
-	}
-}
-
 // giveBack clears the claim of the tweets, so that they can be claimed again at
 // once, by this worker's successor or when calls are allowed again.
 func (j *job) giveBack(ctx context.Context, cause error, ids []string) error {
 	if errors.Is(cause, errStopping) || ctx.Err() != nil {
 		return fmt.Errorf("give back %d tweets: %w", len(ids), errStopping)
 	}
-	var rows []uuid.UUID
-	for _, id := range ids {
-		rows = append(rows, j.rows[id]...)
-	}
+	rows := j.rowsOf(ids)
 	j.log.Info().AnErr("cause", cause).Int("tweets", len(ids)).Msg("tweets given back")
-	j.count.released += len(rows)
-	err := j.persist(ctx, func() error { return j.Sink.Release(ctx, j.batch.ID, rows) })
-	if err != nil {
+	if err := j.persist(ctx, func() error { return j.release(ctx, rows) }); err != nil {
 		return fmt.Errorf("give back %d tweets: %w", len(ids), err)
 	}
+	j.count.released += len(rows)
 	return nil
 }
 
@@ -379,14 +374,4 @@ func (j *job) sleep(ctx context.Context, d time.Duration) error {
 	defer cancel(nil)
 	defer context.AfterFunc(j.stop, func() { cancel(errStopping) })() //nolint:contextcheck // two contexts end this wait
 	return j.pauseFor(ctx, d)
-}
-
-func (j *job) report() {
-	c := j.count
-	took := max(j.Clock.Database().Sub(j.started), 0) // a clock may be set back
-	j.progress.batch(c)
-	j.Observer.BatchDone(took)
-	j.log.Info().Int("successful", c.applied).Int("missing", c.missing).Int("deleted", c.deleted).Int("failed", c.unresolved).
-		Int("skipped", c.lost).Int("given_back", c.released).Int("calls", c.calls).Int("controls", c.controls).
-		Dur("took_ms", took).Msg("Batch update completed")
 }

@@ -117,6 +117,7 @@ type workerOptions struct {
 	rate   float64
 	lookup func(worker.Lookup) worker.Lookup // wraps the real one; may be nil
 	sink   worker.Sink                       // nil: the store
+	queue  *queue.Queue                      // nil: the engine's
 	grace  time.Duration
 
 	ratePause    time.Duration // 0: 200 ms
@@ -153,18 +154,21 @@ func (e *engine) worker(o workerOptions) *worker.Worker {
 	if o.ratePause == 0 {
 		o.ratePause = 200 * time.Millisecond
 	}
-	batches, err := e.queue.Batches(ctx)
+	if o.queue == nil {
+		o.queue = e.queue
+	}
+	batches, err := o.queue.Batches(ctx)
 	must(e.t, err)
-	refreshes, err := e.queue.Refreshes(ctx)
+	refreshes, err := o.queue.Refreshes(ctx)
 	must(e.t, err)
-	exhausted, err := e.queue.Exhausted(ctx)
+	exhausted, err := o.queue.Exhausted(ctx)
 	must(e.t, err)
 	return worker.New(worker.Config{
 		BatchSlots: 4, RefreshSlots: 2, Writes: 2, CallTimeout: 2 * time.Second, Grace: o.grace,
 		RatePause: o.ratePause, BalanceEvery: o.balanceEvery,
 	}, worker.Parts{
 		Batches: batches, Refreshes: refreshes, Exhausted: exhausted, Providers: providers,
-		Sink: o.sink, Requests: e.store, Announcer: e.queue, Audience: e.audience(), Clock: e.clock, Random: rand.Float64, Log: zerolog.Nop(),
+		Sink: o.sink, Requests: e.store, Announcer: o.queue, Audience: e.audience(), Clock: e.clock, Random: rand.Float64, Log: zerolog.Nop(),
 		Tracer: o.tracer, Holds: o.holds,
 	})
 }

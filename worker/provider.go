@@ -90,10 +90,11 @@ func (w *Worker) group() int {
 // the provider is left alone.
 type gate struct {
 	lane queue.Lane
-	stop context.Context      //nolint:containedctx // the gate lives as long as the call it guards
+	stop context.Context      //nolint:containedctx // the gate lives as long as the call it guards; its cause may say why
 	left func() time.Duration // until when a call must have begun
 	hold func() time.Duration // the longest pause to wait through
 	held func(queue.Lane) error
+	sure func(context.Context) error // asked right before a call; nil: nothing is
 
 	*Provider
 
@@ -105,7 +106,7 @@ type gate struct {
 func (g *gate) Wait(ctx context.Context) error {
 	g.answered(ctx)
 	if g.stop.Err() != nil {
-		return errStopping
+		return g.stopped()
 	}
 	left := g.left()
 	if left <= 0 {
@@ -124,20 +125,40 @@ func (g *gate) Wait(ctx context.Context) error {
 	defer cancel()
 	ctx, stopped := context.WithCancelCause(ctx)
 	defer stopped(nil)
-	defer context.AfterFunc(g.stop, func() { stopped(errStopping) })() //nolint:contextcheck // two contexts end this wait
+	defer context.AfterFunc(g.stop, func() { stopped(g.stopped()) })() //nolint:contextcheck // two contexts end this wait
 	pace := g.Batch
 	if g.lane == queue.LaneRefresh {
 		pace = g.Refresh
 	}
-	if err := pace.Wait(ctx); err != nil {
-		return err
-	}
-	// It may have opened in the meantime.
-	if err := g.Breaker.Allow(); err != nil {
-		return err
+	for {
+		if err := pace.Wait(ctx); err != nil {
+			return err
+		}
+		// It may have opened in the meantime.
+		if err := g.Breaker.Allow(); err != nil {
+			return err
+		}
+		if g.sure == nil {
+			break
+		}
+		if err := g.sure(ctx); err != nil {
+			return err
+		}
+		// Asking took time, in which a pause may have begun.
+		if _, _, paused := g.Pace.Paused(); !paused {
+			break
+		}
 	}
 	g.began = g.clock.Database()
 	return nil
+}
+
+// stopped is why no further call may begin.
+func (g *gate) stopped() error {
+	if errors.Is(context.Cause(g.stop), errUnsure) {
+		return errUnsure
+	}
+	return errStopping
 }
 
 // answered tells that the last call was answered: only then there is a next one.

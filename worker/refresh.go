@@ -28,7 +28,7 @@ func (w *Worker) refresh(ctx, stop context.Context, group []*queue.RefreshDelive
 	var asked []trace.Link
 	for _, d := range group {
 		asked = append(asked, traceparent.Link(ctx, d.Refresh().Trace))
-		alive = append(alive, d.KeepAlive(ctx))
+		alive = append(alive, d.KeepAlive(ctx, nil))
 		r.waiting[d.Refresh().TweetID] = d
 		if end := d.Refresh().Deadline; end.After(r.deadline) {
 			r.deadline = end
@@ -107,7 +107,7 @@ func (r *refresher) run(ctx context.Context) {
 			continue
 		case split:
 			failed = todo.split(next, failed, unasked, err)
-		case wait, park:
+		case wait, park, leave:
 			if errors.Is(err, errStopping) || ctx.Err() != nil {
 				return
 			}

@@ -18,9 +18,11 @@ const (
 	// and asked for again, if the pause ends within the lease. Nobody's failure.
 	wait
 	// park: nobody may call now, and it is not the tweets' fault (a stop, the
-	// end of the lease, no credit, a refused key, an open circuit breaker). The
+	// end of the lease, somebody who has answered them, no credit, a refused key, an open circuit breaker). The
 	// claim is given back.
 	park
+	// leave: another worker goes on with the batch. Nothing of it is touched any more.
+	leave
 	// elsewhere: the provider is left alone from now on, and another can be asked
 	// at once.
 	elsewhere
@@ -74,7 +76,10 @@ func judge(err error, tries, left int, other bool) verdict {
 	if _, held := errors.AsType[*HoldError](err); held {
 		return park
 	}
-	if errors.Is(err, errStopping) || errors.Is(err, errLeaseEnds) ||
+	if errors.Is(err, errTaken) {
+		return leave
+	}
+	if errors.Is(err, errStopping) || errors.Is(err, errLeaseEnds) || errors.Is(err, errUnsure) ||
 		errors.Is(err, queue.ErrPaceDeadline) || errors.Is(err, context.DeadlineExceeded) {
 		return park // the gate let no call begin
 	}

@@ -59,6 +59,8 @@ type Sink interface {
 	// Ping fails while the database cannot be reached.
 	Ping(ctx context.Context) error
 	HeldRows(ctx context.Context, claimID uuid.UUID, rows []uuid.UUID) ([]store.Held, error)
+	TakeOver(ctx context.Context, h store.Hold) (store.Holding, error)
+	Keep(ctx context.Context, h store.Hold) (store.Holding, error)
 	Standings(ctx context.Context, tweetIDs []string) (map[string]engagement.Standing, error)
 	Controls(ctx context.Context, except []string, limit int) ([]string, error)
 	ShareNorm(ctx context.Context, learnt engagement.Sample) (engagement.Norm, error)
