@@ -65,13 +65,19 @@ func (h Horizon) MarshalJSON() ([]byte, error) {
 	return json.Marshal(out)
 }
 
+// mostHours is the farthest horizon that is read: any that was ever written is nearer.
+const mostHours = 1000
+
 // UnmarshalJSON decodes what MarshalJSON made.
 func (h *Horizon) UnmarshalJSON(data []byte) error {
 	var in horizonJSON
 	if err := json.Unmarshal(data, &in); err != nil {
 		return fmt.Errorf("decode forecast: %w", err)
 	}
-	*h = Horizon{Ahead: time.Duration(in.Hours * float64(time.Hour)), At: in.At, Engagement: in.Engagement}
+	if !(in.Hours >= 0 && in.Hours <= mostHours) {
+		return fmt.Errorf("decode forecast: %g hours ahead: want 0 to %d", in.Hours, mostHours)
+	}
+	*h = Horizon{Ahead: time.Duration(math.Round(in.Hours * float64(time.Hour))), At: in.At, Engagement: in.Engagement}
 	for _, c := range Counters() {
 		if e, ok := in.Counts[c.String()]; ok {
 			h.Counts[c] = &e

@@ -81,14 +81,20 @@ func twitterAPILimit(refusal *BadRequestError, asked int) int {
 // Balance asks for the credits left. It is a call like any other to the gate and
 // to the provider's rate limit, and costs nothing.
 func (c *TwitterAPI) Balance(ctx context.Context) (Balance, error) {
-	return c.balance(ctx, "/oapi/my/info", func(body []byte) (Balance, error) {
-		var info struct {
-			Recharged *int64 `json:"recharge_credits"`
-			Bonus     int64  `json:"total_bonus_credits"` // not in the vendor's schema, but answered
-		}
-		if err := json.Unmarshal(body, &info); err != nil || info.Recharged == nil {
-			return Balance{}, fmt.Errorf("%w: no recharge_credits in the account's info: %s", ErrMalformed, messageOf(body))
-		}
-		return Balance{Left: *info.Recharged + info.Bonus, Bonus: info.Bonus, Unit: UnitCredits, Known: true}, nil
-	})
+	return c.balance(ctx, "/oapi/my/info", decodeCredits)
+}
+
+func decodeCredits(body []byte) (Balance, error) {
+	var info struct {
+		Recharged *int64 `json:"recharge_credits"`
+		Bonus     int64  `json:"total_bonus_credits"` // not in the vendor's schema, but answered
+	}
+	if err := json.Unmarshal(body, &info); err != nil || info.Recharged == nil {
+		return Balance{}, fmt.Errorf("%w: no recharge_credits in the account's info: %s", ErrMalformed, messageOf(body))
+	}
+	left := *info.Recharged + info.Bonus
+	if (left < *info.Recharged) != (info.Bonus < 0) {
+		return Balance{}, fmt.Errorf("%w: impossible credits in the account's info: %s", ErrMalformed, messageOf(body))
+	}
+	return Balance{Left: left, Bonus: info.Bonus, Unit: UnitCredits, Known: true}, nil
 }

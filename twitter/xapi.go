@@ -86,22 +86,24 @@ func (c *XAPI) Through(gate Gate) *XAPI {
 // credit. The call is one like any other to the gate, and costs nothing; X allows it
 // 50 times in 15 minutes.
 func (c *XAPI) Balance(ctx context.Context) (Balance, error) {
-	return c.balance(ctx, "/2/usage/tweets", func(body []byte) (Balance, error) {
-		var usage struct {
-			Data *struct {
-				Cap   number `json:"project_cap"`
-				Usage number `json:"project_usage"`
-			} `json:"data"`
-		}
-		if err := json.Unmarshal(body, &usage); err != nil || usage.Data == nil {
-			return Balance{}, fmt.Errorf("%w: no usage in the answer: %s", ErrMalformed, messageOf(body))
-		}
-		b := Balance{Unit: UnitPosts}
-		if usage.Data.Cap > 0 {
-			b.Left, b.Known = max(int64(usage.Data.Cap-usage.Data.Usage), 0), true
-		}
-		return b, nil
-	})
+	return c.balance(ctx, "/2/usage/tweets", decodeUsage)
+}
+
+func decodeUsage(body []byte) (Balance, error) {
+	var usage struct {
+		Data *struct {
+			Cap   number `json:"project_cap"`
+			Usage number `json:"project_usage"`
+		} `json:"data"`
+	}
+	if err := json.Unmarshal(body, &usage); err != nil || usage.Data == nil || usage.Data.Usage < 0 {
+		return Balance{}, fmt.Errorf("%w: no usage in the answer: %s", ErrMalformed, messageOf(body))
+	}
+	b := Balance{Unit: UnitPosts}
+	if usage.Data.Cap > 0 {
+		b.Left, b.Known = max(int64(usage.Data.Cap-usage.Data.Usage), 0), true
+	}
+	return b, nil
 }
 
 // number is a number that X also writes as text.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -21,6 +22,32 @@ func FuzzTierSteps(f *testing.F) {
 			t.Fatalf("%q became %d steps", value, len(s))
 		}
 		_, _ = engagement.NewTierPolicy(s) // must not panic, and may refuse
+	})
+}
+
+// The file that gorgone up leaves for other commands is read as it was written, or
+// refused without repeating what is in it: it holds passwords.
+func FuzzRunning(f *testing.F) {
+	f.Add([]byte(`{"pid":7,"started":"2026-11-01T12:00:00Z","database_url":"postgres://u:sesame@127.0.0.1:1/x","nats_url":"nats://127.0.0.1:2","web_url":"http://127.0.0.1:3","rate":20}`))
+	f.Add([]byte(`{"pid":7,"database_url":"host=/tmp","nats_url":"nats://a:1,nats://b:2","web_url":"http://[::1]:3","provider_url":"http://127.0.0.1:4","provider_key":"sesame"}`))
+	f.Add([]byte(`{"pid":"sesame"}`))
+	f.Add([]byte(`{"pid":7,"web_url":"http://sesame\u007f"`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		r, err := decodeRunning(data)
+		if err != nil {
+			if r != (running{}) || strings.Contains(err.Error(), "sesame") {
+				t.Fatalf("%+v, %v", r, err)
+			}
+			return
+		}
+		text, err := json.Marshal(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := decodeRunning(text)
+		if err != nil || again != r {
+			t.Fatalf("%s became %+v (%v)", text, again, err)
+		}
 	})
 }
 

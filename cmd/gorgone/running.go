@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -41,9 +42,9 @@ func readRunning(dataDir string) (running, error) {
 	if err != nil {
 		return running{}, fmt.Errorf("find gorgone up: %w", err)
 	}
-	var r running
-	if err := json.Unmarshal(data, &r); err != nil {
-		return running{}, fmt.Errorf("read %s: %w", filepath.Join(dataDir, runningFile), err)
+	r, err := decodeRunning(data)
+	if err != nil {
+		return running{}, fmt.Errorf("read %s: %w: stop gorgone up and start it again", filepath.Join(dataDir, runningFile), err)
 	}
 	lock, err := lockDataDir(dataDir, syscall.LOCK_SH)
 	if err == nil {
@@ -52,6 +53,23 @@ func readRunning(dataDir string) (running, error) {
 	}
 	if !errors.Is(err, errLocked) {
 		return running{}, err
+	}
+	return r, nil
+}
+
+// decodeRunning reads what write wrote. Its errors repeat nothing of it.
+func decodeRunning(data []byte) (r running, err error) {
+	if err := json.Unmarshal(data, &r); err != nil {
+		return running{}, errors.New("it is no description of a running gorgone")
+	}
+	if r.DatabaseURL == "" || r.NATSURL == "" {
+		return running{}, errors.New("it lacks the address of the database or of the queue")
+	}
+	if u, err := url.Parse(r.WebURL); err != nil || u.Scheme != "http" || u.Host == "" {
+		return running{}, errors.New("it lacks the address of the web server")
+	}
+	if !(r.Rate >= 0) || r.PID <= 0 {
+		return running{}, errors.New("the rate or the process in it is impossible")
 	}
 	return r, nil
 }

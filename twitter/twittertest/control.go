@@ -2,6 +2,7 @@ package twittertest
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -109,6 +110,9 @@ func (s *Server) controlSteer(w http.ResponseWriter, r *http.Request) {
 	body.DisallowUnknownFields()
 	var steering Steering
 	err := body.Decode(&steering)
+	if err == nil && body.More() {
+		err = errors.New("more than one steering")
+	}
 	if err == nil {
 		err = s.Steer(steering)
 	}
