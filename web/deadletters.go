@@ -2,15 +2,12 @@ package web
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 	"strconv"
 	"time"
 
-	"github.com/google/uuid"
-
+	"gorgone/deadletter"
 	"gorgone/queue"
-	"gorgone/store"
 )
 
 const (
@@ -104,69 +101,15 @@ func (s *Server) retryLetter(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	if d.Body == nil {
-		return &failure{status: http.StatusConflict, code: "not_kept", message: "its message was not kept, so there is nothing to retry: drop it"}
-	}
-	retry := s.retryBatch
-	if d.Lane == queue.LaneRefresh {
-		retry = s.retryRefresh
-	}
-	did, err := retry(r, d)
-	if err != nil {
-		return s.letterFault(err)
-	}
-	if err := s.parts.Queue.DropDeadLetter(r.Context(), d.Seq); err != nil {
+	did, err := s.parts.Letters.Retry(r.Context(), d)
+	switch {
+	case errors.Is(err, deadletter.ErrNotKept):
+		return &failure{status: http.StatusConflict, code: "not_kept", message: deadletter.ErrNotKept.Error()}
+	case errors.Is(err, deadletter.ErrUnreadable):
+		return &failure{status: http.StatusConflict, code: "unreadable", message: deadletter.ErrUnreadable.Error(), cause: err}
+	case err != nil:
 		return s.letterFault(err)
 	}
 	s.log.Info().Uint64("seq", d.Seq).Str("lane", string(d.Lane)).Str("caller", r.caller.Name).Str("result", did).Msg("dead letter retried")
 	return writeJSON(w, http.StatusOK, map[string]any{"success": true, "message": did})
-}
-
-func unreadableLetter(err error) error {
-	return &failure{status: http.StatusConflict, code: "unreadable", message: "this version can not read it, and a worker would dead-letter it again", cause: err}
-}
-
-// retryBatch publishes a batch again whose claim still holds, and else makes its
-// rows due that back off.
-func (s *Server) retryBatch(r *request, d queue.DeadLetter) (string, error) {
-	batch, err := d.Batch()
-	if err != nil {
-		return "", unreadableLetter(err)
-	}
-	var (
-		rows   []uuid.UUID
-		tweets []string
-	)
-	for _, t := range batch.Tweets {
-		tweets, rows = append(tweets, t.ID), append(rows, t.Rows...)
-	}
-	held, err := s.parts.Letters.Held(r.Context(), batch.ID, rows)
-	if err != nil {
-		return "", err
-	}
-	if len(held) > 0 && s.parts.Clock.Now().Before(batch.Until) {
-		return "published again", s.parts.Queue.Republish(r.Context(), d)
-	}
-	due, err := s.parts.Letters.ForceDue(r.Context(), store.DueFilter{TweetIDs: tweets, Failing: true})
-	if err != nil {
-		return "", err
-	}
-	return fmt.Sprintf("its claim has ended: %d rows that back off are due now, the others were answered or fall due by themselves", due), nil
-}
-
-// retryRefresh asks for the tweet anew.
-func (s *Server) retryRefresh(r *request, d queue.DeadLetter) (string, error) {
-	old, err := d.Refresh()
-	if err != nil {
-		return "", unreadableLetter(err)
-	}
-	id, err := uuid.NewV7()
-	if err != nil {
-		return "", fmt.Errorf("make a request's id: %w", err)
-	}
-	now := s.parts.Clock.Now()
-	_, err = s.parts.Queue.PublishRefresh(r.Context(), queue.Refresh{
-		RequestID: id, TweetID: old.TweetID, RequestedAt: now, Deadline: now.Add(s.parts.Clock.Engine(refreshLife)),
-	})
-	return "the tweet is asked for again", err
 }

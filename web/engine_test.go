@@ -26,6 +26,7 @@ import (
 	"github.com/sourcegraph/conc"
 	"go.uber.org/goleak"
 
+	"gorgone/deadletter"
 	"gorgone/dispatcher"
 	"gorgone/internal/clock"
 	"gorgone/internal/enginetest"
@@ -180,7 +181,7 @@ func (e *engine) startServer(o options) {
 		Dispatcher: dispatcher.New(dispatcher.Config{
 			Every: time.Second, BatchTweets: 100, Window: dispatcher.Window{Lease: e.queue.Lease(), First: 5000},
 		}, e.store, e.queue, openGate{}, e.clock, zerolog.Nop()),
-		Triggers: e.store, Requests: e.store, Tweets: e.store, Alerts: e.store, Books: e.store, Tracker: e.store, Letters: e.store, Pruner: e.store,
+		Triggers: e.store, Requests: e.store, Tweets: e.store, Alerts: e.store, Books: e.store, Tracker: e.store, Letters: deadletter.Retrier{Queue: e.queue, Rows: e.store, Clock: e.clock}, Pruner: e.store,
 		Queue: e.queue, Connection: e.conn, Calls: queue.Sources{e.source}, Pauses: e.store, Clock: e.clock,
 		DecodePush: decodePush,
 		Checks: []web.Check{
@@ -341,7 +342,7 @@ func wait(t *testing.T, until func() bool) {
 	t.Helper()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	end := time.NewTimer(20 * time.Second)
+	end := time.NewTimer(time.Minute)
 	defer end.Stop()
 	for !until() {
 		select {

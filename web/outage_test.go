@@ -7,8 +7,12 @@ import (
 	"testing"
 
 	"github.com/google/uuid"
+	"github.com/rs/zerolog"
 
 	"gorgone/internal/enginetest"
+	"gorgone/internal/natsserver/natstest"
+	"gorgone/queue"
+	"gorgone/web"
 )
 
 // TestDatabaseOutage stops Postgres under a running server: whoever asks for what
@@ -135,5 +139,34 @@ func TestQueueOutage(t *testing.T) {
 		if ev.kind == "end" {
 			t.Fatal("the stream of events has ended")
 		}
+	}
+}
+
+// TestStreamWithoutLeader has a cluster of which one server is left: the connection
+// stands, and no stream takes anything. A refresh is answered 503 and leaves nothing
+// behind.
+func TestStreamWithoutLeader(t *testing.T) {
+	t.Parallel()
+	cluster := natstest.StartCluster(t, 3)
+	conn, err := queue.Connect(t.Context(), queue.Options{URL: cluster.URL(), Log: zerolog.Nop()})
+	must(t, err)
+	t.Cleanup(conn.Close)
+	q, err := queue.Open(t.Context(), conn, queue.Config{Prefix: "T", Replicas: 3, Memory: true})
+	must(t, err)
+	e := newEngine(t, options{tweets: 1, parts: func(p *web.Parts) { p.Queue, p.Connection = q, conn }})
+	row, _ := e.row(0)
+	cluster.StopMost()
+	wait(t, conn.Connected)
+	for _, path := range []string{refreshPath(row), refreshPath(row) + "?force=true"} {
+		a := e.ok(503, "POST", path, e.service, "")
+		if a.code(t) != "queue_away" || a.header.Get("Retry-After") == "" {
+			t.Errorf("%s: %s", path, a.body)
+		}
+	}
+	if !conn.Connected() {
+		t.Error("the last server is gone too: that is another test")
+	}
+	if n := e.count(`select count(*) from gorgone.refresh_requests`); n != 0 {
+		t.Errorf("%d requests stay open", n)
 	}
 }

@@ -106,13 +106,11 @@ type Queue interface {
 	DeadLetters(ctx context.Context, limit int) ([]queue.DeadLetter, error)
 	DeadLetter(ctx context.Context, seq uint64) (queue.DeadLetter, error)
 	DropDeadLetter(ctx context.Context, seq uint64) error
-	Republish(ctx context.Context, d queue.DeadLetter) error
 }
 
-// Letters is what the rows in dead letters are made due with.
+// Letters does again what dead letters asked for. [deadletter.Retrier] is one.
 type Letters interface {
-	Held(ctx context.Context, claimID uuid.UUID, rows []uuid.UUID) ([]uuid.UUID, error)
-	ForceDue(ctx context.Context, f store.DueFilter) (int, error)
+	Retry(ctx context.Context, d queue.DeadLetter) (did string, err error)
 }
 
 // Connection tells how it stands with the queue.

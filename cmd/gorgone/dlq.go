@@ -38,7 +38,7 @@ Dead letters are named by their numbers, by ranges of them (3-17), or by "all".`
 A batch is published again while its claim holds. After that it would be in
 vain, and nothing of it is published: those of its tweets that still back off
 are made due now, which does no harm to the others. A refresh is asked for
-again. A message that this version cannot read is left as it is.`, a.retryDeadLetter),
+again. A message that this version cannot read is left as it is.`, retryDeadLetter),
 		newDLQEach(a, "drop", "Delete them", "Delete dead letters.", dropDeadLetter))
 	return cmd
 }

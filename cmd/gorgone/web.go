@@ -14,6 +14,7 @@ import (
 	"github.com/sourcegraph/conc"
 	"github.com/spf13/cobra"
 
+	"gorgone/deadletter"
 	"gorgone/store"
 	"gorgone/twitter"
 	"gorgone/web"
@@ -141,7 +142,7 @@ func (a *app) newServer(p parts, local *auth.Local, tokens []string, webhookKey 
 		SupabaseURL: cfg.SupabaseURL, SupabaseKey: cfg.SupabaseKey,
 	}, web.Parts{
 		Guard: guard, Access: access, Local: local, Proxies: proxies,
-		Dispatcher: a.newDispatcher(p), Triggers: p.store, Requests: p.store, Tweets: p.store, Alerts: p.store, Books: p.store, Tracker: p.store, Letters: p.store, Pruner: p.store,
+		Dispatcher: a.newDispatcher(p), Triggers: p.store, Requests: p.store, Tweets: p.store, Alerts: p.store, Books: p.store, Tracker: p.store, Letters: deadletter.Retrier{Queue: p.queue, Rows: p.store, Clock: p.clock}, Pruner: p.store,
 		Queue: p.queue, Connection: p.conn, Calls: p.stops, Pauses: p.store, Clock: p.clock,
 		DecodePush: decodePush, Checks: checks(p), Log: a.log,
 	})

@@ -92,6 +92,15 @@ func (c *Cluster) StopLeaderOf(tb testing.TB, stream string) {
 	tb.Fatalf("natstest: no server leads stream %s", stream)
 }
 
+// StopMost stops all servers but one: it can still be reached, and no stream has a
+// leader any more.
+func (c *Cluster) StopMost() {
+	for _, ns := range c.servers[1:] {
+		ns.Shutdown()
+		ns.WaitForShutdown()
+	}
+}
+
 func freePorts(tb testing.TB, n int) []int {
 	tb.Helper()
 	var ports []int
