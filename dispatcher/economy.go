@@ -48,12 +48,7 @@ func Economize(ctx context.Context, books Books, clock Clock, log zerolog.Logger
 
 // economize does one round. What one step fails of does not stop the others.
 func economize(ctx context.Context, books Books, now time.Time, warned *warnings, log zerolog.Logger, onSpent func(store.Spent)) {
-	failed := func(err error, doing string) bool {
-		if err != nil && ctx.Err() == nil {
-			log.Error().Err(err).Msg(doing)
-		}
-		return err != nil
-	}
+	failed := failures(ctx, log)
 	_, err := books.CloseBooks(ctx, now.Add(-openBooks))
 	failed(err, "close the books")
 	failed(books.AdjustPrice(ctx), "adjust the price of a look")

@@ -56,12 +56,7 @@ func Maintain(ctx context.Context, keeper Keeper, clock Clock, keep Keep, log ze
 // MaintainOnce does one round of it, at a time. What one step fails of does not stop
 // the others.
 func MaintainOnce(ctx context.Context, keeper Keeper, now time.Time, keep Keep, log zerolog.Logger) {
-	failed := func(err error, doing string) bool {
-		if err != nil && ctx.Err() == nil {
-			log.Error().Err(err).Msg(doing)
-		}
-		return err != nil
-	}
+	failed := failures(ctx, log)
 	if n, err := keeper.EnsurePartitions(ctx, now, now.Add(partitionsAhead)); !failed(err, "make history partitions") && n > 0 {
 		log.Debug().Int("partitions", n).Msg("made history partitions")
 	}
@@ -74,5 +69,16 @@ func MaintainOnce(ctx context.Context, keeper Keeper, now time.Time, keep Keep, 
 	failed(err, "cut history down")
 	if r.Dropped+r.Deleted+r.Thinned > 0 {
 		log.Info().Int("partitions", r.Dropped).Int("deleted", r.Deleted).Int("thinned", r.Thinned).Msg("cut history down")
+	}
+}
+
+// failures returns a function that tells whether a step of a round failed, and logs it
+// unless it was cut short.
+func failures(ctx context.Context, log zerolog.Logger) (failed func(err error, doing string) bool) {
+	return func(err error, doing string) bool {
+		if err != nil && ctx.Err() == nil {
+			log.Error().Err(err).Msg(doing)
+		}
+		return err != nil
 	}
 }
