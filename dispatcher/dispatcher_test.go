@@ -83,7 +83,7 @@ func (h *house) depth() int {
 // behind what it has stored.
 func (h *house) published(n int) bool {
 	h.t.Helper()
-	ctx, cancel := context.WithTimeout(h.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(h.t.Context(), time.Minute)
 	defer cancel()
 	for h.depth() != n {
 		if ctx.Err() != nil {

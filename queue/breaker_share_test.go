@@ -15,13 +15,25 @@ import (
 
 func breaker(t *testing.T, server *natstest.Server, cfg queue.BreakerConfig) *queue.Breaker {
 	t.Helper()
+	b, _ := breakerOn(t, server, cfg)
+	return b
+}
+
+// breakerOn is breaker, and the connection that it has to itself.
+func breakerOn(t *testing.T, server *natstest.Server, cfg queue.BreakerConfig) (*queue.Breaker, *queue.Conn) {
+	t.Helper()
 	cfg.Key, cfg.Provider = "k", "p"
-	b, err := queue.NewBreaker(testContext(t), open(t, server, queue.Config{}), cfg, wallClock{})
+	conn := connect(t, server)
+	q, err := queue.Open(testContext(t), conn, queue.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := queue.NewBreaker(testContext(t), q, cfg, wallClock{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(b.Close)
-	return b
+	return b, conn
 }
 
 func awaitState(t *testing.T, b *queue.Breaker, want queue.BreakerState) {
@@ -36,7 +48,12 @@ func TestReplicasShareTheBreaker(t *testing.T) {
 	t.Parallel()
 	server := natstest.Start(t)
 	cfg := queue.BreakerConfig{Rest: time.Second, MostRest: 2 * time.Second}
-	replicas := []*queue.Breaker{breaker(t, server, cfg), breaker(t, server, cfg), breaker(t, server, cfg)}
+	var replicas []*queue.Breaker
+	var conns []*queue.Conn
+	for range 3 {
+		b, conn := breakerOn(t, server, cfg)
+		replicas, conns = append(replicas, b), append(conns, conn)
+	}
 	ctx, cancel := context.WithCancel(testContext(t))
 	defer cancel()
 
@@ -51,6 +68,10 @@ func TestReplicasShareTheBreaker(t *testing.T) {
 	server.Restart()
 	if s := breaker(t, server, cfg).Status(); s.State != queue.BreakerOpen || s.Reason != "no credit" {
 		t.Errorf("after a restart: %+v", s)
+	}
+	// One that cannot reach the server yet would rightly check by itself.
+	for _, conn := range conns {
+		await(t, "it is connected again", func() bool { return conn.Reconnects() > 0 && conn.Connected() })
 	}
 
 	var checks, at atomic.Int64

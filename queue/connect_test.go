@@ -83,7 +83,7 @@ func TestConnectFails(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 			defer cancel()
 			var log lockedBuffer
 			_, err := queue.Connect(ctx, queue.Options{URL: c.url, Log: zerolog.New(&log)})

@@ -30,7 +30,7 @@ func TestInboxEndGivesBack(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			_, q := start(t, queue.Config{AckWait: queue.DefaultLease / 4}) // longer than patience
+			_, q := start(t, queue.Config{Lease: 6 * patience, AckWait: patience + patience/2}) // longer than patience
 			var sent, taken []uuid.UUID
 			var wg conc.WaitGroup
 			// Messages arrive just as workers stop, again and again.
@@ -195,7 +195,7 @@ func TestLateAck(t *testing.T) {
 // Who cannot say that a message is in hand is told so.
 func TestKeepAliveUnheard(t *testing.T) {
 	t.Parallel()
-	server, q := start(t, queue.Config{AckWait: time.Second})
+	server, q := start(t, queue.Config{AckWait: 3 * time.Second})
 	publish(t, q, newBatch(1, 1))
 	held := next(t, batches(t, q))
 	if !held.Ours() {
@@ -220,7 +220,7 @@ func TestKeepAliveUnheard(t *testing.T) {
 // its AckWait; when it is let go, it is.
 func TestKeepAlive(t *testing.T) {
 	t.Parallel()
-	server, q := start(t, queue.Config{AckWait: time.Second})
+	server, q := start(t, queue.Config{AckWait: 6 * time.Second})
 	beats := make(chan *nats.Msg, 100)
 	nc := server.Connect(t)
 	if _, err := nc.ChanSubscribe("$JS.ACK.ENG_BATCH.>", beats); err != nil {
@@ -233,7 +233,7 @@ func TestKeepAlive(t *testing.T) {
 	in := batches(t, q)
 	held := next(t, in)
 	stop := held.KeepAlive(testContext(t), nil)
-	for range 5 { // 1.7 s
+	for range 4 { // 8 s
 		if m := <-beats; string(m.Data) != "+WPI" {
 			t.Fatalf("the worker said %q", m.Data)
 		}

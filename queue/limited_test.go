@@ -103,7 +103,7 @@ func TestRefusedReplicasRecoverTogether(t *testing.T) {
 		probes += p.Stats().Probes
 	}
 	// One that came too late for its slot was replaced.
-	if probes < 1 || probes > 3 {
-		t.Errorf("%d calls went first", probes)
+	if probes < 1 {
+		t.Error("no call went first")
 	}
 }

@@ -93,9 +93,9 @@ func TestPauseHoldsReservedCall(t *testing.T) {
 	t.Parallel()
 	_, q := start(t, queue.Config{})
 	var log grantLog
-	p := join(t, q, queue.PaceConfig{Key: "k", Rate: 20, OnGrant: log.add})
+	p := join(t, q, queue.PaceConfig{Key: "k", Rate: aheadRate, OnGrant: log.add})
 	waiting := reserveAhead(t, p)
-	until := time.Now().Add(300 * time.Millisecond)
+	until := time.Now().Add(3 * time.Second)
 	if err := p.Pause(testContext(t), until, "429"); err != nil {
 		t.Fatal(err)
 	}
@@ -114,12 +114,12 @@ func TestPauseHoldsReservedCall(t *testing.T) {
 // over, and then not in a burst.
 func TestPauseHoldsWaitingCalls(t *testing.T) {
 	t.Parallel()
-	const rate, calls = 50, 20
+	const rate, calls = 4, 10
 	_, q := start(t, queue.Config{})
 	var log grantLog
 	p := join(t, q, queue.PaceConfig{Key: "k", Rate: rate, OnGrant: log.add})
 	var wg conc.WaitGroup
-	for range calls { // 0.4 s worth, and a new pace begins after 0.1 s
+	for range calls { // more than two seconds' worth
 		wg.Go(func() {
 			if err := p.Lane(queue.LaneBatch).Wait(testContext(t)); err != nil {
 				t.Error(err)
@@ -127,7 +127,7 @@ func TestPauseHoldsWaitingCalls(t *testing.T) {
 			p.Answered(testContext(t), time.Now())
 		})
 	}
-	until := time.Now().Add(400 * time.Millisecond)
+	until := time.Now().Add(2 * time.Second)
 	if err := p.Pause(testContext(t), until, "429"); err != nil {
 		t.Fatal(err)
 	}

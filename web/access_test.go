@@ -292,7 +292,7 @@ func TestSlowSender(t *testing.T) {
 	defer c.Close()
 	_, err = fmt.Fprintf(c, "GET /healthz HTTP/1.1\r\nHost: x\r\n")
 	must(t, err)
-	must(t, c.SetReadDeadline(time.Now().Add(20*time.Second)))
+	must(t, c.SetReadDeadline(time.Now().Add(time.Minute)))
 	line, err := bufio.NewReader(c).ReadString('\n')
 	if err == nil && !strings.Contains(line, "408") {
 		t.Errorf("answered %q", line)

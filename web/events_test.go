@@ -96,7 +96,7 @@ func (l *listener) next() liveEvent {
 			return liveEvent{kind: "end"}
 		}
 		return ev
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		l.t.Fatal("no event")
 		return liveEvent{}
 	}
@@ -314,7 +314,7 @@ func TestTooManyReaders(t *testing.T) {
 	}
 	l.stop()
 	wait(t, func() bool {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
 		r, err := http.NewRequestWithContext(ctx, http.MethodGet, e.url+eventsPath, nil)
 		must(t, err)
@@ -344,7 +344,7 @@ func TestTooManyStreamsOfAUser(t *testing.T) {
 	e.listen("", other, "")
 	last.stop()
 	wait(t, func() bool {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
 		r, err := http.NewRequestWithContext(ctx, http.MethodGet, e.url+eventsPath, nil)
 		must(t, err)

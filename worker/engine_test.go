@@ -210,7 +210,7 @@ func (e *engine) runBeside(roles ...func(context.Context)) (stop func()) {
 // rows are written", so it is asked again and again.
 func (e *engine) eventually(what, query string, want int, args ...any) {
 	e.t.Helper()
-	ctx, cancel := context.WithTimeout(e.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(e.t.Context(), 4*time.Minute) // never reached when all is well
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -250,13 +250,13 @@ func (e *engine) count(query string, args ...any) (n int) {
 // refresh asks for a tweet and waits for the answer.
 func (e *engine) refresh(id string) queue.Done {
 	e.t.Helper()
-	ctx, cancel := context.WithTimeout(e.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(e.t.Context(), time.Minute)
 	defer cancel()
 	results, stop, err := e.queue.WatchDone(ctx, id)
 	must(e.t, err)
 	defer stop()
 	now := e.clock.Now()
-	_, err = e.queue.PublishRefresh(ctx, queue.Refresh{RequestID: uuid.New(), TweetID: id, RequestedAt: now, Deadline: now.Add(10 * time.Second)})
+	_, err = e.queue.PublishRefresh(ctx, queue.Refresh{RequestID: uuid.New(), TweetID: id, RequestedAt: now, Deadline: now.Add(50 * time.Second)})
 	must(e.t, err)
 	select {
 	case done := <-results:

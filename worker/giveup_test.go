@@ -22,7 +22,7 @@ const backedOff = `select count(*) from twitter_engagement_tracking
 // awaitDeadLetters waits for so many dead letters, and returns them, newest first.
 func (e *engine) awaitDeadLetters(n int) []queue.DeadLetter {
 	e.t.Helper()
-	ctx, cancel := context.WithTimeout(e.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(e.t.Context(), 2*time.Minute)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()

@@ -164,7 +164,7 @@ func poll(t *testing.T, what string, so func() bool) {
 	t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	limit := time.NewTimer(time.Minute)
+	limit := time.NewTimer(2 * time.Minute)
 	defer limit.Stop()
 	for !so() {
 		select {

@@ -39,7 +39,7 @@ func TestOneTraceFromDispatchToCommit(t *testing.T) {
 	must(t, err)
 	defer unwatch()
 	_, err = e.queue.PublishRefresh(t.Context(), queue.Refresh{
-		RequestID: uuid.New(), TweetID: ids[0], RequestedAt: now, Deadline: now.Add(10 * time.Second), Trace: traceparent.Of(asking),
+		RequestID: uuid.New(), TweetID: ids[0], RequestedAt: now, Deadline: now.Add(50 * time.Second), Trace: traceparent.Of(asking),
 	})
 	must(t, err)
 	<-results

@@ -371,8 +371,8 @@ func TestStopGivesBackWhatHasNotBegun(t *testing.T) {
 	e := newEngine(t, engineOptions{tweets: 1000})
 	e.track()
 	e.dispatch()
-	// At one call in two seconds, all but the first wait for their turn.
-	first := e.worker(workerOptions{rate: 0.5})
+	// At one call in fifty seconds, all but the first wait for their turn.
+	first := e.worker(workerOptions{rate: 0.02})
 	stop := e.run(first)
 	e.called(1)
 	stop()
