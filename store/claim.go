@@ -100,12 +100,8 @@ func (s *Store) Claim(ctx context.Context, req ClaimRequest) (Claimed, error) {
 			want = min(want, max(req.Allowance(claimed.Outstanding), 0))
 			claimed.Limited = want < req.Tweets
 		}
-		due, err := s.takeDue(ctx, t, now, want, &claimed)
-		if err != nil || len(due) == 0 {
-			return err
-		}
-		tweets, err := takeSiblings(ctx, t, now, due)
-		if err != nil {
+		tweets, err := s.takeDue(ctx, t, now, want, &claimed)
+		if err != nil || len(tweets) == 0 {
 			return err
 		}
 		until := now.Add(s.clock.Engine(req.Lease)).Truncate(time.Microsecond)

@@ -16,12 +16,10 @@ const parkFor = 5 * time.Minute
 
 // dueRow is a row that can be claimed.
 type dueRow struct {
-	id      uuid.UUID
-	zone    uuid.UUID
-	tweetID string
-	due     time.Time
-	rank    int  // place among the due rows of its zone
-	active  bool // its zone is
+	id   uuid.UUID
+	zone uuid.UUID
+	due  time.Time
+	rank int // place among the due rows of its zone
 }
 
 // dueTweet is a tweet with the rows to be claimed for it.
@@ -31,26 +29,25 @@ type dueTweet struct {
 	rows    []uuid.UUID
 }
 
-const selectZonesOf = `
-	select w.id, w.tweet_id, z.id is not null and coalesce(z.is_active, true)
-	from public.twitter_tweets w left join public.zones z on z.id = w.zone_id
-	where w.id = any($1::uuid[])`
+// selectRowsOf finds all rows of the tweets of rows, with whether their zone is
+// active. A tweet that is in one zone only has no other row: nothing more is read of it.
+const selectRowsOf = `
+	select s.id, s.tweet_id, z.id is not null and coalesce(z.is_active, true)
+	from (select distinct tweet_id from public.twitter_tweets where id = any($1::uuid[])) w
+	join public.twitter_tweets s on s.tweet_id = w.tweet_id
+	left join public.zones z on z.id = s.zone_id`
 
-// selectSiblings locks all live rows of the tweets that nobody holds.
-const selectSiblings = `
-	select k.tweet_db_id, w.tweet_id, greatest(k.next_update_at, k.retry_at)
-	from public.twitter_tweets w
-	join public.twitter_engagement_tracking k on k.tweet_db_id = w.id
-	join public.zones z on z.id = w.zone_id
-	where w.tweet_id = any($1::text[])
-	and k.next_update_at is not null
+// lockSiblings locks those of rows that are live and that nobody holds.
+const lockSiblings = `
+	select k.tweet_db_id from public.twitter_engagement_tracking k
+	where k.tweet_db_id = any($1::uuid[]) and k.next_update_at is not null
 	and (k.claimed_until is null or k.claimed_until <= $2::timestamptz)
-	and coalesce(z.is_active, true)
-	for update of k skip locked`
+	for update skip locked`
 
 // takeDue locks up to want due rows of active zones, shared out over the zones and
-// in due order, and parks rows of inactive zones.
-func (s *Store) takeDue(ctx context.Context, t *tx, now time.Time, want int, claimed *Claimed) ([]dueRow, error) {
+// in due order, with all other live rows of their tweets, and parks rows of inactive
+// zones.
+func (s *Store) takeDue(ctx context.Context, t *tx, now time.Time, want int, claimed *Claimed) ([]*dueTweet, error) {
 	if want == 0 {
 		return nil, nil
 	}
@@ -67,7 +64,7 @@ func (s *Store) takeDue(ctx context.Context, t *tx, now time.Time, want int, cla
 		return nil, err
 	}
 	claimed.MoreDue = more || homeless
-	active, idle, err := splitByZone(ctx, t, rows)
+	tweets, idle, err := byTweet(ctx, t, now, rows)
 	if err != nil {
 		return nil, err
 	}
@@ -75,94 +72,94 @@ func (s *Store) takeDue(ctx context.Context, t *tx, now time.Time, want int, cla
 		idle = append(idle, r.id)
 	}
 	if len(idle) == 0 {
-		return active, nil
+		return tweets, nil
 	}
 	claimed.Parked = len(idle)
-	return active, s.park(ctx, t, now, idle)
+	return tweets, s.park(ctx, t, now, idle)
 }
 
-// splitByZone completes rows, and tells those of active zones from the others.
-func splitByZone(ctx context.Context, t *tx, rows []dueRow) (active []dueRow, idle []uuid.UUID, err error) {
-	ids := make([]uuid.UUID, len(rows))
-	for i, r := range rows {
-		ids[i] = r.id
+// byTweet groups due rows by tweet, in due order, and locks with them all other live
+// rows of the same tweets that nobody holds. Rows that are not to be looked up are
+// returned as idle.
+func byTweet(ctx context.Context, t *tx, now time.Time, due []dueRow) (tweets []*dueTweet, idle []uuid.UUID, err error) {
+	type row struct {
+		id      uuid.UUID
+		tweetID string
+		active  bool // its zone is
+	}
+	ids := make([]uuid.UUID, len(due))
+	for i, d := range due {
+		ids[i] = d.id
 	}
 	if len(ids) == 0 {
 		return nil, nil, nil
 	}
-	var found []dueRow
+	var all []row
 	b := t.group()
-	b.Queue(selectZonesOf, ids).Query(collect(&found, func(r pgx.CollectableRow) (d dueRow, err error) {
-		return d, r.Scan(&d.id, &d.tweetID, &d.active)
+	b.Queue(selectRowsOf, ids).Query(collect(&all, func(r pgx.CollectableRow) (w row, err error) {
+		return w, r.Scan(&w.id, &w.tweetID, &w.active)
 	}))
 	if err := t.send(ctx, b); err != nil {
 		return nil, nil, fmt.Errorf("look up due tweets: %w", err)
 	}
-	byID := make(map[uuid.UUID]dueRow, len(found))
-	for _, f := range found {
-		byID[f.id] = f
+	byID := make(map[uuid.UUID]row, len(all))
+	for _, w := range all {
+		byID[w.id] = w
 	}
-	for _, r := range rows {
-		f, ok := byID[r.id]
+	claimed := make(map[string]*dueTweet, len(due))
+	for _, d := range due {
+		w, there := byID[d.id]
 		switch {
-		case !ok: // deleted at this moment; the tracking row goes with it
-		case engagement.CheckTweetID(f.tweetID) != nil:
-			// No provider can be asked about it, and no message may hold it.
-			idle = append(idle, r.id)
-		case f.active:
-			f.due = r.due
-			active = append(active, f)
-		default:
-			idle = append(idle, r.id)
+		case !there: // deleted at this moment; the tracking row goes with it
+			continue
+		case !w.active, engagement.CheckTweetID(w.tweetID) != nil: // of the last no provider can be asked, and no message may hold it
+			idle = append(idle, d.id)
+			continue
+		}
+		tweet := claimed[w.tweetID]
+		if tweet == nil {
+			tweet = &dueTweet{tweetID: w.tweetID, due: d.due}
+			claimed[w.tweetID] = tweet
+			tweets = append(tweets, tweet)
+		}
+		tweet.rows = append(tweet.rows, d.id)
+		delete(byID, d.id)
+	}
+	var siblings []uuid.UUID // of active zones
+	for _, w := range all {
+		if _, left := byID[w.id]; left && w.active && claimed[w.tweetID] != nil {
+			siblings = append(siblings, w.id)
 		}
 	}
-	return active, idle, nil
+	if len(siblings) == 0 {
+		return tweets, idle, nil
+	}
+	var locked []uuid.UUID
+	b = t.group()
+	b.Queue(lockSiblings, siblings, now).Query(collect(&locked, pgx.RowTo[uuid.UUID]))
+	if err := t.send(ctx, b); err != nil {
+		return nil, nil, fmt.Errorf("lock the other rows of due tweets: %w", err)
+	}
+	for _, id := range locked {
+		tweet := claimed[byID[id].tweetID]
+		tweet.rows = append(tweet.rows, id)
+	}
+	return tweets, idle, nil
 }
 
+// park puts rows off, and gives them the zone that their tweet is in now: it may have
+// been moved to an active one.
 func (s *Store) park(ctx context.Context, t *tx, now time.Time, ids []uuid.UUID) error {
-	const sql = `update public.twitter_engagement_tracking set retry_at = $2::timestamptz where tweet_db_id = any($1::uuid[])`
+	const sql = `
+		update public.twitter_engagement_tracking k set retry_at = $2::timestamptz,
+			zone_id = coalesce((select w.zone_id from public.twitter_tweets w where w.id = k.tweet_db_id), $3::uuid)
+		where k.tweet_db_id = any($1::uuid[])`
 	b := t.group()
-	b.Queue(sql, ids, now.Add(s.clock.Engine(parkFor))).Exec(wrote(len(ids), "tracking rows"))
+	b.Queue(sql, ids, now.Add(s.clock.Engine(parkFor)), uuid.Nil).Exec(wrote(len(ids), "tracking rows"))
 	if err := t.send(ctx, b); err != nil {
 		return fmt.Errorf("park rows of inactive zones: %w", err)
 	}
 	return nil
-}
-
-// takeSiblings groups due rows by tweet, in due order, and locks with them all
-// other live rows of the same tweets that nobody holds.
-func takeSiblings(ctx context.Context, t *tx, now time.Time, due []dueRow) ([]*dueTweet, error) {
-	var (
-		tweets []*dueTweet
-		ids    []string
-		byID   = make(map[string]*dueTweet, len(due))
-		taken  = make(map[uuid.UUID]bool, len(due))
-	)
-	for _, d := range due {
-		tweet := byID[d.tweetID]
-		if tweet == nil {
-			tweet = &dueTweet{tweetID: d.tweetID, due: d.due}
-			byID[d.tweetID] = tweet
-			tweets = append(tweets, tweet)
-			ids = append(ids, d.tweetID)
-		}
-		tweet.rows = append(tweet.rows, d.id)
-		taken[d.id] = true
-	}
-	var siblings []dueRow
-	b := t.group()
-	b.Queue(selectSiblings, ids, now).Query(collect(&siblings, func(r pgx.CollectableRow) (d dueRow, err error) {
-		return d, r.Scan(&d.id, &d.tweetID, &d.due)
-	}))
-	if err := t.send(ctx, b); err != nil {
-		return nil, fmt.Errorf("lock the other rows of due tweets: %w", err)
-	}
-	for _, r := range siblings {
-		if !taken[r.id] {
-			byID[r.tweetID].rows = append(byID[r.tweetID].rows, r.id)
-		}
-	}
-	return tweets, nil
 }
 
 // pack fills batches with tweets in order, none over maxTweets or maxRows. A

@@ -96,3 +96,23 @@ func TestMigrateFindsTheZonesOfRows(t *testing.T) {
 		t.Error("the index of earlier versions is still there")
 	}
 }
+
+// TestClaimFollowsATweetThatMoved: a row that was counted with a zone that is inactive
+// now, or gone, is put off once, and then claimed with the zone of its tweet.
+func TestClaimFollowsATweetThatMoved(t *testing.T) {
+	t.Parallel()
+	inEachMode(t, func(t *testing.T, e *env) {
+		left := e.newZone(t)
+		tracked := e.trackIn(t, left, newTweets(e.clock.Now(), 2))
+		e.exec(t, `update twitter_tweets set zone_id = $1`, e.zone)
+		e.exec(t, `update zones set is_active = false where id = $1`, left)
+		e.exec(t, `update twitter_engagement_tracking set zone_id = $2 where tweet_db_id = $1`, tracked[0].Row, uuid.New())
+		if claimed := e.claimIn(t, 100); claimed.Tweets != 0 || claimed.Parked != 2 {
+			t.Errorf("at first claimed %+v", claimed)
+		}
+		e.clock.advance(5 * time.Minute)
+		if claimed := e.claimIn(t, 100); claimed.Tweets != 2 || claimed.Parked != 0 {
+			t.Errorf("then claimed %+v", claimed)
+		}
+	})
+}

@@ -21,10 +21,7 @@ import (
 //	GORGONE_TEST_ROWS=1000000 go test ./store -run TestLargeTable -v
 func TestLargeTable(t *testing.T) {
 	t.Parallel()
-	rows := 60_000
-	if text := os.Getenv("GORGONE_TEST_ROWS"); text != "" {
-		rows = must(strconv.Atoi(text))(t)
-	}
+	rows := testRows(t, 60_000)
 	e := newEnv(t, store.ExecPrepared)
 	populate(t, e, rows, rows/100)
 
@@ -53,6 +50,15 @@ func TestLargeTable(t *testing.T) {
 			t.Errorf("%s does not follow its index:\n%s", s.Name, plan)
 		}
 	}
+}
+
+// testRows is how large a table is to be.
+func testRows(tb testing.TB, otherwise int) int {
+	tb.Helper()
+	if text := os.Getenv("GORGONE_TEST_ROWS"); text != "" {
+		return must(strconv.Atoi(text))(tb)
+	}
+	return otherwise
 }
 
 // column returns the first column of all rows that a query finds.

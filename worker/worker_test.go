@@ -17,10 +17,10 @@ import (
 )
 
 // TestEveryTweetIsAppliedOnce is the main job at once: two dispatchers and four
-// workers over 20,000 tweets.
+// workers over 8,000 tweets.
 func TestEveryTweetIsAppliedOnce(t *testing.T) {
 	t.Parallel()
-	const tweets = 20_000
+	const tweets = 8_000
 	e := newEngine(t, engineOptions{tweets: tweets})
 	e.track()
 	ctx, cancel := context.WithCancel(t.Context())
