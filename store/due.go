@@ -30,12 +30,14 @@ type dueTweet struct {
 }
 
 // selectRowsOf finds all rows of the tweets of rows, with whether their zone is
-// active. A tweet that is in one zone only has no other row: nothing more is read of it.
+// active, some of them twice. A tweet that is in one zone only has no other row: nothing
+// more is read of it.
 const selectRowsOf = `
 	select s.id, s.tweet_id, z.id is not null and coalesce(z.is_active, true)
-	from (select distinct tweet_id from public.twitter_tweets where id = any($1::uuid[])) w
+	from public.twitter_tweets w
 	join public.twitter_tweets s on s.tweet_id = w.tweet_id
-	left join public.zones z on z.id = s.zone_id`
+	left join public.zones z on z.id = s.zone_id
+	where w.id = any($1::uuid[])`
 
 // lockSiblings locks those of rows that are live and that nobody holds.
 const lockSiblings = `

@@ -155,7 +155,7 @@ func TestStreamWithoutLeader(t *testing.T) {
 	must(t, err)
 	e := newEngine(t, options{tweets: 1, parts: func(p *web.Parts) { p.Queue, p.Connection = q, conn }})
 	row, _ := e.row(0)
-	cluster.StopMost()
+	cluster.LoseQuorum(t, "T_REFRESH")
 	wait(t, conn.Connected)
 	for _, path := range []string{refreshPath(row), refreshPath(row) + "?force=true"} {
 		a := e.ok(503, "POST", path, e.service, "")

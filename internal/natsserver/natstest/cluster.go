@@ -12,7 +12,7 @@ import (
 )
 
 // clusterPatience bounds how long a cluster may take to elect its leader.
-const clusterPatience = 30 * time.Second
+const clusterPatience = time.Minute
 
 // Cluster is a cluster of NATS servers in this process.
 type Cluster struct {
@@ -92,12 +92,21 @@ func (c *Cluster) StopLeaderOf(tb testing.TB, stream string) {
 	tb.Fatalf("natstest: no server leads stream %s", stream)
 }
 
-// StopMost stops all servers but one: it can still be reached, and no stream has a
-// leader any more.
-func (c *Cluster) StopMost() {
+// LoseQuorum stops all servers but one, and waits until that knows that the stream has no
+// leader any more. It can still be reached.
+func (c *Cluster) LoseQuorum(tb testing.TB, stream string) {
+	tb.Helper()
 	for _, ns := range c.servers[1:] {
 		ns.Shutdown()
 		ns.WaitForShutdown()
+	}
+	// One that was handed the lead in the last moment leads on until it misses the others.
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(clusterPatience); c.servers[0].JetStreamIsStreamLeader("$G", stream); <-tick.C {
+		if time.Now().After(deadline) {
+			tb.Fatalf("natstest: stream %s still has a leader", stream)
+		}
 	}
 }
 
