@@ -127,7 +127,7 @@ func BenchmarkClaim(b *testing.B) {
 	skew := one.zone // that has what is left over
 	many.exec(b, `update twitter_engagement_tracking set next_update_at = $1::timestamptz - interval '1 hour' where tweet_db_id in (
 		select tweet_db_id from twitter_engagement_tracking where next_update_at > $1 limit 100000)`, epoch)
-	spread(b, many, zones, each)
+	spreadDue(b, many, zones, each)
 
 	claim := func(b *testing.B, e *env) time.Duration {
 		b.Helper()
@@ -177,9 +177,15 @@ func (e *env) copy(b *testing.B, name string) *env {
 	return made
 }
 
-// spread moves so many of the last due tweets to each of so many new zones, and the
-// tweets that are not due evenly.
-func spread(tb testing.TB, e *env, zones, each int) {
+// spread moves one of the last due tweets to each of so many new zones, and the tweets
+// that are not due evenly.
+func spread(tb testing.TB, e *env, zones int) {
+	tb.Helper()
+	spreadDue(tb, e, zones, 1)
+}
+
+// spreadDue is spread with so many due tweets for each zone.
+func spreadDue(tb testing.TB, e *env, zones, each int) {
 	tb.Helper()
 	e.exec(tb, `
 		with made as (
