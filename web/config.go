@@ -13,6 +13,10 @@ import (
 	"gorgone/store"
 )
 
+// MinWebhookKey is how many characters [Config.WebhookKey] has at least: who can
+// guess it can have any tweet tracked.
+const MinWebhookKey = 16
+
 // Config says how the server behaves. Zero fields take their defaults.
 type Config struct {
 	Version string // shown at /version
@@ -75,14 +79,21 @@ func (c Config) withDefaults() Config {
 
 func (c Config) validate() error {
 	var faults []error
-	for _, origin := range c.Origins {
+	faults = append(faults, CheckOrigins(c.Origins))
+	if c.WebhookKey != "" && len(c.WebhookKey) < MinWebhookKey {
+		faults = append(faults, fmt.Errorf("the webhook's key has fewer than %d characters", MinWebhookKey))
+	}
+	return errors.Join(faults...)
+}
+
+// CheckOrigins returns what is wrong with [Config.Origins], all at once.
+func CheckOrigins(origins []string) error {
+	var faults []error
+	for i, origin := range origins {
 		u, err := url.Parse(origin)
 		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.Scheme+"://"+u.Host != origin {
-			faults = append(faults, fmt.Errorf("origin %q is not of the form https://host", origin))
+			faults = append(faults, fmt.Errorf("origin %d is not of the form https://host", i+1))
 		}
-	}
-	if c.WebhookKey != "" && len(c.WebhookKey) < 16 {
-		faults = append(faults, errors.New("the webhook's key has fewer than 16 characters"))
 	}
 	return errors.Join(faults...)
 }

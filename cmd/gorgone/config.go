@@ -106,7 +106,7 @@ type webConfig struct {
 	Listen     string        `envconfig:"GORGONE_WEB_LISTEN" default:"127.0.0.1:8080" desc:"address to serve HTTP on; when it is taken, gorgone up takes another port, and gorgone web does not start"`
 	PublicURL  string        `envconfig:"GORGONE_WEB_PUBLIC_URL" desc:"https address under which others reach this server, as QStash signs it"`
 	Tokens     secret        `envconfig:"GORGONE_WEB_TOKENS" desc:"services that may call, comma separated, as gorgone token new prints them: name:scope+scope:sha256"`
-	WebhookKey secret        `envconfig:"GORGONE_WEB_WEBHOOK_KEY" desc:"what the provider sends in X-API-Key with pushed tweets; empty: TWITTER_API_KEY, if that is twitterapi.io's"`
+	WebhookKey secret        `envconfig:"GORGONE_WEB_WEBHOOK_KEY" desc:"what the provider sends in X-API-Key with pushed tweets; 16 characters at least; empty: TWITTER_API_KEY, if that is twitterapi.io's and as long"`
 	Origins    string        `envconfig:"GORGONE_WEB_ORIGINS" desc:"sites whose pages may call from a browser, comma separated: https://app.example.com"`
 	Proxies    string        `envconfig:"GORGONE_WEB_TRUSTED_PROXIES" desc:"networks of the proxies in front, comma separated; only theirs is an X-Forwarded-For believed"`
 	Cooldown   time.Duration `envconfig:"GORGONE_WEB_REFRESH_COOLDOWN" default:"2s" desc:"least time between two refreshes of a user (0s to 1h)"`
@@ -301,10 +301,10 @@ func (c *config) validate() (faults []error) {
 	within("GORGONE_GRACE", c.Worker.Grace, 0, 5*time.Minute)
 	within("GORGONE_WEB_REFRESH_COOLDOWN", c.Web.Cooldown, 0, time.Hour)
 	between("GORGONE_WEB_REFRESH_ALLOWANCE", c.Web.Allowance, 1, 100_000)
-	check((c.Web.QStashCurrent == "") == (c.Web.QStashNext == ""), "QSTASH_CURRENT_SIGNING_KEY and QSTASH_NEXT_SIGNING_KEY go together")
-	check(c.Web.QStashCurrent == "" || c.Web.PublicURL != "", "GORGONE_WEB_PUBLIC_URL is not set: without it nobody can tell whether QStash's signature is for us")
-	check(c.Web.SupabaseKey == "" || c.Web.SupabaseURL != "", "SUPABASE_URL is not set, and SUPABASE_ANON_KEY is")
-	check(c.Web.SupabaseSecret == "" || c.Web.SupabaseURL != "", "SUPABASE_URL is not set, and SUPABASE_JWT_SECRET is")
+	faults = append(faults, c.Web.validate(c.Provider.webhookKey(c.Web), string(c.Provider.Key))...)
+	if c.Monitor.Listen != "" {
+		faults = append(faults, checkListen("GORGONE_METRICS_ADDR", c.Monitor.Listen)...)
+	}
 	between("GORGONE_LOG_BURST", c.Log.Burst, 0, 100_000)
 	oneOf("GORGONE_LOG_LEVEL", c.Log.Level, "debug", "info", "warn", "error")
 	return faults

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -107,6 +108,75 @@ func TestConfigurationListsAllFaultsAndNoValues(t *testing.T) {
 	}
 	if exitCode(err) != exitUsage {
 		t.Errorf("exit code %d, want %d", exitCode(err), exitUsage)
+	}
+}
+
+// TestTheWebServersFaultsAreConfigurationFaults: they are listed with all others,
+// by the names of the variables, before anything is started.
+func TestTheWebServersFaultsAreConfigurationFaults(t *testing.T) {
+	faulty := map[string]string{
+		"GORGONE_WEB_LISTEN": "hunter2", "GORGONE_METRICS_ADDR": "hunter2", "GORGONE_WEB_TOKENS": "hunter2:read,hunter2", "GORGONE_WEB_WEBHOOK_KEY": "hunter2",
+		"GORGONE_WEB_ORIGINS": "hunter2,https://ok.example.com", "GORGONE_WEB_TRUSTED_PROXIES": "hunter2,10.0.0.0/8", "GORGONE_WEB_REFRESH_ROLES": "admin,hunter2",
+		"SUPABASE_URL": "hunter2", "QSTASH_CURRENT_SIGNING_KEY": "hunter2", "QSTASH_NEXT_SIGNING_KEY": "hunter2", "QSTASH_MORE_SIGNING_KEYS": "hunter2",
+		"GORGONE_WEB_PUBLIC_URL": "http://hunter2.example.com", "GORGONE_BATCH_SLOTS": "0",
+	}
+	for name, value := range faulty {
+		t.Setenv(name, value)
+	}
+	dir := filepath.Join(t.TempDir(), "data")
+	for _, command := range []string{"up", "web"} {
+		_, err := execute(t, command, "--data-dir", dir)
+		if err == nil || exitCode(err) != exitUsage {
+			t.Fatalf("%s: %v", command, err)
+		}
+		for name := range faulty {
+			if !strings.Contains(err.Error(), name) {
+				t.Errorf("%s: the error lacks %s:\n%v", command, name, err)
+			}
+		}
+		if strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: the error shows a value:\n%v", command, err)
+		}
+	}
+	if n := strings.Count(loadError(t), "GORGONE_WEB_TOKENS: "); n != 2 {
+		t.Errorf("%d faults of GORGONE_WEB_TOKENS have its name, want 2", n)
+	}
+	if _, err := os.Stat(dir); !os.IsNotExist(err) {
+		t.Errorf("something was started: %v", err)
+	}
+	t.Setenv("SUPABASE_URL", "https://ref.supabase.co")
+	t.Setenv("SUPABASE_JWT_SECRET", "hunter2")
+	if text := loadError(t); !strings.Contains(text, "SUPABASE_JWT_SECRET") || strings.Contains(text, "SUPABASE_URL") || strings.Contains(text, "hunter2") {
+		t.Errorf("a short secret: %s", text)
+	}
+}
+
+func loadError(t *testing.T) string {
+	t.Helper()
+	_, err := loadConfig()
+	if err == nil {
+		t.Fatal("no error")
+	}
+	return err.Error()
+}
+
+// TestAShortAPIKeyIsNoWebhookKey: what is guessed easily does not let tweets in.
+func TestAShortAPIKeyIsNoWebhookKey(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		provider providerConfig
+		web      webConfig
+		want     string
+	}{
+		"long":            {providerConfig{Name: providerTwitterAPI, Key: "0123456789abcdef"}, webConfig{}, "0123456789abcdef"},
+		"short":           {providerConfig{Name: providerTwitterAPI, Key: "secret"}, webConfig{}, ""},
+		"short, told":     {providerConfig{Name: providerTwitterAPI, Key: "secret"}, webConfig{WebhookKey: "fedcba9876543210"}, "fedcba9876543210"},
+		"X does not push": {providerConfig{Name: providerX, Key: "0123456789abcdef"}, webConfig{}, ""},
+		"the double":      {providerConfig{Name: providerTwitterAPI, Key: demoKey}, webConfig{}, ""},
+	} {
+		if got := c.provider.webhookKey(c.web); got != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
 	}
 }
 

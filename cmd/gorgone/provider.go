@@ -33,6 +33,7 @@ population of tweets whose counters grow.
 
 Point gorgone at it with TWITTER_API_URL and TWITTER_API_KEY.`,
 		Example: `  gorgone provider --listen 127.0.0.1:8090 --key secret --rate 20 --latency 80ms
+  TWITTER_API_URL=http://127.0.0.1:8090 TWITTER_API_KEY=secret TWITTER_RATE=20 gorgone up --data-dir tried
   curl -X POST 127.0.0.1:8090/_double/steer -d '{"calls":[{"fault":"server_error","next":3}]}'`,
 		Args: exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -16,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"gorgone/engagement"
+	"gorgone/twitter/twittertest"
 )
 
 // cascadesVariable names a file of real retweet cascades. With it the life of a
@@ -431,6 +432,33 @@ func TestARealProviderIsNotAskedAboutMadeUpTweets(t *testing.T) {
 	}
 	if _, code := gorgone(t, "", "up", "--data-dir", dir); code != exitUsage {
 		t.Errorf("up with a key on a demonstration exits %d, want %d", code, exitUsage)
+	}
+}
+
+// TestUpWithAShortKey: a double of gorgone provider may have any key.
+func TestUpWithAShortKey(t *testing.T) {
+	population, err := demo{Tweets: 1, Seed: 1, Start: time.Now()}.population()
+	if err != nil {
+		t.Fatal(err)
+	}
+	double, err := twittertest.NewServer(twittertest.Config{Population: population, Key: "secret"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(double.Close)
+	url, err := double.Listen(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("TWITTER_API_KEY", "secret")
+	t.Setenv("TWITTER_API_URL", url)
+	dir := dataDir(t)
+	u := startUp(t, dir, "--listen", "127.0.0.1:0")
+	if out := u.run("doctor"); strings.Contains(out, "FAIL") {
+		t.Errorf("doctor printed:\n%s", out)
+	}
+	if _, err := os.Stat(filepath.Join(dir, localPushFile)); err != nil {
+		t.Errorf("no key of the webhook was made: %v", err)
 	}
 }
 

@@ -125,11 +125,7 @@ func (a *app) newServer(p parts, local *auth.Local, tokens []string, webhookKey 
 	fault(err)
 	qstash, err := a.newQStashVerifier(p.store)
 	fault(err)
-	var roles []store.Role
-	for _, role := range list(cfg.Refreshers) {
-		roles = append(roles, store.Role(role))
-	}
-	access, err := auth.NewZoneAccess(p.store, roles)
+	access, err := auth.NewZoneAccess(p.store, cfg.refreshers())
 	fault(err)
 	if err := errors.Join(faults...); err != nil {
 		return server{}, usageError("%w", err)
@@ -164,13 +160,14 @@ func list(s string) (items []string) {
 
 func (a *app) knownTokens() []string { return list(string(a.cfg.Web.Tokens)) }
 
-// webhookKey is what the provider sends with what it pushes: by its own design the
-// API key, unless told otherwise.
+// webhookKey is what the provider sends with what it pushes, "" when pushed tweets
+// are not taken by anything that was configured.
 func (a *app) webhookKey() string {
-	if a.cfg.Web.WebhookKey == "" && a.cfg.Provider.Name == providerTwitterAPI && a.cfg.Provider.Key != demoKey {
-		return string(a.cfg.Provider.Key)
+	key := a.cfg.Provider.webhookKey(a.cfg.Web)
+	if key == "" && a.cfg.Provider.pushes() {
+		a.log.Warn().Msgf("TWITTER_API_KEY has fewer than %d characters, too few to know the provider's webhook by: to take pushed tweets set GORGONE_WEB_WEBHOOK_KEY", web.MinWebhookKey)
 	}
-	return string(a.cfg.Web.WebhookKey)
+	return key
 }
 
 func (a *app) newUsers() (*auth.Users, error) {
@@ -178,9 +175,9 @@ func (a *app) newUsers() (*auth.Users, error) {
 	if cfg.SupabaseURL == "" {
 		return nil, nil
 	}
-	issuer := strings.TrimRight(cfg.SupabaseURL, "/") + "/auth/v1"
+	issuer := cfg.issuer()
 	keys, err := auth.NewKeys(auth.KeysConfig{
-		URL: issuer + "/.well-known/jwks.json",
+		URL: issuer + keySetPath,
 		OnFetch: func(err error) {
 			if err != nil {
 				a.log.Warn().Err(err).Msg("the keys of Supabase were not fetched; those known go on to serve")
@@ -198,12 +195,9 @@ func (a *app) newQStashVerifier(uses auth.TokenUses) (*auth.QStash, error) {
 	if cfg.QStashCurrent == "" && cfg.QStashNext == "" && cfg.QStashMore == "" {
 		return nil, nil // it may not call; a key that is missing beside others is a mistake
 	}
-	pairs := []auth.KeyPair{{Current: string(cfg.QStashCurrent), Next: string(cfg.QStashNext)}}
-	for _, more := range list(string(cfg.QStashMore)) {
-		current, next, _ := strings.Cut(more, ":")
-		pairs = append(pairs, auth.KeyPair{Current: current, Next: next})
-	}
-	return auth.NewQStash(auth.QStashConfig{Keys: pairs, PublicURL: cfg.PublicURL, Development: cfg.QStashLocal, Uses: uses})
+	q := cfg.qstash()
+	q.Uses = uses
+	return auth.NewQStash(q)
 }
 
 // checks is what /readyz looks at.

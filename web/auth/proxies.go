@@ -21,7 +21,7 @@ type Proxies []netip.Prefix
 func ParseProxies(list []string) (Proxies, error) {
 	var proxies Proxies
 	var faults []error
-	for _, s := range list {
+	for i, s := range list {
 		s = strings.TrimSpace(s)
 		network, err := netip.ParsePrefix(s)
 		if addr, addrErr := netip.ParseAddr(s); err != nil && addrErr == nil && addr.Zone() == "" {
@@ -30,9 +30,9 @@ func ParseProxies(list []string) (Proxies, error) {
 		}
 		switch {
 		case err != nil || network.Addr().Is4In6():
-			faults = append(faults, fmt.Errorf("trusted proxy %q is neither a network such as 10.0.0.0/8 nor an address", s))
+			faults = append(faults, fmt.Errorf("trusted proxy %d is neither a network such as 10.0.0.0/8 nor an address", i+1))
 		case network.Bits() == 0:
-			faults = append(faults, fmt.Errorf("trusted proxy %q is the whole Internet: anybody could claim any address", s))
+			faults = append(faults, fmt.Errorf("trusted proxy %d is the whole Internet: anybody could claim any address", i+1))
 		default:
 			proxies = append(proxies, network.Masked())
 		}

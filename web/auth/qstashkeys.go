@@ -16,7 +16,8 @@ const (
 	// one would let anybody sign.
 	minQStashKey = 24
 
-	maxQStashPairs = 4
+	// MaxQStashPairs is how many pairs of signing keys there may be, one a region.
+	MaxQStashPairs = 4
 )
 
 // KeyPair are the signing keys of one region. Rolling the keys at QStash makes
@@ -50,17 +51,17 @@ func (c QStashConfig) withDefaults() (QStashConfig, error) {
 		c.Now = time.Now
 	}
 	var faults []error
-	if n := len(c.Keys); n < 1 || n > maxQStashPairs {
-		faults = append(faults, fmt.Errorf("qstash: %d pairs of signing keys: there must be 1 to %d, one a region", n, maxQStashPairs))
+	if n := len(c.Keys); n < 1 || n > MaxQStashPairs {
+		faults = append(faults, fmt.Errorf("qstash: %d pairs of signing keys: there must be 1 to %d, one a region", n, MaxQStashPairs))
 	}
 	for i, pair := range c.Keys {
 		for name, key := range map[string]string{"current": pair.Current, "next": pair.Next} {
-			if err := c.checkKey(key); err != nil {
+			if err := c.CheckKey(key); err != nil {
 				faults = append(faults, fmt.Errorf("qstash: the %s signing key of pair %d %w", name, i+1, err))
 			}
 		}
 	}
-	base, err := c.checkPublicURL()
+	base, err := c.CheckPublicURL()
 	if err != nil {
 		faults = append(faults, err)
 	}
@@ -74,7 +75,8 @@ func (c QStashConfig) withDefaults() (QStashConfig, error) {
 	return c, errors.Join(faults...)
 }
 
-func (c QStashConfig) checkKey(key string) error {
+// CheckKey says what is wrong with a signing key, without showing it.
+func (c QStashConfig) CheckKey(key string) error {
 	switch {
 	case key == "":
 		return errors.New("is empty: copy both keys from QStash's console")
@@ -88,8 +90,9 @@ func (c QStashConfig) checkKey(key string) error {
 	return nil
 }
 
-// checkPublicURL returns the public URL without the slash at its end.
-func (c QStashConfig) checkPublicURL() (string, error) {
+// CheckPublicURL returns the public URL without the slash at its end, or what is
+// wrong with it.
+func (c QStashConfig) CheckPublicURL() (string, error) {
 	u, err := url.Parse(c.PublicURL)
 	switch {
 	case c.PublicURL == "":

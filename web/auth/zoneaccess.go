@@ -33,15 +33,20 @@ type ZoneAccess struct {
 }
 
 // NewZoneAccess returns a ZoneAccess. refreshers are the roles that may have a
-// tweet looked up, which costs money; nil means all of them.
+// tweet looked up, which costs money; nil means all of them. All faults are returned
+// at once.
 func NewZoneAccess(zones ZoneReader, refreshers []store.Role) (*ZoneAccess, error) {
 	if refreshers == nil {
 		refreshers = store.Roles()
 	}
-	for _, role := range refreshers {
+	var faults []error
+	for i, role := range refreshers {
 		if !slices.Contains(store.Roles(), role) {
-			return nil, fmt.Errorf("roles that may refresh: %q is not one of %v", role, store.Roles())
+			faults = append(faults, fmt.Errorf("role %d that may refresh is not one of %v", i+1, store.Roles()))
 		}
+	}
+	if err := errors.Join(faults...); err != nil {
+		return nil, err
 	}
 	return &ZoneAccess{zones: zones, refreshers: refreshers}, nil
 }
