@@ -41,7 +41,7 @@ type Rows interface {
 // Clock tells engine time.
 type Clock interface {
 	Now() time.Time
-	Engine(real time.Duration) time.Duration
+	Engine(d time.Duration) time.Duration
 }
 
 // Retrier does again what dead letters asked for.
