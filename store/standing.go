@@ -15,8 +15,9 @@ const standingColumns = `k.last_updated_at is not null, k.misses > 0 or k.doubts
 
 // Held is a row that a claim holds.
 type Held struct {
-	Row      uuid.UUID
-	Standing engagement.Standing
+	Row       uuid.UUID
+	Standing  engagement.Standing
+	TakenOver bool // somebody holds its batch by [Store.TakeOver] or [Store.Keep]
 }
 
 // Held returns those of rows that the claim still holds; see [Store.HeldRows].
@@ -48,12 +49,14 @@ func (s *Store) HeldRows(ctx context.Context, claimID uuid.UUID, rows []uuid.UUI
 }
 
 const selectHeld = `
-	select k.tweet_db_id, ` + standingColumns + ` from public.twitter_engagement_tracking k
+	select k.tweet_db_id, ` + standingColumns + `,
+		(select b.holder from gorgone.batches b where b.claim_id = $2::uuid) is not null
+	from public.twitter_engagement_tracking k
 	where k.tweet_db_id = any($1::uuid[]) and k.claim_id = $2::uuid
 	order by k.tweet_db_id`
 
 func scanHeld(r pgx.CollectableRow) (h Held, err error) {
-	return h, r.Scan(&h.Row, &h.Standing.Seen, &h.Standing.Doubted)
+	return h, r.Scan(&h.Row, &h.Standing.Seen, &h.Standing.Doubted, &h.TakenOver)
 }
 
 const selectStandings = `

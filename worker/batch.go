@@ -108,6 +108,9 @@ func (j *job) conclude(ctx context.Context, err error) error {
 		return j.delivery.Nak(unwrittenPause)
 	default:
 		j.log.Error().Err(err).Int("deliveries", j.delivery.Deliveries()).Msg("batch cannot be handled")
+		if errors.Is(j.stay(ctx), errTaken) {
+			return nil
+		}
 		j.giveUp(ctx, j.batch, err.Error())
 		return j.delivery.DeadLetter(ctx, err.Error())
 	}
@@ -155,7 +158,7 @@ func (j *job) run(ctx context.Context) error {
 		if !ok {
 			return nil
 		}
-		g.sure = func(ctx context.Context) error { return j.sure(ctx, next.ids) }
+		g.sure = func(ctx context.Context) (time.Duration, error) { return j.sure(ctx, next.ids) }
 		answer := j.ask(ctx, g, next.ids, j.known)
 		failed, unasked, lookupErr := answer.failed, answer.unasked, answer.err
 		j.count.calls += answer.Calls
@@ -203,6 +206,10 @@ func (j *job) fail(ctx context.Context, ids []string, cause error) error {
 	kind := store.Unresolved
 	if errors.Is(cause, errLacking) {
 		kind = store.Unproven
+	}
+	// A failure is no answer: if another looks them up, his is worth more.
+	if err := j.persist(ctx, func() error { return j.stay(ctx) }); err != nil {
+		return err
 	}
 	return j.apply(ctx, j.unanswered(ids, kind, cause))
 }

@@ -94,7 +94,10 @@ type gate struct {
 	left func() time.Duration // until when a call must have begun
 	hold func() time.Duration // the longest pause to wait through
 	held func(queue.Lane) error
-	sure func(context.Context) error // asked right before a call; nil: nothing is
+
+	// sure tells whether the tweets are still to be looked up by this worker, and for
+	// how long that is so without asking again; 0: for good. nil: they are.
+	sure func(context.Context) (time.Duration, error)
 
 	*Provider
 
@@ -130,27 +133,45 @@ func (g *gate) Wait(ctx context.Context) error {
 	if g.lane == queue.LaneRefresh {
 		pace = g.Refresh
 	}
-	for {
-		if err := pace.Wait(ctx); err != nil {
-			return err
-		}
-		// It may have opened in the meantime.
-		if err := g.Breaker.Allow(); err != nil {
-			return err
-		}
-		if g.sure == nil {
-			break
-		}
-		if err := g.sure(ctx); err != nil {
-			return err
-		}
-		// Asking took time, in which a pause may have begun.
-		if _, _, paused := g.Pace.Paused(); !paused {
-			break
-		}
+	if err := g.waitSure(ctx, pace); err != nil {
+		return err
+	}
+	// It may have opened in the meantime.
+	if err := g.Breaker.Allow(); err != nil {
+		return err
 	}
 	g.began = g.clock.Database()
 	return nil
+}
+
+// errAskAgain ends a wait for a slot that took longer than what was sure before it.
+var errAskAgain = errors.New("it is not sure any more that the tweets are still to be looked up")
+
+// waitSure waits for a slot at the pace. Whether the tweets are still to be looked up
+// is asked before, and again when that took long: never between the slot and the
+// call, which has to begin in its slot.
+func (g *gate) waitSure(ctx context.Context, pace twitter.Gate) error {
+	if g.sure == nil {
+		return pace.Wait(ctx)
+	}
+	for {
+		sure, err := g.sure(ctx)
+		if err != nil {
+			return err
+		}
+		if sure == 0 {
+			return pace.Wait(ctx)
+		}
+		// No deadline: the pace would refuse at once to wait up to it.
+		waiting, end := context.WithCancelCause(ctx)
+		timer := time.AfterFunc(sure, func() { end(errAskAgain) })
+		err = pace.Wait(waiting)
+		timer.Stop()
+		end(nil)
+		if !errors.Is(err, errAskAgain) {
+			return err
+		}
+	}
 }
 
 // stopped is why no further call may begin.

@@ -17,7 +17,9 @@ import (
 // message again takes the batch over in the database, and looks there again right
 // before each call; a worker that is not heard by the queue says there that a call is
 // under way, which nobody takes over; and one that may have been taken for dead looks
-// there before it begins another. A batch that comes once costs nothing of this.
+// there before it begins another. A message may also come late, long after another
+// worker was handed it again: its rows say so when they are read. A batch that comes
+// once costs nothing of this.
 
 var (
 	// errTaken ends the work on a batch that another worker has taken over. Its rows
@@ -47,7 +49,11 @@ func (j *job) hold(rows []uuid.UUID, rest time.Duration) store.Hold {
 // before is taken over, unless it is in hand.
 func (j *job) held(ctx context.Context, rows []uuid.UUID) ([]store.Held, error) {
 	if !j.again {
-		return j.Sink.HeldRows(ctx, j.batch.ID, rows)
+		held, err := j.Sink.HeldRows(ctx, j.batch.ID, rows)
+		if err == nil && len(held) > 0 && held[0].TakenOver {
+			return nil, errTaken
+		}
+		return held, err
 	}
 	h, err := j.Sink.TakeOver(ctx, j.hold(rows, 0))
 	if err == nil && !h.Mine && len(h.Rows) > 0 {
@@ -65,31 +71,28 @@ func (j *job) putOff(until time.Time) {
 	}
 }
 
-// sure lets a call for the tweets begin: at once if nobody else can have been handed
-// the batch, otherwise only while they are still to be looked up, and by this worker.
-func (j *job) sure(ctx context.Context, ids []string) error {
-	ours := j.delivery.Ours()
-	if ours && !j.again {
+// sure lets a call for the tweets begin: if nobody else can have been handed the
+// batch, otherwise only while they are still to be looked up, and by this worker. It
+// returns for how long that is so without another word; 0: as long as the queue hears
+// of the batch.
+func (j *job) sure(ctx context.Context, ids []string) (time.Duration, error) {
+	if !j.again && j.delivery.Ours() {
 		j.calling.Store(true)
-		return nil
-	}
-	var rest time.Duration
-	if !ours {
-		rest = j.delivery.AckWait()
+		return 0, nil
 	}
 	rows := j.rowsOf(ids)
-	h, err := j.Sink.Keep(ctx, j.hold(rows, rest))
+	h, err := j.Sink.Keep(ctx, j.hold(rows, j.delivery.AckWait()))
 	j.noteOutage(err)
 	switch {
 	case err != nil:
-		return fmt.Errorf("%w: %w", errUnsure, err)
+		return 0, fmt.Errorf("%w: %w", errUnsure, err)
 	case !h.Mine:
-		return errTaken
+		return 0, errTaken
 	case len(h.Rows) < len(rows):
-		return errUnsure
+		return 0, errUnsure
 	}
 	j.calling.Store(true)
-	return nil
+	return j.delivery.AckWait() / 2, nil // the rest is for the call
 }
 
 // unheard is called when the queue has not heard that the batch is in hand. No
@@ -99,6 +102,9 @@ func (j *job) unheard(ctx context.Context) {
 	if !j.calling.Load() {
 		return
 	}
+	// The queue may be heard again meanwhile: that is not to wait for the database.
+	ctx, cancel := context.WithTimeout(ctx, j.delivery.AckWait()/4)
+	defer cancel()
 	switch h, err := j.Sink.Keep(ctx, j.hold(nil, j.delivery.AckWait())); {
 	case err != nil:
 		j.log.Warn().Err(err).Msg("could not say that a batch is in hand: it may be looked up twice")
@@ -107,16 +113,26 @@ func (j *job) unheard(ctx context.Context) {
 	}
 }
 
+// stay keeps others from taking the batch over while this worker ends its work on it,
+// and fails with errTaken when one has.
+func (j *job) stay(ctx context.Context) error {
+	if !j.again && j.delivery.Ours() {
+		return nil
+	}
+	h, err := j.Sink.Keep(ctx, j.hold(nil, j.delivery.AckWait()))
+	if err != nil {
+		return err
+	}
+	if !h.Mine {
+		return errTaken
+	}
+	return nil
+}
+
 // release gives rows back, unless another worker may be looking them up.
 func (j *job) release(ctx context.Context, rows []uuid.UUID) error {
-	if !j.delivery.Ours() {
-		h, err := j.Sink.Keep(ctx, j.hold(nil, 0))
-		if err != nil {
-			return err
-		}
-		if !h.Mine {
-			return errTaken
-		}
+	if err := j.stay(ctx); err != nil {
+		return err
 	}
 	return j.Sink.Release(ctx, j.batch.ID, rows)
 }
