@@ -32,12 +32,13 @@ func GiveUp(p Policy, t Tracking, now time.Time) Tracking {
 }
 
 // Backoff returns how long to wait after the given number of failures in a row
-// (1 is the first): exponential with full jitter, uniform in [0, min(ceiling,
-// base * 2^(attempts-1))]. random is in [0, 1). A floor of base/2 keeps a retry
-// from following at once.
+// (1 is the first): exponential with full jitter, uniform between a floor of base/2,
+// which keeps a retry from following at once, and min(ceiling, base * 2^(attempts-1)).
+// random is in [0, 1).
 //
 // Source: "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
 func Backoff(attempts int, base, ceiling time.Duration, random float64) time.Duration {
 	limit := math.Min(float64(ceiling), float64(base)*math.Exp2(float64(max(attempts, 1)-1)))
-	return max(time.Duration(random*limit), min(base/2, ceiling))
+	floor := math.Min(float64(base)/2, limit)
+	return time.Duration(floor + random*(limit-floor))
 }

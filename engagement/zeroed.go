@@ -15,9 +15,8 @@ const (
 	zeroedWeight = 20
 
 	// zeroedTotal is from what sum of all six counters a tweet alone is not believed
-	// to have none, and believeZero how many failures in a row make it believed.
+	// to have none, however often it is said: views alone never fall.
 	zeroedTotal = 10
-	believeZero = 2
 )
 
 // Change is what one answer says of a tweet, beside what was known of it.
@@ -71,10 +70,9 @@ func (z Zeroed) Any() bool { return z != Zeroed{} }
 
 // Clean returns the counts of a reading without those that are 0 through the
 // provider's fault: they are absent. A tweet whose counters are all 0 through it
-// is [ErrZeroed], and so is one that alone lost everything, unless it failed, for
-// this reason most likely, several times in a row (attempts).
-func (z Zeroed) Clean(r Change, attempts int) (Metrics, error) {
-	if r.empty() && (z.whole || r.Before.sum() >= zeroedTotal && attempts < believeZero) {
+// is [ErrZeroed], and so is one that alone lost everything it had.
+func (z Zeroed) Clean(r Change) (Metrics, error) {
+	if r.empty() && (z.whole || r.Before.sum() >= zeroedTotal) {
 		return Metrics{}, ErrZeroed
 	}
 	m := r.Now

@@ -94,6 +94,27 @@ func TestBreakerForgetsItsRestsWhenWell(t *testing.T) {
 	}
 }
 
+// Refreshes are told that the account is empty, not that the provider fails, as
+// long as nobody has said otherwise.
+func TestBreakerKeepsItsCauseWhenACheckFails(t *testing.T) {
+	t.Parallel()
+	cfg := BreakerConfig{}.withDefaults()
+	e := breakerEntry{State: BreakerClosed}.opened(paceEpoch, paceEpoch, CauseOutOfCredit, "no credit", cfg)
+	check := func(cause Cause, reason string) {
+		now := orNoMilli(e.Next)
+		e, _ = e.leased(now, cfg.Lease)
+		e = e.checked(now, cause, reason, cfg)
+	}
+	check(CauseOutage, "down")
+	if e.Cause != CauseOutOfCredit || e.Reason != "no credit" {
+		t.Errorf("after a check that could not be made: %+v", e)
+	}
+	check(CauseKeyRefused, "refused")
+	if e.Cause != CauseKeyRefused || e.Reason != "refused" {
+		t.Errorf("after a check that said something else: %+v", e)
+	}
+}
+
 func FuzzDecodeBreaker(f *testing.F) {
 	f.Add([]byte(`{"v":1,"revision":3,"state":"open","cause":"outage","since_ms":1,"next_ms":2,"opens":4}`))
 	f.Add([]byte(`{"v":1,"state":"ajar"}`))

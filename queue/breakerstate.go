@@ -117,6 +117,10 @@ func (e breakerEntry) checked(now time.Time, cause Cause, reason string, cfg Bre
 	case e.State != BreakerOpen:
 		return e
 	case cause != "":
+		if cause == CauseOutage && e.Cause != CauseOutage {
+			// It could not be asked. What money or the key was the reason of, is still.
+			cause, reason = e.Cause, e.Reason
+		}
 		return e.rests(now, cause, reason, cfg)
 	default:
 		return e.next(BreakerHalfOpen, now)

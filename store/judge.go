@@ -55,7 +55,7 @@ func (s *Store) absent(out *RowOutcome, kind Kind, at, now time.Time) {
 }
 
 func (s *Store) observe(out *RowOutcome, o engagement.Observation, zeroed engagement.Zeroed, now time.Time) {
-	counts, err := zeroed.Clean(engagement.Change{Before: out.Before.Metrics, Now: o.Metrics}, out.Before.Attempts)
+	counts, err := zeroed.Clean(engagement.Change{Before: out.Before.Metrics, Now: o.Metrics})
 	if err != nil {
 		s.fail(out, OutcomeZeroed, now)
 		out.Reason = err.Error()
