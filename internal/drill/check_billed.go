@@ -3,7 +3,6 @@ package drill
 import (
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
 	"gorgone/twitter/twittertest"
@@ -118,11 +117,7 @@ func suspect(c *twittertest.Record) bool {
 // on its way into the database.
 func (f *facts) disturbed(c *twittertest.Record) bool {
 	for _, e := range f.events {
-		from := c.Started
-		if e.link == partNATS || strings.HasPrefix(e.target, partNATS) {
-			from = from.Add(-lease) // what was being worked on is delivered again
-		}
-		if e.about(c.Remote) && e.touches(from, c.Started.Add(inFlight)) {
+		if e.about(c.Remote) && e.touches(c.Started, c.Started.Add(inFlight)) {
 			return true
 		}
 	}

@@ -32,7 +32,10 @@ func checkSums(v *verdict, f *facts, r *row) {
 	first, last := r.history[0], r.history[len(r.history)-1]
 	var sum [5]int64
 	var before time.Time
-	for _, s := range r.history {
+	for i, s := range r.history {
+		if i > 0 {
+			checkDeltas(v, f, r, r.history[i-1], s)
+		}
 		if !s.at.After(before) {
 			v.fault("row %s of tweet %s has two points at %s", r.id, r.tweet, f.real(s.at).Format(clockTime))
 		}
@@ -41,9 +44,23 @@ func checkSums(v *verdict, f *facts, r *row) {
 			sum[i] += d
 		}
 	}
+	for i := range last.counts {
+		if r.counts[i] < last.counts[i] {
+			v.fault("row %s of tweet %s: count %d is %d, and was %d in its last point", r.id, r.tweet, i, r.counts[i], last.counts[i])
+		}
+	}
 	for i := range sum {
 		if sum[i] != last.counts[i]-first.counts[i] {
 			v.fault("row %s of tweet %s: the deltas of count %d add up to %d, and it went from %d to %d", r.id, r.tweet, i, sum[i], first.counts[i], last.counts[i])
+		}
+	}
+}
+
+// checkDeltas checks one point against the one before it.
+func checkDeltas(v *verdict, f *facts, r *row, before, s snapshot) {
+	for i, d := range s.deltas {
+		if d != s.counts[i]-before.counts[i] {
+			v.fault("row %s of tweet %s: at %s the delta of count %d is %d, from %d to %d", r.id, r.tweet, f.real(s.at).Format(clockTime), i, d, before.counts[i], s.counts[i])
 		}
 	}
 }

@@ -56,8 +56,9 @@ func checkRefreshes(f *facts) verdict {
 
 // untrue returns what is wrong with an answer, or "".
 func (f *facts) untrue(r *refresh) string {
-	// A fault of a moment ago is felt still.
-	const before = 2 * time.Minute
+	// A fault of a moment ago is felt still: the circuit breaker rests, and then one
+	// call goes first.
+	const before = 2*breakerMaxRest + inFlight
 	during := func(match func(e event) bool) bool {
 		return slices.ContainsFunc(f.events, func(e event) bool { return e.touches(r.asked.Add(-before), r.answered) && match(e) })
 	}
@@ -71,7 +72,7 @@ func (f *facts) untrue(r *refresh) string {
 	case http.StatusOK:
 		return f.untrueCounts(r)
 	case http.StatusGone:
-		if len(f.absences[r.tweet]) == 0 && !f.leftOut(r) {
+		if !f.wasAbsent(r) {
 			return "the provider had the tweet"
 		}
 	case http.StatusPaymentRequired:
@@ -115,11 +116,23 @@ func (f *facts) untrueCounts(r *refresh) string {
 	list := f.looks().byTweet[r.tweet]
 	for _, l := range list {
 		truth, _ := f.truth(r.tweet, l.call.At)
-		if !l.call.Started.After(r.answered) && *d.Metrics.Likes == truth[2] && *d.Metrics.Retweets == truth[0] {
+		// It may have joined a look-up that was under way.
+		if !l.call.Started.After(r.answered) && !l.call.Started.Before(r.asked.Add(-inFlight-clockSlack)) && *d.Metrics.Likes == truth[2] && *d.Metrics.Retweets == truth[0] {
 			return ""
 		}
 	}
-	return fmt.Sprintf("%d likes and %d retweets were in none of %d answers of the provider", *d.Metrics.Likes, *d.Metrics.Retweets, len(list))
+	return fmt.Sprintf("%d likes and %d retweets were in none of %d answers of the provider since it was asked for", *d.Metrics.Likes, *d.Metrics.Retweets, len(list))
+}
+
+// wasAbsent reports whether the tweet was deleted while the refresh was under way, or
+// had been deleted before and was still left out of an answer then.
+func (f *facts) wasAbsent(r *refresh) bool {
+	for _, a := range f.absences[r.tweet] {
+		if !a.from.After(r.answered) && (a.to.IsZero() || !a.to.Before(r.asked) || f.leftOut(r)) {
+			return true
+		}
+	}
+	return false
 }
 
 // leftOut reports whether an answer lacked the tweet while the refresh was under way.
