@@ -60,7 +60,7 @@ func TestRefusedReplicasRecoverTogether(t *testing.T) {
 	began := time.Now()
 	refused := pool.New().WithErrors()
 	for _, p := range paces {
-		refused.Go(func() error { return p.Limited(ctx, began, 700*time.Millisecond) })
+		refused.Go(func() error { return p.Limited(ctx, began, 4*time.Second) })
 	}
 	if err := refused.Wait(); err != nil {
 		t.Fatal(err)
@@ -74,7 +74,7 @@ func TestRefusedReplicasRecoverTogether(t *testing.T) {
 	await(t, "one call goes first", func() bool {
 		return slices.ContainsFunc(log.all(), func(g queue.Grant) bool { return g.At.After(until) })
 	})
-	probe := log.bySlot()[log.count()-1]
+	probe := slices.MaxFunc(log.all(), func(a, b queue.Grant) int { return a.Slot.Compare(b.Slot) })
 	// It takes its time, and nobody else begins.
 	if status, err = paces[1].Status(ctx); err != nil || !status.Recovering {
 		t.Errorf("while the first call is under way: %+v, %v", status, err)

@@ -89,7 +89,7 @@ func (e *engine) apart() (q *queue.Queue, cut func()) {
 
 // takeOverWait is after which time a batch comes again. What a worker has to do in
 // time it does in half of it.
-const takeOverWait = 6 * time.Second
+const takeOverWait = 8 * time.Second
 
 // drained waits until no batch is in the queue.
 func (e *engine) drained() {
@@ -180,7 +180,7 @@ func TestWhoIsNotHeardBeginsNoCall(t *testing.T) {
 // as soon as the queue delivers it again.
 func TestADeadWorkersBatchWaitsForNothing(t *testing.T) {
 	t.Parallel()
-	e := newEngine(t, engineOptions{tweets: 20, ackWait: 3 * time.Second})
+	e := newEngine(t, engineOptions{tweets: 20, ackWait: takeOverWait})
 	ids := e.track()
 	e.dispatch()
 	dead, err := e.queue.Batches(t.Context())
@@ -205,7 +205,7 @@ func TestABatchThatCameAgainIsLookedAtRightBeforeTheCall(t *testing.T) {
 	t.Parallel()
 	begin := func(t *testing.T) (e *engine, batch queue.Batch, sink takingSink, goOn chan struct{}, stop func()) {
 		t.Helper()
-		e = newEngine(t, engineOptions{tweets: 20, ackWait: 4 * time.Second})
+		e = newEngine(t, engineOptions{tweets: 20, ackWait: takeOverWait})
 		e.track()
 		e.dispatch()
 		first, err := e.queue.Batches(t.Context())
