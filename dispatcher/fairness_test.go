@@ -29,9 +29,6 @@ func TestAZoneWithManyDueDelaysNoOther(t *testing.T) {
 		must(t, err)
 	}
 	insert(large, 1_000_000, 100_000, h.clock.Now().Add(-time.Hour))
-	// What is in the database when the engine is set up knows its zone.
-	_, err = h.sql.Exec(t.Context(), `update twitter_engagement_tracking k set zone_id = w.zone_id from twitter_tweets w where w.id = k.tweet_db_id`)
-	must(t, err)
 	insert(small, 2_000_000, 10, h.clock.Now().Add(-time.Second))
 
 	r, err := h.dispatcher().DispatchOnce(t.Context(), 0)

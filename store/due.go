@@ -50,10 +50,11 @@ const lockSiblings = `
 // in due order, with all other live rows of their tweets, and parks rows of inactive
 // zones.
 func (s *Store) takeDue(ctx context.Context, t *tx, now time.Time, want int, claimed *Claimed) ([]*dueTweet, error) {
-	if want == 0 {
-		return nil, nil
+	homeless, err := adopt(ctx, t, now)
+	if err != nil || want == 0 {
+		return nil, err
 	}
-	zones, idleZones, homeless, err := dueZones(ctx, t, now)
+	zones, idleZones, err := dueZones(ctx, t, now)
 	if err != nil {
 		return nil, err
 	}

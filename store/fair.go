@@ -3,7 +3,9 @@ package store
 import (
 	"cmp"
 	"context"
+	"encoding/binary"
 	"fmt"
+	"hash/fnv"
 	"slices"
 	"time"
 
@@ -16,8 +18,10 @@ const (
 	// left over. What is not shared out by then waits for the next claim.
 	shareRounds = 8
 
-	// adoptChunk is how many due rows without a zone a claim gives theirs.
-	adoptChunk = 5000
+	// adoptChunk is how many due rows without a zone are given theirs at once, and
+	// adoptRounds how often a claim does so.
+	adoptChunk  = 5000
+	adoptRounds = 30
 
 	// parkChunk is how many due rows of inactive zones a claim puts off.
 	parkChunk = 2000
@@ -117,52 +121,74 @@ func share(ctx context.Context, t *tx, now time.Time, zones []uuid.UUID, want in
 		rows = append(rows, byZone[zone]...)
 	}
 	// Shares are rounded up: the last of each zone go first.
-	slices.SortFunc(rows, func(a, b dueRow) int { return cmp.Or(cmp.Compare(a.rank, b.rank), a.due.Compare(b.due)) })
+	turns := make(map[uuid.UUID]uint64, len(zones))
+	for _, zone := range zones {
+		turns[zone] = turn(zone, now)
+	}
+	slices.SortFunc(rows, func(a, b dueRow) int {
+		return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(turns[a.zone], turns[b.zone]))
+	})
 	more = len(hungry) > 0 || len(rows) > want
 	rows = rows[:min(len(rows), want)]
 	slices.SortStableFunc(rows, func(a, b dueRow) int { return a.due.Compare(b.due) })
 	return rows, more, nil
 }
 
-// dueZones returns the active and the inactive zones that have something due. Due
-// rows that do not know their zone get it first; more tells that some were left.
-func dueZones(ctx context.Context, t *tx, now time.Time) (active, idle []uuid.UUID, more bool, err error) {
-	type zone struct {
-		id     uuid.UUID
-		active bool
-	}
-	var (
-		homeless []uuid.UUID
-		zones    []zone
-	)
-	list := func(b *pgx.Batch) {
-		b.Queue(selectDueZones, now).Query(collect(&zones, func(r pgx.CollectableRow) (z zone, err error) {
-			return z, r.Scan(&z.id, &z.active)
-		}))
-	}
+// turn is the place of a zone among equals in a claim: another one each time, so
+// that no zone always comes last when there are more zones than may be claimed.
+func turn(zone uuid.UUID, now time.Time) uint64 {
+	h := fnv.New64a()
+	_, _ = h.Write(binary.BigEndian.AppendUint64(zone[:], uint64(now.UnixNano()))) // hashes never fail
+	return h.Sum64()
+}
+
+// dueZones returns the active and the inactive zones that have something due.
+func dueZones(ctx context.Context, t *tx, now time.Time) (active, idle []uuid.UUID, err error) {
 	b := t.group()
-	b.Queue(selectHomeless, now, adoptChunk).Query(collect(&homeless, pgx.RowTo[uuid.UUID]))
-	list(b)
+	b.Queue(selectDueZones, now).Query(func(rows pgx.Rows) error {
+		var (
+			zone     uuid.UUID
+			isActive bool
+		)
+		_, err := pgx.ForEachRow(rows, []any{&zone, &isActive}, func() error {
+			if isActive {
+				active = append(active, zone)
+			} else {
+				idle = append(idle, zone)
+			}
+			return nil
+		})
+		return err
+	})
 	if err := t.send(ctx, b); err != nil {
-		return nil, nil, false, fmt.Errorf("list the zones with something due: %w", err)
+		return nil, nil, fmt.Errorf("list the zones with something due: %w", err)
 	}
-	if len(homeless) > 0 {
-		zones = nil
+	return active, idle, nil
+}
+
+// adopt gives due rows that do not know their zone theirs, whatever may be claimed:
+// behind those of one zone there may be another's. more tells that some were left.
+func adopt(ctx context.Context, t *tx, now time.Time) (more bool, err error) {
+	for range adoptRounds {
+		var homeless []uuid.UUID
+		b := t.group()
+		b.Queue(selectHomeless, now, adoptChunk).Query(collect(&homeless, pgx.RowTo[uuid.UUID]))
+		if err := t.send(ctx, b); err != nil {
+			return false, fmt.Errorf("find rows without a zone: %w", err)
+		}
+		if len(homeless) == 0 {
+			return false, nil
+		}
 		b = t.group()
 		b.Queue(adoptZones, homeless, uuid.Nil).Exec(wrote(len(homeless), "tracking rows"))
-		list(b)
 		if err := t.send(ctx, b); err != nil {
-			return nil, nil, false, fmt.Errorf("give rows their zone: %w", err)
+			return false, fmt.Errorf("give rows their zone: %w", err)
+		}
+		if len(homeless) < adoptChunk {
+			return false, nil
 		}
 	}
-	for _, z := range zones {
-		if z.active {
-			active = append(active, z.id)
-		} else {
-			idle = append(idle, z.id)
-		}
-	}
-	return active, idle, len(homeless) == adoptChunk, nil
+	return true, nil
 }
 
 // adoptZones gives rows the zone of their tweet. A tweet without one, which an

@@ -25,7 +25,6 @@ func TestClaimIsSharedByZones(t *testing.T) {
 		{want: 65, got: [4]int{20, 20, 20, 5}, more: true},
 		{want: 20, got: [4]int{5, 5, 5, 5}, more: true},
 		{want: 7, got: [4]int{2, 2, 2, 1}, more: true},
-		{want: 2, got: [4]int{1, 1, 0, 0}, more: true}, // of equal ones, the longest overdue
 	} {
 		e := newEnv(t, store.ExecPooled)
 		var (
@@ -62,6 +61,38 @@ func TestClaimIsSharedByZones(t *testing.T) {
 		}
 		if got != tc.got || claimed.MoreDue != tc.more {
 			t.Errorf("claim of %d: %v and more due %v, want %v and %v", tc.want, got, claimed.MoreDue, tc.got, tc.more)
+		}
+	}
+}
+
+// TestNoZoneIsLastForEver has more zones with a backlog than tweets may be claimed,
+// and one of them was there before all others.
+func TestNoZoneIsLastForEver(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t, store.ExecPooled)
+	var zones []uuid.UUID
+	for z := range 5 {
+		zone := e.newZone(t)
+		zones = append(zones, zone)
+		var tweets []store.NewTweet
+		for i := range 60 {
+			at := epoch.Add(time.Duration(z-10) * time.Minute)
+			tweets = append(tweets, store.NewTweet{TweetID: engagement.TweetIDAt(at, int64(z*100+i)), CreatedAt: at})
+		}
+		e.trackIn(t, zone, tweets)
+		e.exec(t, `update twitter_engagement_tracking set next_update_at = $2 where zone_id = $1`, zone, epoch.Add(time.Duration(z-10)*time.Minute))
+	}
+	for range 40 {
+		claimed, err := e.Claim(t.Context(), store.ClaimRequest{Tweets: 3, BatchTweets: 3, BatchRows: 3, Lease: time.Hour})
+		if err != nil || claimed.Tweets != 3 {
+			t.Fatalf("claimed %d tweets, %v", claimed.Tweets, err)
+		}
+		e.clock.advance(time.Second)
+	}
+	for z, zone := range zones {
+		// 24 each, if all were the same.
+		if n := e.count(t, `select count(*) from twitter_engagement_tracking where zone_id = $1 and claim_id is not null`, zone); n < 8 {
+			t.Errorf("zone %d got %d of 120 places", z, n)
 		}
 	}
 }
