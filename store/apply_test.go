@@ -191,7 +191,7 @@ func TestApplyMissingAndUnresolved(t *testing.T) {
 		if missing.After.Misses != 1 || !missing.After.RetryAt.Equal(epoch.Add(engagement.MissGap)) {
 			t.Errorf("missing: %+v", missing.After)
 		}
-		if failed.After.Attempts != 1 || !failed.After.RetryAt.Equal(epoch.Add(15*time.Second)) {
+		if failed.After.Attempts != 1 || !failed.After.RetryAt.Equal(epoch.Add(22500*time.Millisecond)) {
 			t.Errorf("failed: %+v", failed.After)
 		}
 		// The due time is kept: lateness counts from it.
@@ -201,7 +201,7 @@ func TestApplyMissingAndUnresolved(t *testing.T) {
 		if claimed := e.claimIn(t, 10); claimed.Tweets != 0 {
 			t.Errorf("%d tweets were claimed before their time", claimed.Tweets)
 		}
-		e.clock.advance(15 * time.Second)
+		e.clock.advance(22500 * time.Millisecond)
 		if claimed := e.claimIn(t, 10); claimed.Tweets != 1 || claimed.Batches[0].Tweets[0].TweetID != failed.TweetID {
 			t.Errorf("claimed %+v, want the failed one", claimed)
 		}

@@ -24,7 +24,7 @@ func TestClaimIsSharedByZones(t *testing.T) {
 		{want: 120, got: [4]int{65, 30, 20, 5}, more: true},
 		{want: 65, got: [4]int{20, 20, 20, 5}, more: true},
 		{want: 20, got: [4]int{5, 5, 5, 5}, more: true},
-		{want: 7, got: [4]int{2, 2, 2, 1}, more: true},
+		{want: 8, got: [4]int{2, 2, 2, 2}, more: true},
 	} {
 		e := newEnv(t, store.ExecPooled)
 		var (
