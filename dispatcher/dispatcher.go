@@ -221,6 +221,7 @@ func message(b store.Batch) queue.Batch {
 func (d *Dispatcher) Run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	closed := ""
 	for {
 		select {
 		case <-ctx.Done():
@@ -232,11 +233,27 @@ func (d *Dispatcher) Run(ctx context.Context) {
 			return
 		}
 		d.report(r, err)
+		if err == nil && !r.Busy { // else it is not known
+			d.reportClosed(closed, r.Closed)
+			closed = r.Closed
+		}
 		wait := d.clock.Real(d.cfg.Every)
 		if r.MoreDue && r.Tweets > 0 {
 			wait /= hurry
 		}
 		timer.Reset(max(wait, minTick))
+	}
+}
+
+// reportClosed logs when dispatching closes, for another reason too, and when it
+// opens again.
+func (d *Dispatcher) reportClosed(was, now string) {
+	switch {
+	case was == now:
+	case now != "":
+		d.log.Info().Str("closed", now).Msg("dispatching is closed: what is due waits")
+	default:
+		d.log.Info().Str("was_closed", was).Msg("dispatching goes on")
 	}
 }
 

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -64,6 +67,62 @@ func (h *house) dispatcher() *dispatcher.Dispatcher {
 	return dispatcher.New(dispatcher.Config{
 		Every: time.Second, BatchTweets: 100, Window: dispatcher.Window{Lease: h.queue.Lease(), First: 1000},
 	}, h.store, h.queue, h.gate, h.clock, zerolog.Nop())
+}
+
+// opening is a gate that is closed for the first few times it is asked.
+type opening struct {
+	closed atomic.Int64
+}
+
+func (o *opening) Closed() string {
+	if o.closed.Add(-1) >= 0 {
+		return "batches are paused by somebody"
+	}
+	return ""
+}
+
+// lines keeps a log, and tells when a line with some text was written.
+type lines struct {
+	mu   sync.Mutex
+	all  strings.Builder
+	text string
+	seen chan struct{}
+}
+
+func (l *lines) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if strings.Contains(string(line), l.text) {
+		close(l.seen) // twice would be a fault
+	}
+	return l.all.Write(line)
+}
+
+// TestAClosedGateLeavesATrace: one line when it closes, one when it opens.
+func TestAClosedGateLeavesATrace(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, 1, queue.Config{})
+	var gate opening
+	gate.closed.Store(3)
+	log := &lines{text: "dispatching goes on", seen: make(chan struct{})}
+	d := dispatcher.New(dispatcher.Config{
+		Every: 50 * time.Millisecond, BatchTweets: 100, Window: dispatcher.Window{Lease: h.queue.Lease(), First: 1000},
+	}, h.store, h.queue, &gate, h.clock, zerolog.New(log).Level(zerolog.InfoLevel))
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var running conc.WaitGroup
+	running.Go(func() { d.Run(ctx) })
+	select {
+	case <-log.seen:
+	case <-time.After(time.Minute):
+		t.Error("no line says that dispatching goes on")
+	}
+	stop()
+	running.Wait()
+	text := log.all.String()
+	if n := strings.Count(text, "dispatching is closed"); n != 1 || !strings.Contains(text, `"closed":"batches are paused by somebody"`) {
+		t.Errorf("%d lines say that dispatching is closed, want 1:\n%s", n, text)
+	}
 }
 
 func (h *house) claimed() (n int) {
