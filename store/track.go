@@ -18,10 +18,14 @@ import (
 // trackChunk is how many tweets are tracked in one transaction.
 const trackChunk = 1000
 
+// maxAhead is how far after now a tweet may have been posted, in engine time: as
+// much as clocks may differ.
+const maxAhead = 5 * time.Minute
+
 // NewTweet is a tweet to track.
 type NewTweet struct {
 	TweetID   string
-	CreatedAt time.Time          // when it was posted
+	CreatedAt time.Time          // when it was posted, 5 minutes from now at most
 	Text      string             // may be empty
 	Metrics   engagement.Metrics // counts known at collection; may be all absent
 	Raw       json.RawMessage    // the provider's object; nil is stored as {}
@@ -108,6 +112,8 @@ func (s *Store) checkNew(w *NewTweet, now time.Time) error {
 	switch {
 	case w.CreatedAt.IsZero():
 		return fmt.Errorf("%s: it is not said when it was posted", w.TweetID)
+	case w.CreatedAt.After(now.Add(maxAhead)):
+		return fmt.Errorf("%s: it would be posted at %s, and now it is %s", w.TweetID, w.CreatedAt.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))
 	case !utf8.ValidString(w.Text) || strings.ContainsRune(w.Text, 0):
 		return fmt.Errorf("%s: its text is not UTF-8 that Postgres can store", w.TweetID)
 	case w.Raw != nil && !json.Valid(w.Raw):

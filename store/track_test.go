@@ -90,6 +90,7 @@ func TestTrackRefuses(t *testing.T) {
 	}{
 		{"an id that is none", with(func(w *store.NewTweet) { w.TweetID = "abc" }), engagement.ErrTweetID},
 		{"no date", with(func(w *store.NewTweet) { w.CreatedAt = time.Time{} }), nil},
+		{"a time to come", with(func(w *store.NewTweet) { w.CreatedAt = epoch.Add(6 * time.Minute) }), store.ErrBadTweet},
 		{"counts out of range", with(func(w *store.NewTweet) { w.Metrics = likes(3e9) }), engagement.ErrOutOfRange},
 		{"bad JSON", with(func(w *store.NewTweet) { w.Raw = json.RawMessage(`{`) }), nil},
 		{"JSON that Postgres refuses", with(func(w *store.NewTweet) { w.Raw = json.RawMessage(`"\u0000"`) }), nil},

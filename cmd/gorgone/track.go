@@ -50,6 +50,9 @@ Nothing is tracked unless every line is good.`,
 				return err
 			}
 			tracked, err := d.store.Track(ctx, z.ID, tweets)
+			if errors.Is(err, store.ErrBadTweet) {
+				return usageError("%w", err)
+			}
 			if err != nil {
 				return err
 			}
