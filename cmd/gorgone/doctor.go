@@ -23,7 +23,8 @@ func newDoctor(a *app) *cobra.Command {
 		Short: "Check the database, NATS, the provider and the clock, and say what to fix",
 		Long: `Check that the database is there, migrated and visible to this role, that NATS
 and its streams work, that the provider is configured and not left alone because of
-its account, its faults or a rate limit, and that the clocks agree.
+its account, its faults or a rate limit, that nothing is paused, and that the clocks
+agree.
 Each line that fails says what to do about it. Exits with 1 if one does.
 
 With --ask it also makes one look-up, which a real provider bills.`,
@@ -145,6 +146,7 @@ func (e *examination) examineDatabase(ctx context.Context, d database) {
 		}
 		e.report(f.Check, fault, f.Detail, f.Fix)
 	}
+	e.examinePauses(ctx, d)
 	skew := time.Since(d.clock.Database()).Round(time.Millisecond)
 	var fault error
 	if skew.Abs() > maxSkew {
@@ -153,8 +155,20 @@ func (e *examination) examineDatabase(ctx context.Context, d database) {
 	e.report("clock", fault, fmt.Sprintf("within %s of the database's", skew.Abs()), "run a time service such as chrony; the engine goes by the database's time, but logs do not")
 }
 
+// examinePauses says what people have paused: nothing is looked up until then.
+func (e *examination) examinePauses(ctx context.Context, d database) {
+	pauses, err := d.store.Pauses(ctx)
+	if err != nil || len(pauses) == 0 {
+		e.report("pauses", err, "nothing is paused", "")
+		return
+	}
+	for _, p := range pauses {
+		e.report("pauses", errors.New(p.String()), "", "to go on: gorgone resume "+string(p.Lane))
+	}
+}
+
 func (e *examination) examineProvider(ctx context.Context, p provider) {
-	r := p.probe(ctx, []string{goodTweet, badTweet})
+	r := p.probe(ctx, e.probed(ctx))
 	fix := ""
 	switch {
 	case errors.Is(r.Err, twitter.ErrUnauthorized):

@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"gorgone/internal/drill"
+	"gorgone/twitter/twittertest"
 )
 
 func newDrill(a *app) *cobra.Command {
@@ -31,10 +34,16 @@ deletes when all is well. It exits with 1 when a check fails.`,
   gorgone drill --seed 7 --tweets 50000 --duration 10m --settle 4m --nodes 3`,
 		Args: exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			for _, name := range o.Without {
+				if !slices.Contains(drillFaults(), name) {
+					return usageError("--without %s: there are %s", name, strings.Join(drillFaults(), ", "))
+				}
+			}
 			if o.Program, err = os.Executable(); err != nil {
 				return fmt.Errorf("find this program: %w", err)
 			}
-			if o.Dir == "" {
+			made := o.Dir == ""
+			if made {
 				if o.Dir, err = os.MkdirTemp("", "gorgone-drill-"); err != nil {
 					return fmt.Errorf("make a folder: %w", err)
 				}
@@ -43,6 +52,9 @@ deletes when all is well. It exits with 1 when a check fails.`,
 			o.Out, o.Log = a.out, a.log
 			err = drill.Run(cmd.Context(), o)
 			if errors.Is(err, drill.ErrUsage) {
+				if made {
+					_ = os.Remove(o.Dir) // nothing was put into it
+				}
 				return usageError("%w", err)
 			}
 			return err
@@ -59,8 +71,18 @@ deletes when all is well. It exits with 1 when a check fails.`,
 	f.Float64Var(&o.Rate, "rate", 20, "calls a second that the key allows")
 	f.DurationVar(&o.Every, "every", 15*time.Second, "real time between two looks at a tweet")
 	f.DurationVar(&o.Refreshes, "refreshes", 300*time.Millisecond, "real time between two refreshes")
-	f.StringSliceVar(&o.Without, "without", nil, "faults to leave out, to narrow down what went wrong (kill, freeze, zeroed_counts, …)")
+	f.StringSliceVar(&o.Without, "without", nil, "faults to leave out, to narrow down what went wrong (kill, freeze, zeroed_counts, …; a name that is none lists them)")
 	f.StringVar(&o.Dir, "dir", "", "folder for everything (default: a new one among the temporary files)")
 	f.BoolVar(&o.Keep, "keep", false, "keep the folder when all is well, too")
 	return cmd
+}
+
+// drillFaults are the names that --without takes: the kinds of faults, and those of
+// the provider's answers.
+func drillFaults() []string {
+	names := []string{"kill", "crash", "freeze", "cut", "stall", "delay", "fault", "drop", "broke", "delete", "restore", "poison"}
+	for _, f := range twittertest.Faults() {
+		names = append(names, string(f))
+	}
+	return names
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -22,8 +23,9 @@ func newHealth(a *app) *cobra.Command {
 		Use:   "health",
 		Short: "Ask the role on this machine whether it is ready",
 		Long: `Ask the role that runs on this machine, or in this container, whether it is
-ready to work, at the address of GORGONE_METRICS_ADDR. It is for health checks
-where there is no curl. Exits with 1 when it is not ready, or does not answer.`,
+ready to work, at the address of GORGONE_METRICS_ADDR, or else the gorgone up of
+the data folder. It is for health checks where there is no curl. Exits with 1 when
+it is not ready, or does not answer.`,
 		Example: `  gorgone health
   gorgone health --alive
   gorgone health --address 127.0.0.1:8080   # gorgone web's own port answers too`,
@@ -31,7 +33,14 @@ where there is no curl. Exits with 1 when it is not ready, or does not answer.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			at := cmp.Or(address, a.cfg.Monitor.Listen)
 			if at == "" {
-				return usageError("nothing says where to ask: set GORGONE_METRICS_ADDR, or give --address")
+				r, err := readRunning(a.dataDir)
+				if errors.Is(err, errNotRunning) {
+					return usageError("nothing says where to ask: %w; set GORGONE_METRICS_ADDR, or give --address or --data-dir", err)
+				}
+				if err != nil {
+					return err
+				}
+				at = strings.TrimPrefix(r.WebURL, "http://")
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), wait)
 			defer cancel()
@@ -46,7 +55,7 @@ where there is no curl. Exits with 1 when it is not ready, or does not answer.`,
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&address, "address", "", "host and port to ask (default: GORGONE_METRICS_ADDR)")
+	cmd.Flags().StringVar(&address, "address", "", "host and port to ask (default: GORGONE_METRICS_ADDR, or a running gorgone up)")
 	cmd.Flags().BoolVar(&alive, "alive", false, "ask only whether the process is alive, not whether it can work")
 	cmd.Flags().DurationVar(&wait, "timeout", 5*time.Second, "how long to wait for the answer")
 	return cmd

@@ -135,7 +135,7 @@ func (a *app) historyCSV(history []engagement.Snapshot) error {
 }
 
 func (a *app) historyTable(t store.Tweet, history []engagement.Snapshot) error {
-	a.printf("tweet %s in zone %s, posted %s, tier %s", t.TweetID, t.ZoneName, t.Tracking.CreatedAt.Format(time.DateTime), t.Tracking.Tier)
+	a.printf("tweet %s in zone %s (row %s), posted %s, tier %s", t.TweetID, t.ZoneName, t.Row, t.Tracking.CreatedAt.Format(time.DateTime), t.Tracking.Tier)
 	if next := t.Tracking.NextUpdateAt; !next.IsZero() {
 		a.printf(", next look %s", next.Format(time.DateTime))
 	}

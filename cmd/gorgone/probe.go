@@ -1,12 +1,17 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"gorgone/engagement"
 )
 
 // A tweet that is there (Jack Dorsey's first) and an id that never was one.
@@ -25,6 +30,13 @@ Without ids it asks for one tweet that is there and one that is not.
 With a real key this costs what a look-up costs: at twitterapi.io 15 credits a
 tweet returned. It does not wait for the shared pace and writes nothing.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			var faults []error
+			for _, id := range args {
+				faults = append(faults, engagement.CheckTweetID(id))
+			}
+			if err := errors.Join(faults...); err != nil {
+				return usageError("%w", err)
+			}
 			if err := a.locate(); err != nil && a.cfg.Provider.Key == "" {
 				return err
 			}
@@ -33,7 +45,10 @@ tweet returned. It does not wait for the shared pace and writes nothing.`,
 				return err
 			}
 			if len(args) == 0 {
-				args = []string{goodTweet, badTweet}
+				args = a.probed(cmd.Context())
+			}
+			if most := p.maxIDs(); len(args) > most {
+				return usageError("%d tweet ids: a call takes %d at most", len(args), most)
 			}
 			r := p.probe(cmd.Context(), args)
 			a.printf("%s answered %d in %s\n", r.Provider, r.Status, r.Duration.Round(time.Millisecond))
@@ -65,4 +80,48 @@ tweet returned. It does not wait for the shared pace and writes nothing.`,
 			return nil
 		},
 	}
+}
+
+// probed is a tweet that is there and one that is not. A demonstration's double
+// knows none but its own, of which the oldest was surely posted.
+func (a *app) probed(ctx context.Context) []string {
+	good := goodTweet
+	if a.cfg.Provider.Key == demoKey {
+		if oldest, err := oldestOfDouble(ctx, a.cfg.Provider.URL); err == nil {
+			good = oldest
+		} else {
+			a.log.Warn().Err(err).Msg("the double of the provider did not say which tweets it has")
+		}
+	}
+	return []string{good, badTweet}
+}
+
+func oldestOfDouble(ctx context.Context, url string) (string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/_double/tweets", nil)
+	if err != nil {
+		return "", err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer res.Body.Close()
+	type tweet struct {
+		ID        string    `json:"id"`
+		CreatedAt time.Time `json:"created_at"`
+	}
+	var oldest tweet
+	for lines := json.NewDecoder(res.Body); lines.More(); {
+		var t tweet
+		if err := lines.Decode(&t); err != nil {
+			return "", fmt.Errorf("read the double's tweets: %w", err)
+		}
+		if oldest.ID == "" || t.CreatedAt.Before(oldest.CreatedAt) {
+			oldest = t
+		}
+	}
+	if oldest.ID == "" {
+		return "", errors.New("it has none")
+	}
+	return oldest.ID, nil
 }

@@ -228,6 +228,9 @@ It claims no more than the workers finish in a third of a lease, and nothing
 while calls are paused or the queue is away: a backlog stays in Postgres.`,
 		Args: exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if limit < 0 {
+				return usageError("--limit %d: want 0 or more", limit)
+			}
 			if once {
 				a.cfg.Monitor.Listen = "" // it may be that of the dispatcher that runs
 			}

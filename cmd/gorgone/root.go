@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -81,7 +83,59 @@ Exit codes: 0 done, 1 it failed, 2 bad usage or configuration, 3 not found,
 		newTrack(a), newRefresh(a), newStats(a), newTop(a), newCost(a), newHistory(a), newTweets(a), newDue(a), newPause(a), newResume(a), newSimulate(a),
 		newProvider(a), newProbe(a), newDoctor(a), newDLQ(a), newAlert(a), newHealth(a), newBench(a), newDrill(a), newNATS(a), newToken(a), newQStash(a), newVersion(a),
 	)
+	answerGroups(root)
+	root.SetHelpCommand(newHelp(root))
 	return root
+}
+
+// answerGroups makes commands that only hold others show their help, and refuse
+// words that name none of those.
+func answerGroups(cmd *cobra.Command) {
+	for _, c := range cmd.Commands() {
+		if c.HasSubCommands() {
+			c.Args = func(c *cobra.Command, args []string) error {
+				if len(args) > 0 {
+					return unknownCommand(c, args[0])
+				}
+				return nil
+			}
+			c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+		}
+		answerGroups(c)
+	}
+}
+
+func unknownCommand(of *cobra.Command, word string) error {
+	var names []string
+	for _, c := range of.Commands() {
+		if c.IsAvailableCommand() {
+			names = append(names, c.Name())
+		}
+	}
+	return usageError("unknown command %q for %q: there are %s", word, of.CommandPath(), strings.Join(names, ", "))
+}
+
+// newHelp is the help command of the library, but for a word that it does not know
+// being an error.
+func newHelp(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Show the help of a command",
+		// Help is there whatever the configuration is like.
+		PersistentPreRun: func(*cobra.Command, []string) {},
+		RunE: func(_ *cobra.Command, args []string) error {
+			of := root
+			for _, word := range args {
+				i := slices.IndexFunc(of.Commands(), func(c *cobra.Command) bool { return c.Name() == word })
+				if i < 0 {
+					return unknownCommand(of, word)
+				}
+				of = of.Commands()[i]
+			}
+			of.InitDefaultHelpFlag()
+			return of.Help()
+		},
+	}
 }
 
 // exactArgs is cobra.ExactArgs with our exit code.

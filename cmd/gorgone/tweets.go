@@ -23,7 +23,7 @@ func newTweets(a *app) *cobra.Command {
 		Use:   "tweets",
 		Short: "List the tracked tweets that move most",
 		Long: `List the tracked tweets of active zones that move most, with the ids that the
-other commands take.`,
+other commands take. A tweet that is tracked in several zones has a line in each.`,
 		Example: `  gorgone tweets
   gorgone tweets --zone Football --by engagement --limit 5`,
 		Args: exactArgs(0),
@@ -41,12 +41,12 @@ other commands take.`,
 			if err != nil {
 				return err
 			}
+			zones, err := d.store.Zones(ctx)
+			if err != nil {
+				return err
+			}
 			q := store.TopQuery{Since: d.clock.Now().Add(-since), By: store.TopBy(by), Limit: limit}
 			if zone != "" {
-				zones, err := d.store.Zones(ctx)
-				if err != nil {
-					return err
-				}
 				z, err := findZone(zones, zone)
 				if err != nil {
 					return err
@@ -57,7 +57,7 @@ other commands take.`,
 			if err != nil {
 				return err
 			}
-			return a.printTweets(top, asJSON)
+			return a.printTweets(top, zones, asJSON)
 		},
 	}
 	cmd.Flags().StringVar(&zone, "zone", "", "id or name of a zone (default: all active ones)")
@@ -68,12 +68,17 @@ other commands take.`,
 	return cmd
 }
 
-func (a *app) printTweets(top []store.TopTweet, asJSON bool) error {
+func (a *app) printTweets(top []store.TopTweet, zones []store.Zone, asJSON bool) error {
+	names := make(map[uuid.UUID]string, len(zones))
+	for _, z := range zones {
+		names[z.ID] = z.Name
+	}
 	if asJSON {
 		type line struct {
 			ID       uuid.UUID          `json:"id"`
 			TweetID  string             `json:"tweet_id"`
 			Zone     uuid.UUID          `json:"zone_id"`
+			ZoneName string             `json:"zone"`
 			Tier     engagement.Tier    `json:"tier"`
 			Gone     string             `json:"gone_reason,omitempty"`
 			Metrics  engagement.Metrics `json:"metrics"`
@@ -81,12 +86,12 @@ func (a *app) printTweets(top []store.TopTweet, asJSON bool) error {
 		}
 		lines := make([]line, len(top))
 		for i, t := range top {
-			lines[i] = line{t.Row, t.TweetID, t.ZoneID, t.Tier, t.GoneReason, t.Metrics, t.Velocity}
+			lines[i] = line{t.Row, t.TweetID, t.ZoneID, names[t.ZoneID], t.Tier, t.GoneReason, t.Metrics, t.Velocity}
 		}
 		return json.NewEncoder(a.out).Encode(lines)
 	}
 	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "TWEET\tTIER\tLIKES\tRETWEETS\tVIEWS\tPER HOUR\tTEXT")
+	fmt.Fprintln(w, "TWEET\tZONE\tTIER\tLIKES\tRETWEETS\tVIEWS\tPER HOUR\tTEXT")
 	for _, t := range top {
 		velocity := "-"
 		if t.Velocity != nil {
@@ -96,7 +101,7 @@ func (a *app) printTweets(top []store.TopTweet, asJSON bool) error {
 		if t.GoneReason != "" {
 			tier = "gone"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%.40s\n", t.TweetID, tier, t.Metrics.Likes, t.Metrics.Retweets, t.Metrics.Views, velocity, strings.Join(strings.Fields(t.Text), " "))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%.40s\n", t.TweetID, names[t.ZoneID], tier, t.Metrics.Likes, t.Metrics.Retweets, t.Metrics.Views, velocity, strings.Join(strings.Fields(t.Text), " "))
 	}
 	return w.Flush()
 }

@@ -277,7 +277,7 @@ func TestEveryCommand(t *testing.T) {
 	t.Run("history", func(t *testing.T) {
 		t.Parallel()
 		u := u.in(t)
-		if out := u.run("history", id); !strings.Contains(out, "Δlikes") {
+		if out := u.run("history", id); !strings.Contains(out, "Δlikes") || !strings.Contains(out, row) {
 			t.Errorf("history printed:\n%s", out)
 		}
 		var h struct {
@@ -305,6 +305,9 @@ func TestEveryCommand(t *testing.T) {
 		if _, code := gorgone(t, "", "track", "--data-dir", dir, "--zone", "Mine", "20"); code != exitUsage {
 			t.Errorf("an id without a time exits %d, want %d", code, exitUsage)
 		}
+		if _, code := gorgone(t, "", "track", "--data-dir", dir, "--zone", "Mine", "--created-at", "2130-01-01T00:00:00Z", "21"); code != exitUsage {
+			t.Errorf("a tweet of the future exits %d, want %d", code, exitUsage)
+		}
 		if _, code := gorgone(t, "", "track", "--data-dir", dir, "--zone", "Nowhere", "1585841080431321088"); code != exitNotFound {
 			t.Errorf("an unknown zone exits %d, want %d", code, exitNotFound)
 		}
@@ -331,6 +334,15 @@ func TestEveryCommand(t *testing.T) {
 		if out := u.run("doctor", "--ask"); strings.Contains(out, "FAIL") {
 			t.Errorf("doctor printed:\n%s", out)
 		}
+		if out := u.run("probe"); !strings.Contains(out, "found      ") || !strings.Contains(out, "missing    "+badTweet) {
+			t.Errorf("probe without ids printed:\n%s", out)
+		}
+		if out := u.run("health"); out != "ok\n" {
+			t.Errorf("health printed %q", out)
+		}
+		if _, code := gorgone(t, "", "dispatcher", "--once", "--limit", "-4", "--data-dir", dir); code != exitUsage {
+			t.Errorf("a negative limit exits %d, want %d", code, exitUsage)
+		}
 		if out := u.run("probe", id); !strings.Contains(out, "found      "+id) {
 			t.Errorf("probe printed:\n%s", out)
 		}
@@ -347,7 +359,7 @@ func TestEveryCommand(t *testing.T) {
 	t.Run("tweets", func(t *testing.T) {
 		t.Parallel()
 		u := u.in(t)
-		if out := u.run("tweets", "--by", "engagement"); !strings.Contains(out, "TWEET") || strings.Count(out, "\n") < 3 {
+		if out := u.run("tweets", "--by", "engagement"); !strings.Contains(out, "ZONE") || !strings.Contains(out, demoZones[0].name) || strings.Count(out, "\n") < 3 {
 			t.Errorf("tweets printed:\n%s", out)
 		}
 	})
@@ -357,6 +369,58 @@ func TestEveryCommand(t *testing.T) {
 			t.Errorf("exits %d, want %d", code, exitUsage)
 		}
 	})
+}
+
+// TestDoctorNamesPauses: who wonders why nothing is looked up asks it.
+func TestDoctorNamesPauses(t *testing.T) {
+	t.Parallel()
+	u := startUp(t, dataDir(t), "--tweets", "5")
+	u.run("pause", "batches", "--reason", "the bill")
+	out, code := gorgone(t, "", "doctor", "--data-dir", u.dir)
+	if code != exitFailed || !strings.Contains(out, "the bill") || !strings.Contains(out, "gorgone resume batches") || strings.Count(out, "FAIL") != 1 {
+		t.Errorf("exit %d:\n%s", code, out)
+	}
+	u.run("resume")
+	if out := u.run("doctor"); !strings.Contains(out, "nothing is paused") {
+		t.Errorf("after resume:\n%s", out)
+	}
+}
+
+// TestUsageErrors: what is mistyped is not taken for done.
+func TestUsageErrors(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{
+		{"nosuch"}, {"alert", "lst"}, {"alert", "rules", "lst"}, {"alert", "webhooks", "foo"}, {"dlq", "foo"}, {"qstash", "foo"}, {"token", "foo"},
+		{"help", "nosuch"}, {"help", "alert", "lst"}, {"probe", "abc"}, {"probe", "20", "abc"}, {"health", "--data-dir", t.TempDir()},
+		{"drill", "--without", "nosuch"},
+	} {
+		if _, code := gorgone(t, "", args...); code != exitUsage {
+			t.Errorf("%v: exits %d, want %d", args, code, exitUsage)
+		}
+	}
+	for _, args := range [][]string{{"help"}, {"help", "alert", "rules"}, {"help", "track"}, {"alert"}, {"dlq"}, {"token"}} {
+		if out, code := gorgone(t, "", args...); code != 0 || !strings.Contains(out, "Usage:") {
+			t.Errorf("%v: exits %d:\n%s", args, code, out)
+		}
+	}
+}
+
+// TestARefusedDrillLeavesNothing: it is refused before its folder is made, or that
+// is taken away again.
+func TestARefusedDrillLeavesNothing(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("TMPDIR", dir)
+	if _, code := gorgone(t, "", "drill", "--tweets", "0"); code != exitUsage {
+		t.Errorf("exits %d, want %d", code, exitUsage)
+	}
+	left, err := os.ReadDir(dir)
+	if err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v %v", left, err)
+	}
+	_, err = execute(t, "drill", "--without", "nosuch")
+	if err == nil || !strings.Contains(err.Error(), "freeze") || !strings.Contains(err.Error(), "zeroed_counts") {
+		t.Errorf("the faults that there are are not listed: %v", err)
+	}
 }
 
 // TestUpGoesOnWhereItWas stops a sped-up demonstration and starts it again.
