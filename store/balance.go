@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -55,6 +56,10 @@ func (r Reconciliation) Drift() float64 {
 	}
 	return (r.Taken - r.Booked) / r.Taken
 }
+
+// Endless reports whether the account has more than can be counted, as that of a
+// provider's double has.
+func (r Reconciliation) Endless() bool { return r.Left >= math.MaxInt32 }
 
 // Reconcile compares the ledger with the balances that were read from the given
 // engine time on.

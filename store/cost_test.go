@@ -184,3 +184,23 @@ func TestReconcile(t *testing.T) {
 		t.Errorf("%+v, drift %g", r, r.Drift())
 	}
 }
+
+// TestVolumeMeasuresWholeLives: a tweet that was old when its tracking began got
+// fewer looks than others will.
+func TestVolumeMeasuresWholeLives(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t, store.ExecPrepared)
+	now := e.clock.Now()
+	tweets := newTweets(now, 3)
+	tweets[0].CreatedAt = now.Add(-29 * time.Minute)
+	tweets[1].CreatedAt = now.Add(-31 * time.Minute)
+	e.trackIn(t, e.zone, tweets)
+	for i, looks := range []int{20, 2, 5} {
+		e.exec(t, `update twitter_engagement_tracking set update_count = $1, next_update_at = case when $1 <> 5 then null else next_update_at end
+			where tweet_db_id = (select id from twitter_tweets where tweet_id = $2)`, looks, tweets[i].TweetID)
+	}
+	v, err := e.Volume(t.Context(), now.Add(-time.Hour), now.Add(time.Hour))
+	if err != nil || v != (store.Volume{Tracked: 3, PerTweet: 20, ColdAfter: 1}) {
+		t.Errorf("%+v, %v", v, err)
+	}
+}

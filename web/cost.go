@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"math"
 	"net/http"
 	"time"
 
@@ -36,7 +37,12 @@ func (c *costSum) add(e store.Expense) {
 	c.Tweets += e.Tweets
 	c.Credits += e.Credits
 	c.Cost += e.Dollars
+	// Shares of a call among zones add up to a whole again.
+	c.Calls, c.Tweets, c.Credits, c.Cost = rounded(c.Calls), rounded(c.Tweets), rounded(c.Credits), rounded(c.Cost)
 }
+
+// rounded takes away what floating point leaves behind the sixth digit.
+func rounded(x float64) float64 { return math.Round(x*1e6) / 1e6 }
 
 // costBudget is what may be spent, in dollars; null: without bound.
 type costBudget struct {
@@ -72,7 +78,7 @@ type purchase struct {
 }
 
 func purchaseOf(p store.Purchase) purchase {
-	return purchase{p.LooksPerHour, p.DollarsPerDay, p.Delay.Seconds()}
+	return purchase{rounded(p.LooksPerHour), rounded(p.DollarsPerDay), rounded(p.Delay.Seconds())}
 }
 
 // cost answers what look-ups cost: to services and to those who see all zones,
@@ -128,11 +134,14 @@ func (s *Server) readCosts(ctx context.Context) (costs, error) {
 		return costs{}, err
 	}
 	for _, b := range balances {
+		if b.Endless() {
+			continue // there is nothing to hold the ledger against
+		}
 		if c.CreditsLeft == nil {
 			c.CreditsLeft = new(float64)
 		}
 		*c.CreditsLeft += b.Left
-		c.Balances = append(c.Balances, balance{b.Provider, b.From.UTC(), b.To.UTC(), b.Left, b.Taken, b.Added, b.Booked, b.Drift()})
+		c.Balances = append(c.Balances, balance{b.Provider, b.From.UTC(), b.To.UTC(), rounded(b.Left), rounded(b.Taken), rounded(b.Added), rounded(b.Booked), rounded(b.Drift())})
 	}
 	p, err := s.parts.Books.Purchases(ctx)
 	if err != nil {

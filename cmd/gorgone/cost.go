@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"slices"
 	"text/tabwriter"
 	"time"
@@ -32,8 +33,9 @@ dollars, refreshes apart; how that compares with the provider's own balance; wha
 is left of the budgets; and what the adaptive schedule would buy for half and for
 double the money.
 
-With --volume it reckons what so many new tweets a day would cost, with as many
-looks a tweet as were measured, or as the schedule of GORGONE_TIERS gives.
+With --volume it reckons what so many new tweets a day would cost: with the looks of
+tweets that were followed from within half an hour of their post until they went
+cold or, while these are fewer than 100, with those of GORGONE_TIERS.
 
 A call that serves tweets of several zones is shared among them. Calls whose
 answer was lost may be billed and are not in it: the balance tells.`,
@@ -92,10 +94,12 @@ type cost struct {
 	To        time.Time              `json:"to"`
 	Total     expense                `json:"total"`
 	ByDay     map[string]*expense    `json:"by_day"`
-	ByZone    map[string]*expense    `json:"by_zone"`     // by name
-	Measured  time.Duration          `json:"measured_ns"` // how much of the days there is
+	ByZone    map[string]*expense    `json:"by_zone"`             // by name
+	WholeDays int                    `json:"whole_days"`          // UTC days that are over, after that of the first spending
+	PerDay    float64                `json:"dollars_a_whole_day"` // on average of these; 0: there is none
 	Tracked   int                    `json:"tweets_tracked"`
-	PerTweet  float64                `json:"updates_per_tweet"` // of tweets that have gone cold
+	Whole     int                    `json:"tweets_of_whole_life"` // tracked within half an hour of their post, and gone cold
+	PerTweet  float64                `json:"updates_per_tweet"`    // of these
 	Spent     store.Spent            `json:"spent"`
 	Balances  []store.Reconciliation `json:"balances"`
 	Purchases store.Purchases        `json:"purchases"`
@@ -136,7 +140,7 @@ func (a *app) readCost(ctx context.Context, days, volume int) (*cost, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.Tracked, c.PerTweet = v.Tracked, v.PerTweet
+	c.Tracked, c.Whole, c.PerTweet = v.Tracked, v.ColdAfter, rounded(v.PerTweet)
 	if c.Spent, err = d.store.Spent(ctx); err != nil {
 		return nil, err
 	}
@@ -173,14 +177,37 @@ func (c *cost) gather(list []store.Expense, zones []store.Zone) {
 			e.add(x)
 		}
 	}
-	if len(list) > 0 {
-		c.Measured = c.To.Sub(list[0].Day)
+	for _, e := range slices.Concat(slices.Collect(maps.Values(c.ByDay)), slices.Collect(maps.Values(c.ByZone)), []*expense{&c.Total}) {
+		e.Calls, e.Tweets, e.Credits, e.Dollars, e.Refresh = rounded(e.Calls), rounded(e.Tweets), rounded(e.Credits), rounded(e.Dollars), rounded(e.Refresh)
+	}
+	if len(list) == 0 {
+		return
+	}
+	// Neither the day of the first spending nor today is a whole one.
+	today := c.To.UTC().Truncate(24 * time.Hour)
+	first := list[0].Day.UTC().AddDate(0, 0, 1)
+	for day := first; day.Before(today); day = day.AddDate(0, 0, 1) {
+		c.WholeDays++
+		if e := c.ByDay[day.Format(time.DateOnly)]; e != nil {
+			c.PerDay += e.Dollars
+		}
+	}
+	if c.WholeDays > 0 {
+		c.PerDay = rounded(c.PerDay / float64(c.WholeDays))
 	}
 }
 
-// project reckons with the looks that tweets got, if some have got all of theirs.
+// rounded takes away what floating point leaves behind the sixth digit: shares of a
+// call among zones add up to a whole again.
+func rounded(x float64) float64 { return math.Round(x*1e6) / 1e6 }
+
+// enoughLives is how many tweets must have been followed for all their life for
+// their looks to be reckoned with.
+const enoughLives = 100
+
+// project reckons with the looks that tweets got, if enough have got all of theirs.
 func (a *app) project(c *cost, volume int) *projection {
-	p := &projection{TweetsPerDay: volume, LooksPerTweet: c.PerTweet, Measured: c.PerTweet > 0}
+	p := &projection{TweetsPerDay: volume, LooksPerTweet: c.PerTweet, Measured: c.Whole >= enoughLives}
 	if !p.Measured {
 		p.LooksPerTweet = looksOf(a.cfg.Schedule.Tiers)
 	}
@@ -190,10 +217,10 @@ func (a *app) project(c *cost, volume int) *projection {
 	}
 	looks := float64(volume) * p.LooksPerTweet
 	prices := a.storeOptions(nil).Prices
-	p.CallsPerDay = looks / perCall
-	p.CallsPerSec = p.CallsPerDay / (24 * time.Hour).Seconds()
-	p.DollarsPerDay = looks * prices[a.cfg.Provider.Name].Dollars
-	p.DollarsAMonth = p.DollarsPerDay * daysAMonth
+	p.CallsPerDay = rounded(looks / perCall)
+	p.CallsPerSec = rounded(p.CallsPerDay / (24 * time.Hour).Seconds())
+	p.DollarsPerDay = rounded(looks * prices[a.cfg.Provider.Name].Dollars)
+	p.DollarsAMonth = rounded(p.DollarsPerDay * daysAMonth)
 	return p
 }
 
@@ -223,20 +250,28 @@ func (c *cost) print(out io.Writer, byZone bool) {
 	line("all", c.Total)
 	_ = w.Flush()
 
-	if days := c.Measured.Hours() / 24; days > 0 {
-		fmt.Fprintf(out, "\n%d tweets tracked, %.1f updates a tweet that went cold; %.4f dollars a day, %.2f a month of %d days\n",
-			c.Tracked, c.PerTweet, c.Total.Dollars/days, c.Total.Dollars/days*daysAMonth, daysAMonth)
+	fmt.Fprintf(out, "\n%d tweets tracked; %d of them from within half an hour of their post until they went cold, with %.1f looks each\n", c.Tracked, c.Whole, c.PerTweet)
+	if c.WholeDays > 0 {
+		fmt.Fprintf(out, "%.4f dollars a day, on average of %d whole days; that is %.2f a month of %d days\n", c.PerDay, c.WholeDays, c.PerDay*daysAMonth, daysAMonth)
+	} else {
+		fmt.Fprintln(out, "no whole day (UTC) between the first spending and today yet: what a day costs is not known")
 	}
 	c.printBudget(out)
 	for _, b := range c.Balances {
-		fmt.Fprintf(out, "%s: %.0f credits left at %s; taken %.0f, in the ledger %.0f since %s (%.1f%% more taken)\n",
-			b.Provider, b.Left, b.To.Format(time.DateTime), b.Taken, b.Booked, b.From.Format(time.DateTime), b.Drift()*100)
+		if b.Endless() {
+			continue
+		}
+		fmt.Fprintf(out, "%s: %.0f credits left at %s", b.Provider, b.Left, b.To.Format(time.DateTime))
+		if b.Taken > 0 {
+			fmt.Fprintf(out, "; taken %.0f, in the ledger %.0f since %s (%.1f%% more taken)", b.Taken, b.Booked, b.From.Format(time.DateTime), b.Drift()*100)
+		}
+		fmt.Fprintln(out)
 	}
 	printPurchases(out, c.Purchases, c.MostLooks)
 	if p := c.Projected; p != nil {
 		by := "by the schedule"
 		if p.Measured {
-			by = "as measured"
+			by = fmt.Sprintf("as measured over %d tweets", c.Whole)
 		}
 		fmt.Fprintf(out, "%d new tweets a day, %.1f looks each (%s): %.0f calls a day (%.2f a second), %.2f dollars a day, %.2f a month\n",
 			p.TweetsPerDay, p.LooksPerTweet, by, p.CallsPerDay, p.CallsPerSec, p.DollarsPerDay, p.DollarsAMonth)
