@@ -150,7 +150,8 @@ func (a *app) readCost(ctx context.Context, days, volume int) (*cost, error) {
 	if c.Purchases, err = d.store.Purchases(ctx); err != nil {
 		return nil, err
 	}
-	c.MostLooks = a.mostLooks(d.clock)
+	c.tidy()
+	c.MostLooks = rounded(a.mostLooks(d.clock))
 	if volume > 0 {
 		c.Projected = a.project(c, volume)
 	}
@@ -194,6 +195,21 @@ func (c *cost) gather(list []store.Expense, zones []store.Zone) {
 	}
 	if c.WholeDays > 0 {
 		c.PerDay = rounded(c.PerDay / float64(c.WholeDays))
+	}
+}
+
+// tidy rounds what the store reckoned.
+func (c *cost) tidy() {
+	values := []*float64{&c.Spent.Today, &c.Spent.Month, &c.Spent.RefreshToday, &c.Spent.RefreshMonth}
+	for i := range c.Balances {
+		b := &c.Balances[i]
+		values = append(values, &b.Left, &b.Taken, &b.Added, &b.Booked)
+	}
+	for _, p := range []*store.Purchase{&c.Purchases.Now, &c.Purchases.Half, &c.Purchases.Double} {
+		values = append(values, &p.Price, &p.LooksPerHour, &p.DollarsPerDay)
+	}
+	for _, v := range values {
+		*v = rounded(*v)
 	}
 }
 
@@ -250,7 +266,11 @@ func (c *cost) print(out io.Writer, byZone bool) {
 	line("all", c.Total)
 	_ = w.Flush()
 
-	fmt.Fprintf(out, "\n%d tweets tracked; %d of them from within half an hour of their post until they went cold, with %.1f looks each\n", c.Tracked, c.Whole, c.PerTweet)
+	fmt.Fprintf(out, "\n%d tweets tracked; %d of them from within half an hour of their post until they went cold", c.Tracked, c.Whole)
+	if c.Whole > 0 {
+		fmt.Fprintf(out, ", with %.1f looks each", c.PerTweet)
+	}
+	fmt.Fprintln(out)
 	if c.WholeDays > 0 {
 		fmt.Fprintf(out, "%.4f dollars a day, on average of %d whole days; that is %.2f a month of %d days\n", c.PerDay, c.WholeDays, c.PerDay*daysAMonth, daysAMonth)
 	} else {

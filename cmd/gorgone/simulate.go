@@ -56,7 +56,21 @@ Tweets come from a file of retweet cascades (--cascades: as they are, and thinne
 to ordinary sizes), from a file of reply threads (--threads), from the history
 table (--history: your own tweets, counts between two looks interpolated), or,
 with none of them, from fitted kernels. Nothing is looked up and nothing written
-but plots. The same seed gives the same figures.`,
+but plots. The same seed gives the same figures.
+
+Columns, each for a tweet on average:
+  price          what a look must be worth, in engagement-hours
+  looks, empty   paid looks, and the share of them that showed nothing new
+  delay min      minutes an engagement waits until a look shows it
+  stale          share of the engagements that is not known yet, over time
+  curve          error of the line drawn between looks, as a share of the end
+  N=100, N=300   minutes from the 100th (300th) engagement to the look that shows it
+  take-off, p90  the same of the moment with 100 engagements within an hour: the
+                 mean, and what 90% of the tweets stay below
+
+"known rate" knows how fast each tweet really grows, and "clairvoyant" every
+engagement to come: no schedule can, they say what is left to win.
+docs/scheduling.md has all of it, measured.`,
 		Example: `  gorgone simulate
   gorgone simulate --cascades cascades.tsv.gz --threads threads.tsv.gz --plots plots
   gorgone simulate --history --zone News`,
