@@ -390,8 +390,18 @@ func TestDoctorNamesPauses(t *testing.T) {
 func TestUsageErrors(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{
-		{"nosuch"}, {"alert", "lst"}, {"alert", "rules", "lst"}, {"alert", "webhooks", "foo"}, {"dlq", "foo"}, {"qstash", "foo"}, {"token", "foo"},
-		{"help", "nosuch"}, {"help", "alert", "lst"}, {"probe", "abc"}, {"probe", "20", "abc"}, {"health", "--data-dir", t.TempDir()},
+		{"nosuch"},
+		{"alert", "lst"},
+		{"alert", "rules", "lst"},
+		{"alert", "webhooks", "foo"},
+		{"dlq", "foo"},
+		{"qstash", "foo"},
+		{"token", "foo"},
+		{"help", "nosuch"},
+		{"help", "alert", "lst"},
+		{"probe", "abc"},
+		{"probe", "20", "abc"},
+		{"health", "--data-dir", t.TempDir()},
 		{"drill", "--without", "nosuch"},
 	} {
 		if _, code := gorgone(t, "", args...); code != exitUsage {
