@@ -13,7 +13,7 @@ import (
 type Work struct {
 	ClaimID uuid.UUID
 	Results []Result
-	Calls   []Calls // by provider, made for it since the last part was applied; kept with the batch
+	Calls   []Calls // by provider, made for it since the last part was applied; kept with the batch. See [Bill]
 }
 
 // Result is the answer about one tweet.

@@ -50,6 +50,15 @@ type Calls struct {
 	Time     time.Duration // real time that they took together
 	Billed   int           // tweets that the provider bills for them
 	Controls int           // tweets asked for only to see whether the answers can be believed
+	Bill     uuid.UUID     // names them: the ledger takes what has the same name once, however often it is written; zero: each time
+}
+
+// Bill names calls, so that they may be written again when it is not known whether
+// they were.
+func Bill(spent []Calls) {
+	for i := range spent {
+		spent[i].Bill = uuid.New()
+	}
 }
 
 // AddCalls adds to the calls of each provider.

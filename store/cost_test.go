@@ -89,6 +89,46 @@ func TestLedgerSharesCallsAmongZones(t *testing.T) {
 	})
 }
 
+// What is written again, because nobody knows whether it was, is paid for once.
+func TestABillIsEnteredOnce(t *testing.T) {
+	t.Parallel()
+	inEachMode(t, func(t *testing.T, e *env) {
+		s := e.with(store.Options{})
+		tweets := newTweets(e.clock.Now(), 2)
+		e.trackIn(t, e.zone, tweets)
+		e.trackIn(t, e.newZone(t), tweets[:1])
+		work := e.found(e.claim(t), 7)
+		work.Calls = []store.Calls{{Provider: "p", Count: 1, Billed: 2}, {Provider: "q", Count: 2}}
+		store.Bill(work.Calls)
+		refreshed := []store.Calls{{Provider: "p", Count: 1, Billed: 1}}
+		store.Bill(refreshed)
+		for range 2 {
+			if _, err := s.Apply(t.Context(), work); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.RecordCalls(t.Context(), false, work.Calls...); err != nil { // when it was given up
+				t.Fatal(err)
+			}
+			if _, err := s.ApplyRefresh(t.Context(), []store.RefreshResult{{
+				TweetID: tweets[1].TweetID, RequestedAt: e.clock.Now().Add(time.Second), Kind: store.Missing,
+			}}, refreshed...); err != nil {
+				t.Fatal(err)
+			}
+		}
+		list, err := s.Expenses(t.Context(), e.clock.Now(), e.clock.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		calls, billed := 0.0, 0.0
+		for _, x := range list {
+			calls, billed = calls+x.Calls, billed+x.Tweets
+		}
+		if !near(calls, 4) || !near(billed, 3) {
+			t.Errorf("%g calls and %g tweets in the ledger, want 4 and 3: %+v", calls, billed, list)
+		}
+	})
+}
+
 func TestBudgetStopsClaimsAndRefreshes(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t, store.ExecPrepared)

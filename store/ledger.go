@@ -44,9 +44,10 @@ type Expense struct {
 }
 
 const insertSpending = `
-	insert into gorgone.spending (at, provider, zone_id, refresh, calls, tweets)
-	select $1::timestamptz, u.provider, nullif(u.zone, '00000000-0000-0000-0000-000000000000'::uuid), $2::bool, u.calls, u.tweets
-	from unnest($3::text[], $4::uuid[], $5::float8[], $6::float8[]) u (provider, zone, calls, tweets)`
+	insert into gorgone.spending (at, provider, zone_id, refresh, calls, tweets, bill)
+	select $1::timestamptz, u.provider, nullif(u.zone, '00000000-0000-0000-0000-000000000000'::uuid), $2::bool, u.calls, u.tweets, nullif(u.bill, '00000000-0000-0000-0000-000000000000'::uuid)
+	from unnest($3::text[], $4::uuid[], $5::float8[], $6::float8[], $7::uuid[]) u (provider, zone, calls, tweets, bill)
+	where not exists (select from gorgone.spending s where s.bill = u.bill)`
 
 // queueSpending adds the statement that records what calls cost, shared among the
 // zones that they were made for.
@@ -56,7 +57,7 @@ func queueSpending(b *pgx.Batch, spent []Calls, shares map[uuid.UUID]float64, re
 	}
 	var (
 		providers     []string
-		zones         []uuid.UUID
+		zones, bills  []uuid.UUID
 		calls, tweets []*float64
 	)
 	for _, c := range spent {
@@ -65,10 +66,11 @@ func queueSpending(b *pgx.Batch, spent []Calls, shares map[uuid.UUID]float64, re
 			providers, zones = append(providers, c.Provider), append(zones, zone)
 			calls = append(calls, new(float64(c.Count)*share))
 			tweets = append(tweets, new(float64(c.Billed)*share))
+			bills = append(bills, c.Bill)
 		}
 	}
 	if len(providers) > 0 {
-		b.Queue(insertSpending, now, refresh, providers, zones, calls, tweets).Exec(wrote(len(providers), "entries of spending"))
+		b.Queue(insertSpending, now, refresh, providers, zones, calls, tweets, bills)
 	}
 }
 

@@ -312,6 +312,7 @@ func (j *job) apply(ctx context.Context, results []store.Result) error {
 func (j *job) write(ctx context.Context, results []store.Result) error {
 	ctx, span := j.Tracer.Start(ctx, "apply", trace.WithAttributes(attribute.Int("tweets", len(results))))
 	var applied store.Applied
+	store.Bill(j.spent)
 	err := j.persist(ctx, func() (err error) {
 		applied, err = j.Sink.Apply(ctx, store.Work{ClaimID: j.batch.ID, Results: results, Calls: j.spent})
 		return err

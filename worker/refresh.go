@@ -178,6 +178,7 @@ func (r *refresher) apply(ctx context.Context, results []store.RefreshResult) er
 	ctx, span := r.Tracer.Start(ctx, "apply refreshes", trace.WithAttributes(attribute.Int("tweets", len(results))))
 	defer span.End()
 	var applied store.Applied
+	store.Bill(r.spent)
 	for tries := 1; ; tries++ {
 		var err error
 		applied, err = r.Sink.ApplyRefresh(ctx, results, r.spent...)

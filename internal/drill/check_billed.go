@@ -76,8 +76,12 @@ func checkBilled(f *facts) verdict {
 			v.fault("%d by %s", n, what)
 		}
 	}
-	v.counts = fmt.Sprintf("%d tweets billed: %d needed, %d by refresh within a minute, %d as control, %d in flight at faults, %d spoilt by the provider, %d for no reason; overhead %.2f%%",
-		b.billed, b.needed, b.asked, b.controls, b.inFlight, b.undone, b.wasted, 100*overhead)
+	// What a worker that was killed had paid for is not in it.
+	if f.ledger > float64(b.billed)+0.5 {
+		v.fault("the ledger has %.0f tweets, and the provider billed %d", f.ledger, b.billed)
+	}
+	v.counts = fmt.Sprintf("%d tweets billed (%.0f in the ledger): %d needed, %d by refresh within a minute, %d as control, %d in flight at faults, %d spoilt by the provider, %d for no reason; overhead %.2f%%",
+		b.billed, f.ledger, b.needed, b.asked, b.controls, b.inFlight, b.undone, b.wasted, 100*overhead)
 	return v
 }
 

@@ -115,6 +115,7 @@ func TestChecksFail(t *testing.T) {
 		"a refresh whose connection broke":   {checkRefreshes, func(f *facts) { f.refreshes[0].err = errors.New("reset") }, "reset"},
 		"a refresh with two answers":         {checkRefreshes, func(f *facts) { f.refreshes[0].again = 504 }, "asked again it is 504"},
 		"a refresh with false counts":        {checkRefreshes, func(f *facts) { *f.refreshes[0].body.Data.Metrics.Likes = 77 }, "none of"},
+		"a ledger that counts twice":         {checkBilled, func(f *facts) { f.ledger = 2000 }, "the ledger has"},
 		"a refresh with counts of before": {checkRefreshes, func(f *facts) {
 			first := f.rows[0].history[1].counts
 			*f.refreshes[0].body.Data.Metrics.Likes, *f.refreshes[0].body.Data.Metrics.Retweets = first[2], first[0]

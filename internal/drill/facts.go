@@ -59,6 +59,7 @@ type facts struct {
 	caughtUp              time.Time // when their backlog was worked off; zero: never
 	rows                  []*row
 	requests              []request
+	ledger                float64 // tweets that the engine says it was billed for
 	batchesLeft           int // messages in the streams
 	refreshesLeft         int
 	dead                  []string
@@ -111,7 +112,7 @@ func (w *world) facts(ctx context.Context) (*facts, error) {
 		}
 		return c, true
 	}
-	for _, read := range []func(context.Context, *facts) error{w.readRows, w.readHistory, w.readRequests, w.readStreams, w.readConnections} {
+	for _, read := range []func(context.Context, *facts) error{w.readRows, w.readHistory, w.readRequests, w.readLedger, w.readStreams, w.readConnections} {
 		if err := read(ctx, f); err != nil {
 			return nil, fmt.Errorf("read the facts: %w", err)
 		}
@@ -191,6 +192,12 @@ func (w *world) readRequests(ctx context.Context, f *facts) error {
 		return r, in.Scan(&r.row, &r.deadline, &r.closed, &r.outcome)
 	})
 	return err
+}
+
+func (w *world) readLedger(ctx context.Context, f *facts) error {
+	const sql = `
+		select coalesce(sum(tweets), 0) from (select tweets from gorgone.ledger union all select tweets from gorgone.spending) l`
+	return w.sql.QueryRow(ctx, sql).Scan(&f.ledger)
 }
 
 func (w *world) readStreams(ctx context.Context, f *facts) error {
