@@ -22,7 +22,7 @@ func (j *job) tally(a store.Applied) {
 				j.count.deleted++
 			}
 			j.log.Info().Str("tweet", r.TweetID).Int("misses", r.After.Misses).Str("reason", r.Reason).
-				Bool("gone", r.After.Gone()).Msg("Tweet not found (may be deleted)")
+				Bool("gone", r.After.Gone()).Msgf("Tweet %s not found (may be deleted)", r.TweetID)
 		case store.OutcomeLostClaim, store.OutcomeVanished, store.OutcomeStale, store.OutcomeNewer:
 			j.count.lost++
 		default:
