@@ -164,7 +164,12 @@ func TestInboxSurvivesLostConsumer(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := newRefresh(1)
-	publishRefresh(t, q, r)
+	// The worker may have set the queue up again in the moment before the stream was
+	// gone; that is not done twice within a second.
+	await(t, "a refresh is published", func() bool {
+		_, err := q.PublishRefresh(testContext(t), r)
+		return err == nil
+	})
 	wg.Wait()
 	if len(group) != 1 || group[0].Refresh().RequestID != r.RequestID {
 		t.Errorf("got a group of %d", len(group))
