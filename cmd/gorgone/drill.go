@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"gorgone/internal/drill"
-	"gorgone/twitter/twittertest"
 )
 
 func newDrill(a *app) *cobra.Command {
@@ -35,8 +34,8 @@ deletes when all is well. It exits with 1 when a check fails.`,
 		Args: exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			for _, name := range o.Without {
-				if !slices.Contains(drillFaults(), name) {
-					return usageError("--without %s: there are %s", name, strings.Join(drillFaults(), ", "))
+				if !slices.Contains(drill.Faults(), name) {
+					return usageError("--without %s: there are %s", name, strings.Join(drill.Faults(), ", "))
 				}
 			}
 			if o.Program, err = os.Executable(); err != nil {
@@ -75,14 +74,4 @@ deletes when all is well. It exits with 1 when a check fails.`,
 	f.StringVar(&o.Dir, "dir", "", "folder for everything (default: a new one among the temporary files)")
 	f.BoolVar(&o.Keep, "keep", false, "keep the folder when all is well, too")
 	return cmd
-}
-
-// drillFaults are the names that --without takes: the kinds of faults, and those of
-// the provider's answers.
-func drillFaults() []string {
-	names := []string{"kill", "crash", "freeze", "cut", "stall", "delay", "fault", "drop", "broke", "delete", "restore", "poison"}
-	for _, f := range twittertest.Faults() {
-		names = append(names, string(f))
-	}
-	return names
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"gorgone/twitter/twittertest"
 )
 
 // kind is what goes wrong.
@@ -28,6 +30,18 @@ const (
 	returns kind = "restore" // deleted tweets come back
 	poison  kind = "poison"  // calls that hold a certain tweet are refused
 )
+
+// Faults are the names that [Options.Without] takes: the kinds of faults, and what
+// the provider can do wrong.
+func Faults() (names []string) {
+	for _, k := range []kind{kill, crash, freeze, cut, stall, delay, fault, drop, broke, deletes, returns, poison} {
+		names = append(names, string(k))
+	}
+	for _, f := range twittertest.Faults() {
+		names = append(names, string(f))
+	}
+	return names
+}
 
 // The parts of the system that a fault is about, besides numbered processes.
 const (
