@@ -60,7 +60,7 @@ type facts struct {
 	rows                  []*row
 	requests              []request
 	ledger                float64 // tweets that the engine says it was billed for
-	batchesLeft           int // messages in the streams
+	batchesLeft           int     // messages in the streams
 	refreshesLeft         int
 	dead                  []string
 	calls                 []twittertest.Record // by the time of their start
