@@ -14,9 +14,9 @@ export function costCard() {
   const value = h("p", { class: "number" });
   const note = h("p", { class: "note" });
   const mark = h("p", { class: "mark", hidden: true });
-  const bought = h("p", { class: "note", hidden: true });
+  const bought = h("div", { class: "note", hidden: true });
   return {
-    root: h("section", { class: "card figure", "data-figure": "Cost" }, h("h2", {}, "Cost today"), value, note, mark, bought),
+    root: h("section", { class: "card figure cost", "data-figure": "Cost" }, h("div", {}, h("h2", {}, "Cost today"), value, note, mark), bought),
     /** @param {AbortSignal} ended */
     async read(ended) {
       try {
@@ -28,7 +28,7 @@ export function costCard() {
         if (p?.now?.looks_per_hour) {
           const line = (/** @type {string} */ name, /** @type {any} */ b) =>
             `${name}: ${dollars(b.dollars_per_day)} a day, an engagement seen after ${Math.round(b.delay_seconds / 60)} min`;
-          fill(bought, h("span", { class: "block" }, line("Adaptive, at its price now", p.now)),
+          fill(bought, h("h2", {}, "What the adaptive schedule would buy"), h("span", { class: "block" }, line("At its price now", p.now)),
             h("span", { class: "block" }, line("Half the looks", p.half)), h("span", { class: "block" }, line("Double", p.double)));
         }
         const budget = data.budget?.month;

@@ -2,7 +2,7 @@
 
 import { call, explain, hasRoute } from "../api.js";
 import { Chart } from "../chart.js";
-import { ago, relative, setClock } from "../clock.js";
+import { ago, engineNow, relative, setClock } from "../clock.js";
 import { empty, fill, h, write } from "../dom.js";
 import { change, compact, count, decimal, duration, percent, tierName } from "../format.js";
 import { live } from "../live.js";
@@ -116,8 +116,9 @@ function cards() {
 
 /** @param {any} t */
 function nextDue(t) {
-  const next = t.next_batch_due ? ago(t.next_batch_due) : null;
-  return next ? ["nothing is due; next ", next] : "nothing is due";
+  // A moment old, it may be over.
+  const ahead = t.next_batch_due && Date.parse(t.next_batch_due) > engineNow();
+  return ahead ? ["nothing is due; next ", ago(t.next_batch_due)] : "nothing is due";
 }
 
 /**
