@@ -18,6 +18,9 @@ const (
 	maxOverhead = 0.02
 	maxWaste    = 0.005
 
+	// creditsPerTweet is what the double charges.
+	creditsPerTweet = 15
+
 	// longRun is from what time of faults on the overhead is held to its limit.
 	longRun = 5 * time.Minute
 )
@@ -76,9 +79,14 @@ func checkBilled(f *facts) verdict {
 			v.fault("%d by %s", n, what)
 		}
 	}
-	// What a worker that was killed had paid for is not in it.
-	if f.ledger > float64(b.billed)+0.5 {
-		v.fault("the ledger has %.0f tweets, and the provider billed %d", f.ledger, b.billed)
+	// What a worker that was killed had paid for is not in it. An answer without a
+	// tweet is billed as one.
+	charged := 0.0
+	for i := range f.calls {
+		charged += float64(f.calls[i].Billed) / creditsPerTweet
+	}
+	if f.ledger > charged+0.5 {
+		v.fault("the ledger has %.0f tweets, and the provider charged for %.0f", f.ledger, charged)
 	}
 	v.counts = fmt.Sprintf("%d tweets billed (%.0f in the ledger): %d needed, %d by refresh within a minute, %d as control, %d in flight at faults, %d spoilt by the provider, %d for no reason; overhead %.2f%%",
 		b.billed, f.ledger, b.needed, b.asked, b.controls, b.inFlight, b.undone, b.wasted, 100*overhead)
