@@ -56,9 +56,9 @@ func checkRefreshes(f *facts) verdict {
 
 // untrue returns what is wrong with an answer, or "".
 func (f *facts) untrue(r *refresh) string {
-	// A fault of a moment ago is felt still: the circuit breaker rests, and then one
-	// call goes first.
-	const before = 2*breakerMaxRest + inFlight
+	// A fault of a while ago is felt still: one that waits for the next call finds it
+	// only when the circuit breaker has rested, and then that rests again.
+	const before = 2 * time.Minute
 	during := func(match func(e event) bool) bool {
 		return slices.ContainsFunc(f.events, func(e event) bool { return e.touches(r.asked.Add(-before), r.answered) && match(e) })
 	}
