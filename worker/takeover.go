@@ -14,8 +14,8 @@ import (
 // A batch message comes to a second worker when the queue has not heard from the
 // first for an AckWait: because it died, or because the way between the two is cut.
 // In the second case the tweets must not be paid for twice. So whoever is handed a
-// message again takes the batch over in the database, and looks there again right
-// before each call; a worker that is not heard by the queue says there that a call is
+// message again takes the batch over in the database, and looks there again before it
+// waits for the slot of each call; a worker that is not heard by the queue says there that a call is
 // under way, which nobody takes over; and one that may have been taken for dead looks
 // there before it begins another. A message may also come late, long after another
 // worker was handed it again: its rows say so when they are read. A batch that comes

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -33,27 +31,13 @@ deletes when all is well. It exits with 1 when a check fails.`,
   gorgone drill --seed 7 --tweets 50000 --duration 10m --settle 4m --nodes 3`,
 		Args: exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			for _, name := range o.Without {
-				if !slices.Contains(drill.Faults(), name) {
-					return usageError("--without %s: there are %s", name, strings.Join(drill.Faults(), ", "))
-				}
-			}
 			if o.Program, err = os.Executable(); err != nil {
 				return fmt.Errorf("find this program: %w", err)
-			}
-			made := o.Dir == ""
-			if made {
-				if o.Dir, err = os.MkdirTemp("", "gorgone-drill-"); err != nil {
-					return fmt.Errorf("make a folder: %w", err)
-				}
 			}
 			o.Settle = cmp.Or(o.Settle, max(o.Duration/2, time.Minute))
 			o.Out, o.Log = a.out, a.log
 			err = drill.Run(cmd.Context(), o)
 			if errors.Is(err, drill.ErrUsage) {
-				if made {
-					_ = os.Remove(o.Dir) // nothing was put into it
-				}
 				return usageError("%w", err)
 			}
 			return err

@@ -16,6 +16,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -30,7 +32,7 @@ var ErrUsage = errors.New("the drill can not be run so")
 // Options shape a drill.
 type Options struct {
 	Program string // path of the gorgone binary
-	Dir     string // folder for everything the drill makes; made when missing
+	Dir     string // folder for everything the drill makes; made when missing. Empty: a new one among the temporary files
 	Keep    bool   // keep Dir when all is well; otherwise it is kept after a failure only
 
 	Seed        uint64
@@ -87,6 +89,9 @@ func (o Options) validate() error {
 	check(o.Rate >= 1 && o.Rate <= 1000, "rate %g: want 1 to 1000 calls a second", o.Rate)
 	check(o.Every >= 5*time.Second, "a look every %s: want 5s or more", o.Every)
 	check(o.Refreshes >= 50*time.Millisecond, "a refresh every %s: want 50ms or more", o.Refreshes)
+	for _, name := range o.Without {
+		check(slices.Contains(faultNames(), name), "without %s: there are %s", name, strings.Join(faultNames(), ", "))
+	}
 	if need, have := float64(o.Tweets)/o.Every.Seconds(), 0.6*o.Rate*idsPerCall; need > have {
 		faults = append(faults, fmt.Errorf("%d tweets every %s are %.0f tweets a second, and %g calls a second leave time to catch up after faults for %.0f: want fewer tweets, or a higher rate", o.Tweets, o.Every, need, o.Rate, have))
 	}
@@ -101,6 +106,11 @@ func (o Options) validate() error {
 func Run(ctx context.Context, o Options) (err error) {
 	if err := o.validate(); err != nil {
 		return err
+	}
+	if o.Dir == "" {
+		if o.Dir, err = os.MkdirTemp("", "gorgone-drill-"); err != nil {
+			return fmt.Errorf("make the folder of the drill: %w", err)
+		}
 	}
 	if o.Dir, err = filepath.Abs(o.Dir); err != nil {
 		return fmt.Errorf("find the folder of the drill: %w", err)

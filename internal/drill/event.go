@@ -31,9 +31,9 @@ const (
 	poison  kind = "poison"  // calls that hold a certain tweet are refused
 )
 
-// Faults are the names that [Options.Without] takes: the kinds of faults, and what
+// faultNames are the names that [Options.Without] takes: the kinds of faults, and what
 // the provider can do wrong.
-func Faults() (names []string) {
+func faultNames() (names []string) {
 	for _, k := range []kind{kill, crash, freeze, cut, stall, delay, fault, drop, broke, deletes, returns, poison} {
 		names = append(names, string(k))
 	}
