@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"syscall"
 	"time"
 )
@@ -30,6 +31,25 @@ func CheckURL(address string) error {
 	}
 }
 
+// CheckNew is CheckURL for an address that is to be added, of which the port is checked
+// too.
+func CheckNew(address string) error {
+	if err := CheckURL(address); err != nil {
+		return err
+	}
+	if u, err := url.Parse(address); err != nil || !local(u.Hostname()) && !goodPort(u.Port()) {
+		return errors.New("a webhook's address has a port that no web server has: use 443, 80, or one from 1024 to 65535")
+	}
+	return nil
+}
+
+// goodPort reports whether a web server may be behind a port: those below 1024 are other
+// protocols', which a posted text could be taken for.
+func goodPort(port string) bool {
+	n, err := strconv.ParseUint(port, 10, 16)
+	return port == "" || err == nil && (n == 80 || n == 443 || n >= 1024)
+}
+
 // Host is what of an address may be shown.
 func Host(address string) string {
 	u, err := url.Parse(address)
@@ -48,12 +68,22 @@ func local(host string) bool {
 var errPrivate = errors.New("the address is inside a private network (GORGONE_WEBHOOK_PRIVATE allows that)")
 
 // shared are addresses that are neither public nor private by Go's word: RFC 6598
-// (carriers), RFC 2544 (benchmarks), RFC 6890 and the translations of IPv4 that
-// would lead around this guard.
+// (carriers), RFC 2544 (benchmarks), RFC 6890, site-local ones (RFC 3879), and what
+// carries IPv4 in IPv6 and would lead around this guard: compatible and translated
+// addresses, NAT64, 6to4, Teredo and other tunnels.
 var shared = []netip.Prefix{
 	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"),
 	netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("240.0.0.0/4"),
-	netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("2002::/16"),
+	netip.MustParsePrefix("192.88.99.0/24"), netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("198.51.100.0/24"), netip.MustParsePrefix("203.0.113.0/24"),
+	netip.MustParsePrefix("::/96"), netip.MustParsePrefix("::ffff:0:0:0/96"), netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("64:ff9b:1::/48"),
+	netip.MustParsePrefix("100::/64"), netip.MustParsePrefix("2001::/23"), netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("2002::/16"),
+	netip.MustParsePrefix("3fff::/20"), netip.MustParsePrefix("5f00::/16"), netip.MustParsePrefix("fec0::/10"),
+}
+
+// metadata reports whether an address is that of a cloud's metadata service, which hands
+// out credentials: it is private by its form, and no webhook's.
+func metadata(ip netip.Addr) bool {
+	return ip == netip.MustParseAddr("fd00:ec2::254") || ip == netip.MustParseAddr("fd20:ce::254")
 }
 
 // public reports whether an address is on the internet.
@@ -82,7 +112,7 @@ func newClient(timeout time.Duration, private bool) *http.Client {
 				return fmt.Errorf("dial: %w", err)
 			}
 			ip := to.Addr().WithZone("")
-			if public(ip) || private && ip.Unmap().IsPrivate() || local(host) && ip.Unmap().IsLoopback() {
+			if public(ip) || private && ip.Unmap().IsPrivate() && !metadata(ip) || local(host) && ip.Unmap().IsLoopback() {
 				return nil
 			}
 			return errPrivate

@@ -1,6 +1,8 @@
-// Package alert tells people what alert rules have found: it posts what is in the
-// store's outbox to webhooks, signed, and to those who watch live.
+// Package alert raises alerts by rules and posts them to webhooks, signed, and to
+// live subscribers.
 //
-// An alert is delivered at least once. Every attempt carries the same id, by which
-// a receiver knows it again.
+// Its [Manager] keeps the rules, and evaluates them in the transactions that write
+// what was looked up: it implements the hook that package store calls there. An alert
+// and its deliveries are therefore stored with the counts that raised it, or not at
+// all. A [Sender] then delivers them at least once.
 package alert

@@ -9,7 +9,6 @@ import (
 	"github.com/google/uuid"
 
 	"gorgone/engagement"
-	"gorgone/store"
 )
 
 // Formats of what is sent to a webhook.
@@ -20,29 +19,29 @@ const (
 
 // Message is an alert as it is sent.
 type Message struct {
-	ID             uuid.UUID            `json:"id"`
-	Kind           engagement.AlertKind `json:"kind"`
-	Rule           string               `json:"rule"`
-	RuleID         uuid.UUID            `json:"rule_id"`
-	ZoneID         uuid.UUID            `json:"zone_id"`
-	TweetID        *uuid.UUID           `json:"tweet_id"`                   // the row's id; null: about the zone
-	TwitterTweetID string               `json:"twitter_tweet_id,omitempty"` // the provider's
-	Value          float64              `json:"value"`
-	Threshold      *float64             `json:"threshold"` // null: the rule has none
-	RaisedAt       time.Time            `json:"raised_at"`
-	Message        string               `json:"message"` // for people
-	Text           string               `json:"text,omitempty"`
-	Test           bool                 `json:"test,omitempty"`
+	ID        uuid.UUID            `json:"id"`
+	Kind      engagement.AlertKind `json:"kind"`
+	Rule      string               `json:"rule"`
+	RuleID    uuid.UUID            `json:"rule_id"`
+	ZoneID    uuid.UUID            `json:"zone_id"`
+	RowID     *uuid.UUID           `json:"row_id"`   // of the tweet's row; null: about the zone
+	TweetID   *string              `json:"tweet_id"` // the platform's; likewise
+	Value     float64              `json:"value"`
+	Threshold *float64             `json:"threshold"` // null: the rule has none
+	RaisedAt  time.Time            `json:"raised_at"`
+	Message   string               `json:"message"` // for people
+	Text      string               `json:"text,omitempty"`
+	Test      bool                 `json:"test,omitempty"`
 }
 
 // MessageOf returns an alert as it is sent.
-func MessageOf(a store.Alert) Message {
+func MessageOf(a Alert) Message {
 	m := Message{
-		ID: a.ID, Kind: a.Kind, Rule: a.Rule, RuleID: a.RuleID, ZoneID: a.Zone, TwitterTweetID: a.TweetID,
+		ID: a.ID, Kind: a.Kind, Rule: a.Rule, RuleID: a.RuleID, ZoneID: a.Zone,
 		Value: a.Value, RaisedAt: a.RaisedAt, Message: a.Message, Text: a.Text,
 	}
 	if a.Row != uuid.Nil {
-		m.TweetID = &a.Row
+		m.RowID, m.TweetID = &a.Row, &a.TweetID
 	}
 	if a.Threshold != 0 {
 		m.Threshold = &a.Threshold
@@ -58,7 +57,14 @@ const slackText = 300
 
 // body encodes the message in a format.
 func (m Message) body(format string) ([]byte, error) {
-	var v any = m
+	// Type, timestamp and data are those of Standard Webhooks; the members beside them
+	// are for receivers of earlier versions.
+	var v any = struct {
+		Type      string    `json:"type"`
+		Timestamp time.Time `json:"timestamp"`
+		Data      Message   `json:"data"`
+		Message
+	}{"alert." + string(m.Kind), m.RaisedAt, m, m}
 	if format == FormatSlack {
 		text := slackEscape.Replace(m.Message + " (" + m.Rule + ")")
 		if m.Text != "" {
@@ -68,8 +74,8 @@ func (m Message) body(format string) ([]byte, error) {
 			}
 			text += "\n> " + slackEscape.Replace(strings.ReplaceAll(string(short), "\n", " "))
 		}
-		if m.TwitterTweetID != "" {
-			text += "\n<https://x.com/i/web/status/" + m.TwitterTweetID + ">"
+		if m.TweetID != nil {
+			text += "\n<https://x.com/i/web/status/" + *m.TweetID + ">"
 		}
 		v = map[string]string{"text": text}
 	}

@@ -10,8 +10,6 @@ import (
 	"net/url"
 	"strconv"
 	"time"
-
-	"gorgone/store"
 )
 
 // errStop is wrapped by the error of a receiver that wants nothing any more.
@@ -36,15 +34,16 @@ func NewPoster(timeout time.Duration, private bool, now func() time.Time, versio
 
 // Post sends a message under an id. It returns nil when the receiver answered 2xx.
 // The error does not show the address, which may be a secret.
-func (p *Poster) Post(ctx context.Context, w store.Webhook, id string, m Message) error {
+func (p *Poster) Post(ctx context.Context, w Webhook, id string, m Message) error {
 	if err := CheckURL(w.URL); err != nil {
 		return err
 	}
-	key, err := keyOf(w.Secret)
+	body, err := m.body(w.Format)
 	if err != nil {
 		return err
 	}
-	body, err := m.body(w.Format)
+	at := p.now()
+	signatures, err := w.sign(id, at, body)
 	if err != nil {
 		return err
 	}
@@ -52,13 +51,12 @@ func (p *Poster) Post(ctx context.Context, w store.Webhook, id string, m Message
 	if err != nil {
 		return errors.New("a webhook's address is not a URL")
 	}
-	at := p.now()
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", p.agent)
 	req.Header.Set(HeaderID, id)
 	req.Header.Set(HeaderKey, id)
 	req.Header.Set(HeaderTimestamp, strconv.FormatInt(at.Unix(), 10))
-	req.Header.Set(HeaderSignature, sign(key, id, at, body))
+	req.Header.Set(HeaderSignature, signatures)
 	res, err := p.client.Do(req)
 	if err != nil {
 		if fault, ok := errors.AsType[*url.Error](err); ok {

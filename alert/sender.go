@@ -12,7 +12,6 @@ import (
 	"github.com/sourcegraph/conc"
 
 	"gorgone/engagement"
-	"gorgone/store"
 )
 
 const (
@@ -42,15 +41,15 @@ const (
 	ResultDead      = "dead"   // it was given up
 )
 
-// Outbox is what is to be sent. [store.Store] is one.
+// Outbox is what is to be sent. [Manager] is one.
 type Outbox interface {
-	ClaimDeliveries(ctx context.Context, claim uuid.UUID, perWebhook int, lease time.Duration, except []uuid.UUID) ([]store.Delivery, error)
+	ClaimDeliveries(ctx context.Context, claim uuid.UUID, perWebhook int, lease time.Duration, except []uuid.UUID) ([]Delivery, error)
 	Delivered(ctx context.Context, claim, id uuid.UUID) error
 	DeliveryFailed(ctx context.Context, claim, id uuid.UUID, why string, wait time.Duration, giveUp bool) error
 	StopWebhook(ctx context.Context, id uuid.UUID, why string) error
 }
 
-var _ Outbox = (*store.Store)(nil)
+var _ Outbox = (*Manager)(nil)
 
 // Announcer tells those who watch live.
 type Announcer interface {
@@ -117,7 +116,7 @@ func (s *Sender) look(ctx context.Context, sending *conc.WaitGroup) error {
 	if err != nil {
 		return err //nolint:wrapcheck // it says what was done
 	}
-	byHook := make(map[uuid.UUID][]store.Delivery)
+	byHook := make(map[uuid.UUID][]Delivery)
 	for _, d := range list {
 		byHook[d.Webhook.ID] = append(byHook[d.Webhook.ID], d)
 	}
@@ -152,8 +151,8 @@ func (s *Sender) occupy(hook uuid.UUID, busy bool) {
 }
 
 // send sends messages to one webhook, one after the other.
-func (s *Sender) send(ctx context.Context, claim uuid.UUID, list []store.Delivery) {
-	slices.SortFunc(list, func(a, b store.Delivery) int { return a.Alert.RaisedAt.Compare(b.Alert.RaisedAt) })
+func (s *Sender) send(ctx context.Context, claim uuid.UUID, list []Delivery) {
+	slices.SortFunc(list, func(a, b Delivery) int { return a.Alert.RaisedAt.Compare(b.Alert.RaisedAt) })
 	for i := range list {
 		d := &list[i]
 		err := s.deliver(ctx, d)
@@ -175,17 +174,17 @@ func (s *Sender) send(ctx context.Context, claim uuid.UUID, list []store.Deliver
 }
 
 // deliver makes one attempt.
-func (s *Sender) deliver(ctx context.Context, d *store.Delivery) error {
+func (s *Sender) deliver(ctx context.Context, d *Delivery) error {
 	message := MessageOf(d.Alert)
-	if d.Webhook.ID == store.EventsWebhook {
+	if d.Webhook.ID == EventsWebhook {
 		return s.Announcer.PublishEvent(ctx, EventKind, message) //nolint:wrapcheck // it says what was done
 	}
 	return s.Poster.Post(ctx, d.Webhook, d.ID.String(), message)
 }
 
 // settle records how an attempt ended.
-func (s *Sender) settle(ctx context.Context, claim uuid.UUID, d *store.Delivery, failure error) error {
-	live := d.Webhook.ID == store.EventsWebhook
+func (s *Sender) settle(ctx context.Context, claim uuid.UUID, d *Delivery, failure error) error {
+	live := d.Webhook.ID == EventsWebhook
 	if failure == nil {
 		if live {
 			s.Observer.Alerted(d.Alert.Kind)

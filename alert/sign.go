@@ -16,7 +16,7 @@ import (
 const (
 	HeaderID        = "Webhook-Id"        // the same for every attempt
 	HeaderTimestamp = "Webhook-Timestamp" // of the attempt, in Unix seconds
-	HeaderSignature = "Webhook-Signature" // v1,<base64>
+	HeaderSignature = "Webhook-Signature" // v1,<base64>, separated by blanks: one of them is to match
 	HeaderKey       = "Idempotency-Key"   // the id again, for receivers that go by this name
 )
 
@@ -38,6 +38,23 @@ func keyOf(secret string) ([]byte, error) {
 		return nil, fmt.Errorf("the webhook's secret is not %s and base64 of 24 bytes or more", secretPrefix)
 	}
 	return key, nil
+}
+
+// sign returns the signatures of a message by the webhook's secret and, while it is
+// rotated, by the one before.
+func (w Webhook) sign(id string, at time.Time, body []byte) (string, error) {
+	key, err := keyOf(w.Secret)
+	if err != nil {
+		return "", err
+	}
+	signatures := sign(key, id, at, body)
+	if w.Previous != "" {
+		if key, err = keyOf(w.Previous); err != nil {
+			return "", err
+		}
+		signatures += " " + sign(key, id, at, body)
+	}
+	return signatures, nil
 }
 
 // sign returns the signature of a message: HMAC-SHA256 over its id, its time and

@@ -1,6 +1,7 @@
 // Package dispatcher claims the tweets that are due and publishes them as
-// batches for the workers. It never claims more than they can finish in time:
-// a backlog stays in Postgres, where it is visible, ordered and cheap.
+// batches for the workers. It never claims more than they can finish in time: a backlog
+// stays in Postgres, where it is visible, ordered and cheap. The package also runs the
+// housekeeping and the cost control of a schedule, and retries dead letters.
 package dispatcher
 
 import (
@@ -16,73 +17,77 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
 
+	"gorgone/engagement"
 	"gorgone/internal/traceparent"
 	"gorgone/queue"
 	"gorgone/store"
 )
 
 const (
-	// chunk is how many tweets one claim takes at most; it bounds how long the
-	// claim's transaction holds its locks. A dispatch makes as many claims as it
-	// needs.
-	chunk = 5000
+	// claimTweets is the maximum number of tweets in one claim transaction; it bounds how
+	// long the transaction holds its locks. A dispatch makes as many claims as it needs.
+	claimTweets = 5000
 
-	// batchRows is how many rows a batch holds at most. A tweet tracked in very
-	// many zones spills over into more batches, so that messages stay small.
+	// batchRows is the maximum number of rows in a batch. A tweet that very many zones
+	// track spills over into further batches, so that messages stay small.
 	batchRows = 1000
 
-	// settleTimeout is how long publishing a claim, or giving it back, may take.
-	// It runs on after the dispatcher was told to stop: a claim that was made is
-	// not left behind.
+	// settleTimeout bounds publishing or releasing a claim, which continues after the
+	// dispatcher was told to stop: no claim is left behind.
 	settleTimeout = 5 * time.Second
 
-	// minTick is the shortest time between two dispatches of a sped-up clock.
+	// minTick is the shortest real time between two dispatches when the clock is sped up.
 	minTick = 50 * time.Millisecond
 
-	// hurry is how much sooner than usual the next dispatch comes when due
-	// tweets were left behind.
-	hurry = 10
+	// backlogSpeedup is how many times sooner than usual the next dispatch starts while due
+	// tweets wait, and maxBacklogWait the longest real time until then. Workers that have
+	// finished all that was outstanding get more within that time.
+	backlogSpeedup = 10
+	maxBacklogWait = 500 * time.Millisecond
 )
 
-// Source is where due tweets are claimed.
+// Source claims due tweets.
 type Source interface {
 	Claim(ctx context.Context, req store.ClaimRequest) (store.Claimed, error)
+	Held(ctx context.Context, claimID uuid.UUID, rows []uuid.UUID) ([]uuid.UUID, error)
 	Release(ctx context.Context, claimID uuid.UUID, rows []uuid.UUID) error
 }
 
-// Publisher is where batches go.
+// Publisher publishes batches.
 type Publisher interface {
 	PublishBatches(ctx context.Context, batches []queue.Batch) (refused []uuid.UUID, err error)
 }
 
-// Gate tells whether claimed work could be worked on now.
+// Gate reports whether claimed work could be handled now.
 type Gate interface {
-	// Closed returns why nothing should be claimed now (calls are paused, the
-	// queue is away), or "" when all is well.
+	// Closed returns why nothing should be claimed now (calls are paused, the queue is
+	// unreachable), or "" if something may be.
 	Closed() string
 }
 
-// Clock converts the schedule's time to real time.
+// Clock tells engine time and database time, and converts engine time to real time.
 type Clock interface {
 	Now() time.Time
 	Database() time.Time
 	Real(engine time.Duration) time.Duration
+	// Agrees returns an error while it is doubtful whether the time is right.
+	Agrees() error
 }
 
-// Config says how the dispatcher works.
+// Config configures a [Dispatcher].
 type Config struct {
 	Every       time.Duration // engine time between two dispatches
-	BatchTweets int           // tweet ids a batch, at most
-	Window      Window        // how much may be outstanding
+	BatchTweets int           // maximum number of tweet ids in a batch
+	Window      Window        // bounds outstanding work
 
-	// Tracer, if set, records every dispatch that publishes something.
+	// Tracer, if set, records every dispatch that publishes batches.
 	Tracer trace.Tracer
-	// OnDispatch, if set, is told of every dispatch when it is over.
+	// OnDispatch, if set, is called after every dispatch.
 	OnDispatch func(Result, error)
 }
 
-// Dispatcher claims and publishes. Any number may run at once, in one process or
-// many: one of them claims at a time.
+// Dispatcher claims due tweets and publishes them. Any number may run at once, in one
+// process or many; only one of them claims at a time.
 type Dispatcher struct {
 	cfg       Config
 	source    Source
@@ -90,6 +95,8 @@ type Dispatcher struct {
 	gate      Gate
 	clock     Clock
 	log       zerolog.Logger
+
+	unconfirmed unconfirmed
 }
 
 // New returns a dispatcher.
@@ -100,41 +107,45 @@ func New(cfg Config, source Source, publisher Publisher, gate Gate, clock Clock,
 	return &Dispatcher{cfg: cfg, source: source, publisher: publisher, gate: gate, clock: clock, log: log}
 }
 
-// Result is what one dispatch did.
+// Result is the result of one dispatch.
 type Result struct {
 	Tweets   int           // published
 	Rows     int           // rows that those tweets serve
 	Batches  int           // published
 	Claims   []uuid.UUID   // of those batches
-	Refused  int           // tweets claimed, refused by the queue and given back
-	Parked   int           // due rows of inactive zones, put off
+	Refused  int           // tweets claimed, refused by the queue and released
+	Unsure   int           // of those published, tweets of batches that the queue may not hold
+	Parked   int           // due rows of inactive zones, postponed
 	Busy     bool          // another dispatcher was claiming
-	Closed   string        // why nothing was claimed; "" when something could be
-	Limited  bool          // the workers had enough to do
-	MoreDue  bool          // due tweets were left for the next dispatch
+	Closed   string        // why nothing was claimed; "" if something could be
+	Limited  bool          // the window left room for fewer tweets than were due
+	MoreDue  bool          // due tweets were left for the next dispatch, for whatever reason
 	Duration time.Duration // real time it took
 }
 
-// DispatchOnce claims what is due, at most limit tweets (0: as many as the
-// workers can take), and publishes it. What the queue refuses is given back at
-// once. The result tells what was done also when there is an error.
+// DispatchOnce claims up to limit due tweets (0: as many as the window allows) and
+// publishes them. Batches that the queue refuses are released at once. The result is
+// valid even if there is an error.
 func (d *Dispatcher) DispatchOnce(ctx context.Context, limit int) (r Result, err error) {
 	started := d.clock.Database()
 	defer func() {
-		r.Duration = max(d.clock.Database().Sub(started), 0) // a clock may be set back
+		r.Duration = max(d.clock.Database().Sub(started), 0) // the clock may be set back
 		if d.cfg.OnDispatch != nil {
 			d.cfg.OnDispatch(r, err)
 		}
 	}()
 	var refusals error
-	for more := true; more; {
+	for more, first := true, true; more; first = false {
 		if r.Closed = d.gate.Closed(); r.Closed != "" {
 			return r, nil
+		}
+		if first {
+			r.Unsure, refusals = d.confirm(ctx)
 		}
 		if ctx.Err() != nil {
 			return r, context.Cause(ctx)
 		}
-		n := chunk
+		n := claimTweets
 		if limit > 0 {
 			n = min(n, limit-r.Tweets)
 		}
@@ -158,14 +169,14 @@ func (d *Dispatcher) DispatchOnce(ctx context.Context, limit int) (r Result, err
 			if r.Batches == published || errors.Is(err, queue.ErrFull) {
 				return r, refusals
 			}
-			// One batch that cannot be published does not stop the others.
+			// A batch that cannot be published does not stop the others.
 		}
 		more = claimed.MoreDue && !claimed.Limited && (limit == 0 || r.Tweets < limit)
 	}
 	return r, refusals
 }
 
-// publish puts claimed batches into the queue and gives back what is refused.
+// publish publishes claimed batches and releases those that are refused.
 func (d *Dispatcher) publish(ctx context.Context, batches []store.Batch, r *Result) error {
 	if len(batches) == 0 {
 		return nil
@@ -174,11 +185,8 @@ func (d *Dispatcher) publish(ctx context.Context, batches []store.Batch, r *Resu
 		trace.WithAttributes(attribute.Int("batches", len(batches))))
 	defer span.End()
 	parent := traceparent.Of(ctx)
-	messages := make([]queue.Batch, len(batches))
 	byClaim := make(map[uuid.UUID]store.Batch, len(batches))
-	for i, b := range batches {
-		messages[i] = message(b)
-		messages[i].Trace = parent
+	for _, b := range batches {
 		byClaim[b.ClaimID] = b
 		r.Tweets += len(b.Tweets)
 		r.Rows += len(b.Rows())
@@ -187,9 +195,15 @@ func (d *Dispatcher) publish(ctx context.Context, batches []store.Batch, r *Resu
 	r.Batches += len(batches)
 
 	publishing, cancel := context.WithTimeout(ctx, settleTimeout)
-	refused, err := d.publisher.PublishBatches(publishing, messages)
+	refused, err := d.publisher.PublishBatches(publishing, messages(batches, parent))
 	cancel()
 	if err != nil {
+		if unsure, ok := errors.AsType[*queue.UnconfirmedError](err); ok {
+			for _, claim := range unsure.Batches {
+				d.unconfirmed.add(byClaim[claim])
+				r.Unsure += len(byClaim[claim].Tweets)
+			}
+		}
 		err = fmt.Errorf("publish %d batches (%d refused): %w", len(batches), len(refused), err)
 	}
 	releasing, cancel := context.WithTimeout(ctx, settleTimeout)
@@ -202,22 +216,34 @@ func (d *Dispatcher) publish(ctx context.Context, batches []store.Batch, r *Resu
 		r.Refused += len(b.Tweets)
 		r.Claims = slices.DeleteFunc(r.Claims, func(id uuid.UUID) bool { return id == claim })
 		if e := d.source.Release(releasing, claim, b.Rows()); e != nil {
-			err = errors.Join(err, fmt.Errorf("give back claim %s (it ends by itself at %s): %w", claim, b.Until.Format(time.RFC3339), e))
+			err = errors.Join(err, fmt.Errorf("release claim %s (it expires at %s): %w", claim, b.Until.Format(time.RFC3339), e))
 		}
 	}
 	return err
 }
 
-func message(b store.Batch) queue.Batch {
-	m := queue.Batch{ID: b.ClaimID, Until: b.Until, Tweets: make([]queue.Tweet, len(b.Tweets))}
+func messages(batches []store.Batch, trace string) []queue.Batch {
+	out := make([]queue.Batch, len(batches))
+	for i, b := range batches {
+		out[i] = message(b, trace)
+	}
+	return out
+}
+
+func message(b store.Batch, trace string) queue.Batch {
+	m := queue.Batch{
+		ID: b.ClaimID, Until: b.Until, Tweets: make([]queue.Tweet, len(b.Tweets)), Trace: trace,
+		Known: &queue.Known{At: b.At, States: make([]engagement.PriorState, len(b.Tweets))},
+	}
 	for i, t := range b.Tweets {
 		m.Tweets[i] = queue.Tweet{ID: t.TweetID, Rows: t.Rows}
+		m.Known.States[i] = t.Prior
 	}
 	return m
 }
 
-// Run dispatches every [Config].Every, and sooner while due tweets are left
-// behind, until ctx ends. Faults are logged and the next tick tries again.
+// Run dispatches every [Config].Every, and at least twice a second while due tweets wait
+// or the gate is closed, until ctx ends. It logs errors and tries again at the next tick.
 func (d *Dispatcher) Run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -233,19 +259,26 @@ func (d *Dispatcher) Run(ctx context.Context) {
 			return
 		}
 		d.report(r, err)
-		if err == nil && !r.Busy { // else it is not known
+		if err == nil && !r.Busy { // otherwise it is unknown
 			d.reportClosed(closed, r.Closed)
 			closed = r.Closed
 		}
-		wait := d.clock.Real(d.cfg.Every)
-		if r.MoreDue && r.Tweets > 0 {
-			wait /= hurry
-		}
-		timer.Reset(max(wait, minTick))
+		timer.Reset(d.pause(r))
 	}
 }
 
-// reportClosed logs when dispatching closes, for another reason too, and when it
+// pause is the real time until the dispatch after one that ended with r. Due tweets wait
+// for room in the window, for a closed gate to open, or for the queue to confirm their
+// batch: none may take a whole tick to be noticed, because the workers may be idle.
+func (d *Dispatcher) pause(r Result) time.Duration {
+	wait := d.clock.Real(d.cfg.Every)
+	if r.MoreDue || r.Closed != "" || r.Unsure > 0 {
+		wait = min(wait/backlogSpeedup, maxBacklogWait)
+	}
+	return max(wait, minTick)
+}
+
+// reportClosed logs when the gate closes, when the reason changes, and when the gate
 // opens again.
 func (d *Dispatcher) reportClosed(was, now string) {
 	switch {
@@ -267,7 +300,7 @@ func (d *Dispatcher) report(r Result, err error) {
 	case r.Tweets > 0 || r.Parked > 0:
 		level = zerolog.InfoLevel
 	}
-	d.log.WithLevel(level).Err(err).Int("tweets", r.Tweets).Int("rows", r.Rows).Int("batches", r.Batches).Int("refused", r.Refused).
+	d.log.WithLevel(level).Err(err).Int("tweets", r.Tweets).Int("rows", r.Rows).Int("batches", r.Batches).Int("refused", r.Refused).Int("unsure", r.Unsure).
 		Int("parked", r.Parked).Bool("busy", r.Busy).Bool("limited", r.Limited).Bool("more_due", r.MoreDue).
 		Str("closed", r.Closed).Dur("took_ms", r.Duration).Msg("dispatch")
 }

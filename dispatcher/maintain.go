@@ -6,45 +6,75 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"gorgone/store"
+	"gorgone/store/history"
 )
 
 const (
-	// partitionsAhead is how far ahead, in engine time, history has a partition
-	// for every day.
-	partitionsAhead = 3 * 24 * time.Hour
+	// partitionsAhead is how far ahead, in engine time, daily partitions of the history
+	// are created. It is no whole number of hours, so that they are not created at midnight
+	// (UTC), when everybody's jobs run.
+	partitionsAhead = 3*24*time.Hour + 6*time.Hour + 43*time.Minute
 
-	// maintainEvery is the real time between two rounds of housekeeping; less
-	// when a sped-up clock uses partitions up faster.
-	maintainEvery = time.Minute
+	// maintainInterval is the real time between two rounds of housekeeping; a sped-up
+	// clock, which uses up partitions faster, shortens it.
+	maintainInterval = time.Minute
 )
 
-// Keeper is the housekeeping that a schedule needs.
-type Keeper interface {
+// Batches deletes the records of batches that have ended.
+type Batches interface {
 	PruneBatches(ctx context.Context, before time.Time) (int, error)
+}
+
+// History creates partitions for new snapshots, downsamples and drops old ones, and merges
+// the days of old months.
+type History interface {
 	EnsurePartitions(ctx context.Context, from, to time.Time) (int, error)
-	Retain(ctx context.Context, r store.Retention) (store.Retained, error)
+	Retain(ctx context.Context, r history.Retention) (history.Retained, error)
+	Merge(ctx context.Context, r history.Retention) (history.Merged, error)
+}
+
+// Alerts finds stalled tweets, and deletes alerts that have ended.
+type Alerts interface {
 	CheckStalled(ctx context.Context) error
-	PruneAlerts(ctx context.Context, before time.Time) (int, error)
+	Prune(ctx context.Context, before time.Time) (int, error)
 }
 
-// Keep says how long what is kept for a time is kept, in engine time.
-type Keep struct {
-	Batches time.Duration // records of batches, after they ended
-	Alerts  time.Duration // alerts, after they were over
-	History store.Retention
+// Inserted tracks tweets that others have inserted and that are young enough to be looked up.
+type Inserted interface {
+	TrackInserted(ctx context.Context) (int, error)
 }
 
-// Maintain does the housekeeping until ctx ends: it forgets old batches, makes
-// history's partitions ahead of time, cuts old history down, and tells of tweets
-// that should have been looked at long ago. Any number of
-// processes may do so at once. Faults are logged and tried again.
-func Maintain(ctx context.Context, keeper Keeper, clock Clock, keep Keep, log zerolog.Logger) {
-	every := max(min(maintainEvery, clock.Real(partitionsAhead/6)), minTick)
+// Tables are what housekeeping works on. All fields but the last are required.
+type Tables struct {
+	Batches Batches
+	History History
+	Alerts  Alerts
+
+	Inserted Inserted // nil: nothing is tracked unasked
+}
+
+// Retention is how long records are kept, in engine time.
+type Retention struct {
+	Batches time.Duration // records of batches, after the batch has ended
+	Alerts  time.Duration // alerts, after the alert has ended
+	History history.Retention
+}
+
+// Maintain does the housekeeping until ctx ends: it deletes old records of batches and
+// alerts, creates the history's partitions ahead of time, downsamples and drops old
+// history, merges the days of old months, raises alerts for stalled tweets, and tracks
+// inserted ones if it is to. Any number of processes may run it at once. Errors are logged,
+// and the next round tries again.
+func Maintain(ctx context.Context, tables Tables, clock Clock, keep Retention, log zerolog.Logger) {
+	every := max(min(maintainInterval, clock.Real(partitionsAhead/6)), minTick)
 	tick := time.NewTicker(every)
 	defer tick.Stop()
+	told := false
 	for {
-		MaintainOnce(ctx, keeper, clock.Now(), keep, log)
+		// A wrong time is reported by who reads the clock.
+		if clock.Agrees() == nil {
+			maintain(ctx, tables, clock.Now(), keep, log, &told)
+		}
 		select {
 		case <-ctx.Done():
 			return
@@ -53,31 +83,50 @@ func Maintain(ctx context.Context, keeper Keeper, clock Clock, keep Keep, log ze
 	}
 }
 
-// MaintainOnce does one round of it, at a time. What one step fails of does not stop
-// the others.
-func MaintainOnce(ctx context.Context, keeper Keeper, now time.Time, keep Keep, log zerolog.Logger) {
+// MaintainOnce does one round as of now. A step that fails does not stop the others.
+func MaintainOnce(ctx context.Context, tables Tables, now time.Time, keep Retention, log zerolog.Logger) {
+	maintain(ctx, tables, now, keep, log, new(bool))
+}
+
+// maintain is MaintainOnce; told says whether the log has that old history waits.
+func maintain(ctx context.Context, tables Tables, now time.Time, keep Retention, log zerolog.Logger, told *bool) {
 	failed := failures(ctx, log)
-	if n, err := keeper.EnsurePartitions(ctx, now, now.Add(partitionsAhead)); !failed(err, "make history partitions") && n > 0 {
-		log.Debug().Int("partitions", n).Msg("made history partitions")
+	if n, err := tables.History.EnsurePartitions(ctx, now, now.Add(partitionsAhead)); !failed(err, "creating history partitions failed") && n > 0 {
+		log.Debug().Int("partitions", n).Msg("created history partitions")
 	}
-	failed(keeper.CheckStalled(ctx), "look for stalled tweets")
-	_, err := keeper.PruneBatches(ctx, now.Add(-keep.Batches))
-	failed(err, "prune batches")
-	_, err = keeper.PruneAlerts(ctx, now.Add(-keep.Alerts))
-	failed(err, "prune alerts")
-	r, err := keeper.Retain(ctx, keep.History)
-	failed(err, "cut history down")
-	if r.Dropped+r.Deleted+r.Thinned > 0 {
-		log.Info().Int("partitions", r.Dropped).Int("deleted", r.Deleted).Int("thinned", r.Thinned).Msg("cut history down")
+	if tables.Inserted != nil {
+		n, err := tables.Inserted.TrackInserted(ctx)
+		if failed(err, "tracking inserted tweets failed"); n > 0 {
+			log.Info().Int("tweets", n).Msg("tracked inserted tweets")
+		}
+	}
+	failed(tables.Alerts.CheckStalled(ctx), "looking for stalled tweets failed")
+	_, err := tables.Batches.PruneBatches(ctx, now.Add(-keep.Batches))
+	failed(err, "pruning batches failed")
+	_, err = tables.Alerts.Prune(ctx, now.Add(-keep.Alerts))
+	failed(err, "pruning alerts failed")
+	r, err := tables.History.Retain(ctx, keep.History)
+	failed(err, "applying the retention of the history failed")
+	if r.Waiting && !*told {
+		log.Warn().Msg("old history is kept, since GORGONE_RETENTION is not set: gorgone retention says what would go, and how to agree")
+	}
+	*told = r.Waiting
+	if r.Dropped+r.Deleted+r.Downsampled > 0 {
+		log.Info().Int("partitions", r.Dropped).Int("deleted", r.Deleted).Int("thinned", r.Downsampled).Msg("applied the retention of the history")
+	}
+	m, err := tables.History.Merge(ctx, keep.History)
+	failed(err, "merging old days of the history failed")
+	if m.Months > 0 {
+		log.Info().Int("months", m.Months).Int("points", m.Points).Msg("merged the days of months into one partition each")
 	}
 }
 
-// failures returns a function that tells whether a step of a round failed, and logs it
-// unless it was cut short.
-func failures(ctx context.Context, log zerolog.Logger) (failed func(err error, doing string) bool) {
-	return func(err error, doing string) bool {
+// failures returns a function that reports whether a step failed, and logs the message if
+// so, unless ctx has ended.
+func failures(ctx context.Context, log zerolog.Logger) (failed func(err error, message string) bool) {
+	return func(err error, message string) bool {
 		if err != nil && ctx.Err() == nil {
-			log.Error().Err(err).Msg(doing)
+			log.Error().Err(err).Msg(message)
 		}
 		return err != nil
 	}

@@ -2,29 +2,27 @@ package dispatcher
 
 import "time"
 
-// horizon is the most work, in time, that may be outstanding, however long the
-// lease: claims pass over what is claimed already, and what they pass over must
-// stay small.
+// horizon caps outstanding work, as a duration, however long the lease: a claim skips
+// rows that are claimed already, and must not have to skip many.
 const horizon = 30 * time.Second
 
-// Window bounds how much work may be outstanding at once: claimed, published,
-// and not yet applied.
+// Window bounds outstanding work: claimed, published, and not yet applied.
 //
-// What is outstanding must be finished well within its lease, or the rows fall
-// due again while they still wait in the queue and are looked up twice. So the
-// bound is what the workers finish in a third of a lease, or in 30 s if that is
-// less, by the rate at which they finished work lately; it cannot exceed what the look-up rate allows, and
-// it is never below a first helping, from which the rate can be measured. While
-// the workers keep up, each dispatch measures a higher rate and the bound grows
-// to (that time / the tick) times what it was; when they slow down it shrinks.
+// Outstanding work must be finished well within its lease, or its rows fall due again
+// while they still wait in the queue and are looked up twice. So the bound is what the
+// workers finish in a third of a lease, or in 30 s if that is less, at the rate of the
+// last minute. It never exceeds what the look-up rate allows, and is never below an
+// initial amount from which a rate can be measured. While the workers keep up, each
+// dispatch measures a higher rate and the bound grows by the factor (that time / the
+// tick); when they slow down it shrinks.
 type Window struct {
-	Lease time.Duration // how long a claim lasts
-	First int           // tweets; the least bound
-	Rate  float64       // tweets a second that the look-up rate allows; 0: no limit
+	Lease time.Duration // how long a claim holds
+	First int           // the smallest bound, in tweets
+	Rate  float64       // tweets per second that the look-up rate allows; 0: no limit
 }
 
-// Bound returns how many tweets may be outstanding when done tweets a second
-// were finished lately.
+// Bound returns how many tweets may be outstanding if the workers recently finished done
+// tweets per second.
 func (w Window) Bound(done float64) int {
 	span := min(w.Lease/3, horizon).Seconds()
 	bound := max(done*span, float64(w.First))
@@ -34,8 +32,8 @@ func (w Window) Bound(done float64) int {
 	return int(bound)
 }
 
-// Allowance returns how many more tweets may be claimed: the bound less what is
-// outstanding, never below 0.
+// Allowance returns how many more tweets may be claimed: the bound minus the
+// outstanding ones, and at least 0.
 func (w Window) Allowance(outstanding int, done float64) int {
 	return max(w.Bound(done)-outstanding, 0)
 }

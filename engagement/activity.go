@@ -5,39 +5,38 @@ import (
 	"time"
 )
 
-// Evidence is what was seen of one counter, older looks counting less.
-type Evidence struct {
+// GrowthStats sum up what was observed of one counter; older observations weigh less.
+type GrowthStats struct {
 	Seen     float64 `json:"n"` // Σ ωⱼnⱼ, engagements
-	Exposure float64 `json:"k"` // Σ ωⱼ(K(tⱼ)-K(tⱼ₋₁)), shares of the kernel
+	Exposure float64 `json:"k"` // Σ ωⱼ(K(tⱼ)-K(tⱼ₋₁)), shares of the kernel, by hour times the [Clock]
 }
 
 // Activity is the running estimate of how fast a tweet moves: a few sums that
-// every look adds to, and all that [Adaptive] and [Model.Forecast] need of the
+// every observation adds to, and all that [Adaptive] and [Model.Forecast] need of the
 // past. It is part of [Tracking].
 //
-// To persist it, store its JSON (encoding/json) as it is, for example in one JSONB
-// column of the tracking row, NULL for the zero value, and read it back the same
-// way: fields may be added, and one that is missing reads as zero, which means no
-// evidence. [Model.Rebuild] makes it again from the tweet's snapshots, for rows
-// that lack it or when the model has changed. Losing it loses no data, only the
-// memory of the estimate.
+// To persist it, store its binary form ([Activity.AppendBinary]), NULL for the zero
+// value. Its JSON, in which a missing field reads as zero, serves too and is four times
+// as long. [Model.Rebuild] computes it again from the tweet's snapshots, for rows that
+// lack it or when the model has changed. Losing it loses no data, only the memory of
+// the estimate.
 type Activity struct {
-	// At is the look up to which the sums reach; zero: nothing was seen yet, and
-	// the next look counts from the tweet's creation on.
+	// At is the look-up up to which the sums reach; zero: nothing was seen yet, and
+	// the next look-up counts from the tweet's creation on.
 	At time.Time `json:"at,omitzero"`
 
-	// Counters holds the evidence of each counter, indexed by [Counter].
-	Counters [NumCounters]Evidence `json:"c,omitzero"`
+	// Counters holds the sums of each counter, indexed by [Counter].
+	Counters [NumCounters]GrowthStats `json:"c,omitzero"`
 
-	// Engagement is the evidence of the total engagement (see [Metrics.Total]).
+	// Engagement are the sums of the total engagement (see [Metrics.Total]).
 	// This is the one that schedules.
-	Engagement Evidence `json:"e,omitzero"`
+	Engagement GrowthStats `json:"e,omitzero"`
 
 	// Expected is the total engagement that the author's tweets get, as
-	// [Model.Expect] makes it from them; 0: not known, and the zone's prior stands.
+	// [Model.Expect] makes it from them; 0: not known, and the zone's prior is used.
 	Expected float64 `json:"x,omitempty"`
 
-	// Delta is the change of the total engagement that the last look showed.
+	// Delta is the change of the total engagement that the last look-up showed.
 	Delta int64 `json:"d,omitempty"`
 }
 
@@ -46,32 +45,32 @@ type Activity struct {
 // of a tweet drifts: if its logarithm walks at random, with a variance of Drift a
 // unit of ln(age), then what S engagements tell, a variance of 1/S, becomes 1/S +
 // Drift·ln(now/before), which is worth S/(1 + S·Drift·ln(now/before)) engagements.
-// So many engagements are forgotten fast, for newer ones tell more, and few are
-// kept, for there is nothing better.
-func (e Evidence) add(m *Model, g Growth, before, now time.Duration, n float64) Evidence {
+// So many engagements fade fast, since newer ones tell more, and few are kept, since
+// there is nothing better.
+func (e GrowthStats) add(m *Model, g Growth, createdAt time.Time, before, now time.Duration, n float64) GrowthStats {
 	keep := 0.0
 	if before > 0 {
 		older := math.Log(float64(now) / float64(before))
 		keep = math.Exp(-m.Forget*older) / (1 + m.Drift*(g.Prior.Shape+e.Seen)*older)
 	}
-	return Evidence{
-		Seen:     max(e.Seen*keep+n, 0), // undone likes must not leave less than nothing
-		Exposure: e.Exposure*keep + max(g.Kernel.Share(now)-g.Kernel.Share(before), 0),
+	return GrowthStats{
+		Seen:     max(e.Seen*keep+n, 0), // undone likes must not make it negative
+		Exposure: e.Exposure*keep + m.Clock.share(g.Kernel, createdAt, before, now),
 	}
 }
 
 // Learner is a [Policy] that keeps an estimate of each tweet. [Track] and
-// [Observe] ask it before they ask for the next look.
+// [Observe] ask it before they ask for the next look-up.
 type Learner interface {
 	Policy
 
-	// Learn returns the activity of a tweet after a look: prev is what was known
+	// Learn returns the activity of a tweet after a look-up: prev is what was known
 	// before it, next what is known now, with the activity of prev.
 	Learn(prev, next Tracking) Activity
 }
 
-// Learn asks a policy to take a look in, if it is one that learns; else the activity
-// of next stays. A policy that wraps another implements [Learner] with it.
+// Learn returns the activity after an observation if the policy is a [Learner], and
+// that of next otherwise. A policy that wraps another implements [Learner] with it.
 func Learn(p Policy, prev, next Tracking) Activity {
 	if l, ok := p.(Learner); ok {
 		return l.Learn(prev, next)

@@ -8,32 +8,32 @@ import (
 	"time"
 )
 
-// Adaptive looks at each tweet as often as it is worth, at one price for all.
+// Adaptive looks each tweet up as often as it is worth, at one price for all.
 //
-// What is lost between two looks is the engagement not yet seen, times how long it
-// stays unseen: with a rate λ and a gap T, λT²/2 engagement-hours. A look costs
+// What is lost between two look-ups is the engagement not yet seen, times how long it
+// stays unseen: with a rate λ and a gap T, λT²/2 engagement-hours. A look-up costs
 // the price c. Over time the sum λT/2 + c/T is least for
 //
 //	T = √(2c/(wλ)),
 //
 // the square-root rule of Sia, Cho and Cho ("Efficient Monitoring Algorithm for
 // Fast News Alerts", TKDE 19(7), 2007). A rate that changes is met by its density:
-// the next look is due when ∫ √(wλ(t)/2c) dt since the last reaches 1. The weight
+// the next look-up is due when ∫ √(wλ(t)/2c) dt since the last reaches 1. The weight
 // w = 1/max(N, Kappa)^Exponent says how much less one engagement matters to a tweet
 // that has N already. The rate is estimated by [Model] and taken somewhat high,
-// Optimism standard deviations: looking is also how one learns.
+// Optimism standard deviations: a look-up also improves the estimate.
 //
 // A tweet that is on its way to a take-off, TakeOff engagements within its first
-// hour, is looked at when it is expected to get there, whatever the price: that is
-// worth knowing soon, and rare.
+// hour, is looked up when it is expected to get there, whatever the price: take-offs are
+// rare, and worth knowing early.
 //
 // The policy ends by value: when all engagement still to come before Until would,
-// if it were never seen, lose less than one look costs, the tweet goes cold. All
+// if it were never seen, lose less than one look-up costs, the tweet goes cold. All
 // tweets do at the age of Until.
 type Adaptive struct {
 	Model Model
 
-	// Price is c: how many (weighted) engagement-hours one look must save to be
+	// Price is c: how many (weighted) engagement-hours one look-up must save to be
 	// worth its money. It is what a [Budget] moves. Above 0.
 	Price float64
 
@@ -41,11 +41,13 @@ type Adaptive struct {
 	Kappa    float64 // tweets smaller than this count as this large; above 0
 	Optimism float64 // z, standard deviations; from 0
 
-	Floor    time.Duration // shortest gap between two looks; at least [MinSnapshotGap]
+	Floor    time.Duration // shortest gap between two look-ups; at least [MinSnapshotGap]
 	Patience time.Duration // the longest gap while a tweet is young ...
 	Stretch  float64       // ... and later as a multiple of its age; above 0
+	Loosen   float64       // how many times as long a gap may be where the price wants it longer still; from 1
+	Firm     time.Duration // age before which it may not
 	Ceiling  time.Duration // the longest gap of all
-	Until    time.Duration // age from which on no tweet is looked at
+	Until    time.Duration // age from which no tweet is looked up
 
 	TakeOff float64 // engagements in the first hour that make a take-off; 0: do not aim at it
 }
@@ -53,8 +55,9 @@ type Adaptive struct {
 var _ Learner = Adaptive{}
 
 // DefaultPrice is a price to begin with, before a budget has moved it. It gives popular
-// tweets about as many looks as the tiers would, and ordinary ones a quarter of that
-// (docs/scheduling.md), so that nobody who switches pays more at first.
+// tweets about as many look-ups as the tiers would, and ordinary ones a quarter of that
+// at most (docs/scheduling.md), so switching costs no more at first. Nor does it cost
+// more than with gaps that never loosen: at one price those are never longer.
 const DefaultPrice = 4
 
 // DefaultAdaptive returns the policy with the parameters that docs/scheduling.md
@@ -63,12 +66,13 @@ func DefaultAdaptive(m Model, price float64) Adaptive {
 	return Adaptive{
 		Model: m, Price: price,
 		Exponent: 0.4, Kappa: 30, Optimism: 0.4,
-		Floor: 2 * time.Minute, Patience: 30 * time.Minute, Stretch: 1, Ceiling: 24 * time.Hour, Until: 48 * time.Hour,
+		Floor: 2 * time.Minute, Patience: 30 * time.Minute, Stretch: 1, Loosen: 3, Firm: 45 * time.Minute,
+		Ceiling: 24 * time.Hour, Until: 48 * time.Hour,
 		TakeOff: 100,
 	}
 }
 
-// Validate reports all faults of the parameters at once.
+// Validate returns everything that is wrong with the parameters.
 func (a Adaptive) Validate() error {
 	var faults []error
 	check := func(ok bool, format string, args ...any) {
@@ -83,6 +87,8 @@ func (a Adaptive) Validate() error {
 	check(a.Floor >= MinSnapshotGap, "the floor %s is less than the minimum of %s", a.Floor, MinSnapshotGap)
 	check(a.Patience >= a.Floor, "the patience %s is less than the floor %s", a.Patience, a.Floor)
 	check(a.Stretch > 0, "the stretch %v must be above 0", a.Stretch)
+	check(a.Loosen >= 1, "the loosening %v must be at least 1", a.Loosen)
+	check(a.Firm >= 0, "the age until which gaps are firm, %s, must not be below 0", a.Firm)
 	check(a.Ceiling >= a.Patience, "the ceiling %s is less than the patience %s", a.Ceiling, a.Patience)
 	check(a.Until > 0, "the end %s must be above 0", a.Until)
 	check(a.TakeOff >= 0, "the take-off %v must not be below 0", a.TakeOff)
@@ -103,36 +109,37 @@ func (a Adaptive) Schedule(t Tracking, now time.Time) (Tier, time.Time) {
 		return Cold, time.Time{}
 	}
 	gap = max(time.Duration(float64(gap)*spread(t, now)), a.Floor)
-	// The last look falls on the age at which tweets go cold.
+	// The last look-up falls on the age at which tweets go cold.
 	gap = min(gap, max(a.Until-age, MinSnapshotGap))
 	return tierOf(gap), now.Add(gap)
 }
 
-// gap returns how long to wait for the next look of a tweet of an age, and whether
-// that look is worth its price.
+// gap returns how long to wait for the next look-up of a tweet of an age, and whether
+// that look-up is worth its price.
 func (a Adaptive) gap(t Tracking, age time.Duration) (gap time.Duration, worth bool) {
 	mean, sd := a.Model.Size(t.Activity)
 	size := float64(t.Metrics.Total())
 	value := (mean + a.Optimism*sd) / math.Pow(max(size, a.Kappa), a.Exponent)
 	kernel := a.Model.Engagement.Kernel
-	at := kernel.after(age, math.Sqrt(2*a.Price/value))
-	at = min(at, a.aim(kernel, age, size, mean))
+	at := a.Model.Clock.after(kernel, t.CreatedAt, age, math.Sqrt(2*a.Price/value))
+	at = min(at, a.aim(kernel, age, size, mean*a.Model.Clock.at(t.CreatedAt, age)))
 	rest := kernel.Share(a.Until) - kernel.Share(age)
 	worth = value*rest*(a.Until-age).Hours() >= a.Price
-	return min(max(at-age, a.Floor), a.ceiling(age)), worth
+	gap = max(at-age, a.Floor)
+	return min(gap, a.longest(age, gap)), worth
 }
 
-// fewestToAim is how many engagements must have come before their speed says when
+// minToAim is how many engagements must have come before their speed says when
 // a take-off would be; aimWithin is how old a tweet may be by then.
 const (
-	fewestToAim = 5
-	aimWithin   = 72 * time.Minute
+	minToAim  = 5
+	aimWithin = 72 * time.Minute
 )
 
 // aim returns the age at which a tweet that has size engagements and is expected to
 // get mean in all takes off, or never.
 func (a Adaptive) aim(k Kernel, age time.Duration, size, mean float64) time.Duration {
-	if size < fewestToAim || size >= a.TakeOff || age >= time.Hour {
+	if size < minToAim || size >= a.TakeOff || age >= time.Hour {
 		return never
 	}
 	if at := k.quantile(k.Share(age) + (a.TakeOff-size)/mean); at <= aimWithin {
@@ -141,37 +148,45 @@ func (a Adaptive) aim(k Kernel, age time.Duration, size, mean float64) time.Dura
 	return never
 }
 
-// ceiling is the longest gap at an age.
-func (a Adaptive) ceiling(age time.Duration) time.Duration {
-	return min(max(a.Patience, time.Duration(a.Stretch*float64(age))), a.Ceiling)
+// longest is the longest gap at an age for a tweet whose price wants a gap. It is firm
+// while the tweet is young, when take-offs happen and most people look. Later a tweet
+// that is hardly worth a look-up gets the geometric mean of what the price wants and
+// what its age allows, Loosen times that at most: with little money a firm gap spends
+// all of it on quiet tweets.
+func (a Adaptive) longest(age, want time.Duration) time.Duration {
+	firm := max(a.Patience, time.Duration(a.Stretch*float64(age)))
+	if age >= a.Firm && want > firm {
+		firm = time.Duration(float64(firm) * min(math.Sqrt(float64(want)/float64(firm)), a.Loosen))
+	}
+	return min(firm, a.Ceiling)
 }
 
 // Outlook is what a policy at its price does to one tweet, or to many when summed.
 type Outlook struct {
-	Looks  float64 // per hour
-	Unseen float64 // engagements not yet seen, averaged over time
+	Lookups float64 // per hour
+	Unseen  float64 // engagements not yet seen, averaged over time
 }
 
 // Add sums two outlooks.
 func (o Outlook) Add(p Outlook) Outlook {
-	return Outlook{Looks: o.Looks + p.Looks, Unseen: o.Unseen + p.Unseen}
+	return Outlook{Lookups: o.Lookups + p.Lookups, Unseen: o.Unseen + p.Unseen}
 }
 
-// Outlook returns what the policy does to a tweet at now: 1/T looks an hour, and
+// Outlook returns what the policy does to a tweet at now: 1/T look-ups an hour, and
 // λT/2 engagements unseen on average. Summed over all tweets that are tracked, at
 // this price and at others, it says what another budget would buy.
 func (a Adaptive) Outlook(t Tracking, now time.Time) Outlook {
 	age := max(now.Sub(t.CreatedAt), 0)
-	rate := a.Model.Rate(t.Activity, max(age, a.Floor))
+	rate := a.Model.Rate(t, t.CreatedAt.Add(max(age, a.Floor)))
 	gap, worth := a.gap(t, age)
 	if age >= a.Until || !worth {
 		return Outlook{}
 	}
-	return Outlook{Looks: 1 / gap.Hours(), Unseen: rate * gap.Hours() / 2}
+	return Outlook{Lookups: 1 / gap.Hours(), Unseen: rate * gap.Hours() / 2}
 }
 
-// spread returns a factor from 0.95 to 1.05, always the same for the same look at
-// the same tweet, so that tweets that were looked at together part again.
+// spread returns a factor from 0.95 to 1.05, always the same for the same
+// look-up of the same tweet, so that tweets looked up together drift apart.
 func spread(t Tracking, now time.Time) float64 {
 	h := fnv.New64a()
 	var b [16]byte
@@ -183,7 +198,7 @@ func spread(t Tracking, now time.Time) float64 {
 	return 0.95 + 0.1*float64(h.Sum64()>>11)/(1<<53)
 }
 
-// tierOf names a gap by the default tier that looks about as often.
+// tierOf names a gap by the default tier whose gaps are about as long.
 func tierOf(gap time.Duration) Tier {
 	switch {
 	case gap < 20*time.Minute:

@@ -15,6 +15,16 @@ func adaptive(price float64) engagement.Adaptive {
 	return engagement.DefaultAdaptive(engagement.DefaultModel(), price)
 }
 
+// anyClock draws a clock, or none.
+func anyClock(t *rapid.T) (c engagement.Clock) {
+	if rapid.Bool().Draw(t, "clock") {
+		for h := range c {
+			c[h] = rapid.Float64Range(0.1, 3).Draw(t, "hour")
+		}
+	}
+	return c
+}
+
 // watched draws a tweet that was looked at some times, with what it learnt.
 func watched(t *rapid.T, p engagement.Policy) engagement.Tracking {
 	u, err := engagement.Track(p, engagement.Tracking{TweetID: "1", CreatedAt: posted}, posted.Add(time.Second))
@@ -53,6 +63,7 @@ func TestAHigherRateNeverWaitsLonger(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		p := adaptive(rapid.Float64Range(0.01, 1000).Draw(t, "price"))
+		p.Model.Clock = anyClock(t)
 		slow := watched(t, p)
 		fast := slow
 		fast.Activity.Engagement.Seen += rapid.Float64Range(0, 1000).Draw(t, "more")
@@ -68,33 +79,62 @@ func TestAHigherPriceNeverLooksSooner(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		price := rapid.Float64Range(0.001, 1000).Draw(t, "price")
 		cheap := adaptive(price)
-		dear := adaptive(price * rapid.Float64Range(1, 100).Draw(t, "factor"))
+		cheap.Model.Clock = anyClock(t)
+		dear := cheap
+		dear.Price *= rapid.Float64Range(1, 100).Draw(t, "factor")
 		k := watched(t, cheap)
 		now := posted.Add(time.Duration(rapid.Int64Range(0, int64(60*time.Hour)).Draw(t, "age")))
 		if a, b := gap(t, cheap, k, now), gap(t, dear, k, now); a > b {
 			t.Fatalf("at the lower price %s, at the higher one %s", a, b)
 		}
-		if a, b := cheap.Outlook(k, now).Looks, dear.Outlook(k, now).Looks; a < b {
+		if a, b := cheap.Outlook(k, now).Lookups, dear.Outlook(k, now).Lookups; a < b {
 			t.Fatalf("outlook at the lower price %v looks, at the higher one %v", a, b)
 		}
 	})
 }
 
-// TestNoStarvation: while a tweet is worth a look, the wait is bounded; and a
-// tweet that is not gets no look for certain, rather than a late one.
+// TestNoStarvation: while a tweet is worth a look-up, the wait is bounded: by half an
+// hour or its age until it is 45 min old, by three times its age after that, and by a
+// day ever. A tweet that is not gets no look for certain, rather than a late one.
 func TestNoStarvation(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		p := adaptive(rapid.Float64Range(0.001, 1000).Draw(t, "price"))
+		p.Model.Clock = anyClock(t)
 		k := watched(t, p)
 		age := time.Duration(rapid.Int64Range(0, int64(60*time.Hour)).Draw(t, "age"))
 		_, next := p.Schedule(k, posted.Add(age))
 		if next.IsZero() {
 			return
 		}
-		longest := time.Duration(1.06 * float64(min(p.Ceiling, max(p.Patience, time.Duration(p.Stretch*float64(age))))))
+		longest := max(30*time.Minute, age)
+		if age >= 45*time.Minute {
+			longest = 3 * age
+		}
+		longest = time.Duration(1.06 * float64(min(longest, 24*time.Hour)))
 		if wait := next.Sub(posted.Add(age)); wait > longest || wait < p.Floor && age+wait < p.Until {
 			t.Fatalf("at age %s the wait is %s, want %s to %s", age, wait, p.Floor, longest)
+		}
+	})
+}
+
+// TestASofterCeilingNeverCostsMore: at the same price, a schedule whose longest gaps
+// give way looks up no sooner than one whose gaps are firm, at any moment of any tweet,
+// and the same where the price wants a gap shorter than the longest.
+func TestASofterCeilingNeverCostsMore(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		soft := adaptive(rapid.Float64Range(0.001, 1000).Draw(t, "price"))
+		firm := soft
+		firm.Loosen = 1
+		k := watched(t, soft)
+		age := time.Duration(rapid.Int64Range(0, int64(60*time.Hour)).Draw(t, "age"))
+		a, b := gap(t, soft, k, posted.Add(age)), gap(t, firm, k, posted.Add(age))
+		if a < b {
+			t.Fatalf("at age %s the soft one waits %s, the firm one %s", age, a, b)
+		}
+		if free := time.Duration(0.94 * float64(max(30*time.Minute, age))); b < free && age+b < soft.Until-time.Minute && a != b {
+			t.Fatalf("at age %s the price wants %s, and the soft one waits %s", age, b, a)
 		}
 	})
 }

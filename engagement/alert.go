@@ -1,6 +1,7 @@
 package engagement
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -8,7 +9,7 @@ import (
 	"time"
 )
 
-// AlertKind is what an [AlertRule] looks for.
+// AlertKind is what an [AlertRule] detects.
 type AlertKind string
 
 // The kinds of alerts.
@@ -17,13 +18,16 @@ const (
 	AlertCount    AlertKind = "count"    // a count crosses a threshold
 	AlertTier     AlertKind = "tier"     // the tweet moves to another tier
 	AlertDeleted  AlertKind = "deleted"  // the tweet counts as deleted
-	AlertStalled  AlertKind = "stalled"  // a look has been due for too long
+	AlertStalled  AlertKind = "stalled"  // a look-up has been overdue for too long
 	AlertForecast AlertKind = "forecast" // a count is expected to pass a threshold
+	AlertBurst    AlertKind = "burst"    // far more came than the forecast expected
+	AlertBudget   AlertKind = "budget"   // a budget runs out, or is used up
+	AlertHeld     AlertKind = "held"     // too many tweets are missing for any to be called deleted
 )
 
 // AlertKinds lists all kinds.
 func AlertKinds() []AlertKind {
-	return []AlertKind{AlertVelocity, AlertCount, AlertTier, AlertDeleted, AlertStalled, AlertForecast}
+	return []AlertKind{AlertVelocity, AlertCount, AlertTier, AlertDeleted, AlertStalled, AlertForecast, AlertHeld, AlertBudget, AlertBurst}
 }
 
 const (
@@ -38,6 +42,12 @@ const (
 	// hour.
 	DefaultAlertVelocity = 500
 
+	// DefaultAlertDigits is the threshold of a burst alert.
+	DefaultAlertDigits = 6
+
+	// MaxAlertDigits is the largest threshold of a burst alert.
+	MaxAlertDigits = 100
+
 	// AlertTotal names the total engagement where the name of a counter may stand.
 	AlertTotal = "total_engagement"
 
@@ -46,15 +56,16 @@ const (
 	alertRelief = 0.8
 )
 
-// AlertRule says of what somebody wants to be told.
+// AlertRule describes what raises an alert.
 type AlertRule struct {
 	Kind AlertKind
 
-	// Threshold is in engagements an hour for velocity, and a count for count and
-	// forecast. The other kinds have none.
+	// Threshold is in engagements an hour for velocity, a count for count and
+	// forecast, and per cent for budget. For burst it is a number of digits: 6 is a chance
+	// of one in 10^6 that so much came by itself. The other kinds have none.
 	Threshold float64
 
-	// Metric is what count and forecast look at: a counter's name, or [AlertTotal].
+	// Metric is what count and forecast read: a counter's name, or [AlertTotal].
 	Metric string
 
 	// Window is the least stretch a velocity is measured over, how far a forecast
@@ -68,7 +79,28 @@ type AlertRule struct {
 	Tier Tier
 }
 
-// Validate returns what is wrong with the rule.
+// WithDefaults fills in what the kind of rule needs and is not set.
+func (r AlertRule) WithDefaults() AlertRule {
+	switch r.Kind {
+	case AlertVelocity:
+		r.Window = cmp.Or(r.Window, MinAlertWindow)
+		r.Threshold = cmp.Or(r.Threshold, DefaultAlertVelocity)
+	case AlertBurst:
+		r.Threshold = cmp.Or(r.Threshold, DefaultAlertDigits)
+	case AlertBudget:
+		r.Threshold = cmp.Or(r.Threshold, LowBudget*100)
+	case AlertStalled:
+		r.Window = cmp.Or(r.Window, 30*time.Minute)
+	case AlertForecast:
+		r.Window, r.Metric = cmp.Or(r.Window, 3*time.Hour), cmp.Or(r.Metric, AlertTotal)
+	case AlertCount:
+		r.Metric = cmp.Or(r.Metric, AlertTotal)
+	case AlertTier, AlertDeleted, AlertHeld:
+	}
+	return r
+}
+
+// Validate returns the first thing that is wrong with the rule.
 func (r AlertRule) Validate() error {
 	switch {
 	case !slices.Contains(AlertKinds(), r.Kind):
@@ -76,12 +108,10 @@ func (r AlertRule) Validate() error {
 	case r.Cooldown < 0 || r.Cooldown > 30*24*time.Hour:
 		return fmt.Errorf("cooldown %s: want 0s to 720h", r.Cooldown)
 	}
-	thresholded := r.Kind == AlertVelocity || r.Kind == AlertCount || r.Kind == AlertForecast
-	if thresholded != (r.Threshold != 0) || thresholded && !(r.Threshold >= 1 && r.Threshold <= MaxCount) {
-		if !thresholded {
-			return fmt.Errorf("threshold: %s has none", r.Kind)
-		}
-		return fmt.Errorf("threshold %g: want 1 to %d", r.Threshold, int64(MaxCount))
+	if most := r.Kind.maxThreshold(); most == 0 && r.Threshold != 0 {
+		return fmt.Errorf("threshold: %s has none", r.Kind)
+	} else if most > 0 && !(r.Threshold >= 1 && r.Threshold <= most) {
+		return fmt.Errorf("threshold %g: want 1 to %.0f", r.Threshold, most)
 	}
 	if counts := r.Kind == AlertCount || r.Kind == AlertForecast; counts != (r.Metric != "") || counts && !metricKnown(r.Metric) {
 		if !counts {
@@ -93,6 +123,20 @@ func (r AlertRule) Validate() error {
 		return fmt.Errorf("tier %.40q: want %s, for the kind tier only", r.Tier, joined(Tiers()))
 	}
 	return r.validateWindow()
+}
+
+// maxThreshold is the largest threshold of a kind of rules; 0: it has none.
+func (k AlertKind) maxThreshold() float64 {
+	switch k {
+	case AlertVelocity, AlertCount, AlertForecast:
+		return MaxCount
+	case AlertBudget:
+		return 100
+	case AlertBurst:
+		return MaxAlertDigits
+	default:
+		return 0
+	}
 }
 
 func (r AlertRule) validateWindow() error {
@@ -137,7 +181,7 @@ func counterNamed(name string) (Counter, bool) {
 	return 0, false
 }
 
-// String says in a few words what the rule looks for.
+// String describes the rule in a few words.
 func (r AlertRule) String() string {
 	n := strconv.FormatFloat(r.Threshold, 'f', -1, 64)
 	switch r.Kind {
@@ -152,8 +196,14 @@ func (r AlertRule) String() string {
 			return "becomes " + string(r.Tier)
 		}
 		return "changes its tier"
+	case AlertHeld:
+		return "deletions are held"
+	case AlertBurst:
+		return "a burst that the forecast gave a chance under 1 in 10^" + n
+	case AlertBudget:
+		return n + "% of a budget is spent, or all of it"
 	case AlertStalled:
-		return "a look is due for more than " + short(r.Window)
+		return "a look-up is overdue by more than " + short(r.Window)
 	default:
 		return string(r.Kind)
 	}
@@ -171,48 +221,52 @@ func short(d time.Duration) string {
 	return s
 }
 
-// AlertState is what is kept of a rule and a tweet. The zero value is that the
-// rule has never raised an alert on it.
+// AlertState is the state of a rule for one tweet. The zero value means that the rule
+// has never raised an alert on it.
 type AlertState struct {
 	Active   bool
 	RaisedAt time.Time // last; zero: never
 }
 
-// AlertReading is what a look says of a rule.
+// AlertReading is what an observation means for a rule.
 type AlertReading struct {
-	Value float64
-	Over  bool // the rule is met
-	Clear bool // it is not met any more, by some margin
-	Brief bool // what happened is over already, as a change is
+	Value     float64
+	Over      bool // the rule is met
+	Clear     bool // it is no longer met, by some margin
+	Momentary bool // the event is over already, as a change is
 }
 
-// AlertMove is what becomes of an alert.
-type AlertMove int
+// AlertTransition is what becomes of an alert.
+type AlertTransition int
 
-// The moves.
+// The transitions.
 const (
-	AlertStays AlertMove = iota
+	AlertUnchanged AlertTransition = iota
 	AlertRaised
 	AlertCleared
 )
+
+// aheadBy is how far ahead the time of the last alert may lie. What a clock further ahead
+// of its time has raised has no cooldown: it would last until time has caught up.
+const aheadBy = time.Minute
 
 // Step moves the state of an alert on. A rule that is met raises an alert when
 // none is active and the cooldown since the last has passed; one that would have
 // been raised in the cooldown is raised after it, if the rule is still met then.
 // The alert is over when the reading is clear.
-func (r AlertRule) Step(s AlertState, reading AlertReading, now time.Time) (AlertState, AlertMove) {
+func (r AlertRule) Step(s AlertState, reading AlertReading, now time.Time) (AlertState, AlertTransition) {
 	switch {
 	case s.Active && reading.Clear && !reading.Over:
 		s.Active = false
 		return s, AlertCleared
-	case !s.Active && reading.Over && (s.RaisedAt.IsZero() || now.Sub(s.RaisedAt) >= r.Cooldown):
-		return AlertState{Active: !reading.Brief, RaisedAt: now}, AlertRaised
+	case !s.Active && reading.Over && (s.RaisedAt.IsZero() || now.Sub(s.RaisedAt) >= r.Cooldown || s.RaisedAt.Sub(now) > aheadBy):
+		return AlertState{Active: !reading.Momentary, RaisedAt: now}, AlertRaised
 	default:
-		return s, AlertStays
+		return s, AlertUnchanged
 	}
 }
 
-// over compares a value with the threshold.
-func (r AlertRule) over(value float64) AlertReading {
+// Compare compares a value with the threshold.
+func (r AlertRule) Compare(value float64) AlertReading {
 	return AlertReading{Value: value, Over: value >= r.Threshold, Clear: value < r.Threshold*alertRelief}
 }

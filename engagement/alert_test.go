@@ -53,10 +53,10 @@ func TestAlertRuleValidate(t *testing.T) {
 func TestAlertReadings(t *testing.T) {
 	t.Parallel()
 	likes := func(n int64) engagement.Metrics { return engagement.Metrics{Likes: engagement.Known(n)} }
-	look := func(before, after int64) engagement.Look {
-		return engagement.Look{Before: engagement.Tracking{Metrics: likes(before)}, After: engagement.Tracking{Metrics: likes(after)}, Seen: true}
+	look := func(before, after int64) engagement.AlertInput {
+		return engagement.AlertInput{Before: engagement.Tracking{Metrics: likes(before)}, After: engagement.Tracking{Metrics: likes(after)}, Observed: true}
 	}
-	forecast := func(l engagement.Look, mean float64) engagement.Look {
+	forecast := func(l engagement.AlertInput, mean float64) engagement.AlertInput {
 		l.Forecast = &engagement.Forecast{}
 		l.Forecast.Horizons[1] = engagement.Horizon{Ahead: 3 * time.Hour, Engagement: engagement.Expectation{Mean: mean}}
 		return l
@@ -65,10 +65,10 @@ func TestAlertReadings(t *testing.T) {
 	ahead := engagement.AlertRule{Kind: engagement.AlertForecast, Metric: engagement.AlertTotal, Threshold: 100, Window: 3 * time.Hour}
 	tier := engagement.AlertRule{Kind: engagement.AlertTier, Tier: engagement.Hot}
 	gone := engagement.AlertRule{Kind: engagement.AlertDeleted}
-	moved := engagement.Look{Before: engagement.Tracking{Tier: engagement.UltraHot}, After: engagement.Tracking{Tier: engagement.Hot}}
+	moved := engagement.AlertInput{Before: engagement.Tracking{Tier: engagement.UltraHot}, After: engagement.Tracking{Tier: engagement.Hot}}
 	for name, tt := range map[string]struct {
 		rule               engagement.AlertRule
-		look               engagement.Look
+		look               engagement.AlertInput
 		first              bool
 		reads, over, clear bool
 	}{
@@ -77,8 +77,8 @@ func TestAlertReadings(t *testing.T) {
 		"is beyond, after one":  {count, look(100, 120), false, true, true, false},
 		"a little below":        {count, look(120, 90), false, true, false, false},
 		"well below":            {count, look(120, 70), false, true, false, true},
-		"first counts":          {count, engagement.Look{After: engagement.Tracking{Metrics: likes(100)}, Seen: true}, true, true, true, false},
-		"no counts":             {count, engagement.Look{Seen: true}, true, false, false, false},
+		"first counts":          {count, engagement.AlertInput{After: engagement.Tracking{Metrics: likes(100)}, Observed: true}, true, true, true, false},
+		"no counts":             {count, engagement.AlertInput{Observed: true}, true, false, false, false},
 		"will pass":             {ahead, forecast(look(10, 20), 130), true, true, true, false},
 		"will not":              {ahead, forecast(look(10, 20), 50), true, true, false, true},
 		"has passed":            {ahead, forecast(look(90, 110), 300), false, true, false, true},
@@ -87,11 +87,11 @@ func TestAlertReadings(t *testing.T) {
 		"another tier":          {engagement.AlertRule{Kind: engagement.AlertTier, Tier: engagement.Cold}, moved, true, false, false, false},
 		"any tier":              {engagement.AlertRule{Kind: engagement.AlertTier}, moved, true, true, true, false},
 		"the same tier":         {tier, look(1, 2), true, false, false, false},
-		"gone":                  {gone, engagement.Look{Deleted: true}, true, true, true, false},
+		"gone":                  {gone, engagement.AlertInput{Deleted: true}, true, true, true, false},
 		"back":                  {gone, look(1, 2), false, true, false, true},
-		"neither":               {gone, engagement.Look{}, true, false, false, false},
+		"neither":               {gone, engagement.AlertInput{}, true, false, false, false},
 		"not stalled any more":  {engagement.AlertRule{Kind: engagement.AlertStalled}, look(1, 2), true, true, false, true},
-		"stalled is not judged": {engagement.AlertRule{Kind: engagement.AlertStalled}, engagement.Look{}, true, false, false, true},
+		"stalled is not judged": {engagement.AlertRule{Kind: engagement.AlertStalled}, engagement.AlertInput{}, true, false, false, true},
 		"velocity has its own":  {engagement.AlertRule{Kind: engagement.AlertVelocity}, look(1, 2), true, false, false, false},
 	} {
 		reading, reads := tt.rule.Read(tt.look, tt.first)
@@ -101,7 +101,7 @@ func TestAlertReadings(t *testing.T) {
 	}
 }
 
-// TestVelocityNeedsItsWindow: whatever the looks, a velocity is read only against
+// TestVelocityNeedsItsWindow: whatever the look-ups, a velocity is read only against
 // a snapshot that is at least the window old, and whenever an older one is not
 // asked for, none could let the rule be met.
 func TestVelocityNeedsItsWindow(t *testing.T) {
@@ -118,8 +118,8 @@ func TestVelocityNeedsItsWindow(t *testing.T) {
 		at := minute("at", 2, 300)
 		before := minute("before", 1, int(at.Sub(posted)/time.Minute))
 		now := rapid.Int64Range(0, 5000).Draw(t, "likes")
-		look := engagement.Look{
-			Seen:     true,
+		look := engagement.AlertInput{
+			Observed: true,
 			Before:   engagement.Tracking{SnapshotAt: before, Snapshot: engagement.Metrics{Likes: engagement.Known(rapid.Int64Range(0, now).Draw(t, "liked"))}},
 			After:    engagement.Tracking{CreatedAt: posted},
 			Snapshot: &engagement.Snapshot{At: at, Metrics: engagement.Metrics{Likes: engagement.Known(now)}, ProviderChanged: rapid.Bool().Draw(t, "changed")},
@@ -167,10 +167,10 @@ func TestAlertHysteresis(t *testing.T) {
 		for range rapid.IntRange(1, 60).Draw(t, "looks") {
 			now = now.Add(time.Duration(rapid.IntRange(1, 30).Draw(t, "minutes")) * time.Minute)
 			value := rapid.Int64Range(60, 140).Draw(t, "likes")
-			reading, ok := rule.Read(engagement.Look{
-				Seen:   true,
-				Before: engagement.Tracking{Metrics: engagement.Metrics{Likes: engagement.Known(before)}},
-				After:  engagement.Tracking{Metrics: engagement.Metrics{Likes: engagement.Known(value)}},
+			reading, ok := rule.Read(engagement.AlertInput{
+				Observed: true,
+				Before:   engagement.Tracking{Metrics: engagement.Metrics{Likes: engagement.Known(before)}},
+				After:    engagement.Tracking{Metrics: engagement.Metrics{Likes: engagement.Known(value)}},
 			}, state.RaisedAt.IsZero())
 			if !ok {
 				t.Fatal("not read")
@@ -189,7 +189,7 @@ func TestAlertHysteresis(t *testing.T) {
 					t.Fatalf("cleared at %d", value)
 				}
 				relieved = true
-			case engagement.AlertStays:
+			case engagement.AlertUnchanged:
 				if next != state || was && value < 80 || !was && value >= 100 && (raisedAt.IsZero() || now.Sub(raisedAt) >= rule.Cooldown) {
 					t.Fatalf("stayed %+v at %d", state, value)
 				}

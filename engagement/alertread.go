@@ -2,31 +2,32 @@ package engagement
 
 import "time"
 
-// Look is a look at a tweet, as alerts judge it.
-type Look struct {
+// AlertInput is the outcome of a look-up, which alert rules are evaluated on.
+type AlertInput struct {
 	Before, After Tracking
-	Seen          bool      // counts were seen and written
+	Observed      bool      // counts were observed and written
 	Deleted       bool      // the tweet counts as deleted
-	Snapshot      *Snapshot // nil: the look added none
+	Snapshot      *Snapshot // nil: the look-up added none
 	Forecast      *Forecast // nil: none was made
+	Surprise      *Surprise // nil: there was nothing to be surprised at
 }
 
 // Reference is an older snapshot, which a velocity is measured against.
 type Reference struct {
 	At      time.Time
 	Total   int64 // total engagement
-	Changed bool  // the provider changed since, so that the two can not be compared
+	Changed bool  // the provider changed since, so the two cannot be compared
 }
 
-// Reference returns the snapshot before the look, if it is at least the window
+// Reference returns the snapshot before the look-up, if it is at least the window
 // old. If it is not, older says whether an older one could let the rule be met
 // (the tweet's whole engagement within the window would do) and is worth reading.
-func (r AlertRule) Reference(l Look) (ref Reference, found, older bool) {
+func (r AlertRule) Reference(l AlertInput) (ref Reference, found, older bool) {
 	if l.Snapshot == nil || l.Before.SnapshotAt.IsZero() || l.Snapshot.ProviderChanged {
 		return Reference{}, false, false
 	}
 	if l.Snapshot.At.Sub(l.Before.SnapshotAt) >= r.Window {
-		return Reference{At: l.Before.SnapshotAt, Total: l.Before.Snapshot.Total()}, true, false
+		return l.After.Gap.reference(Reference{At: l.Before.SnapshotAt, Total: l.Before.Snapshot.Total()}), true, false
 	}
 	if l.Snapshot.At.Sub(l.After.CreatedAt) < r.Window {
 		return Reference{}, false, false // nothing can be that old
@@ -36,46 +37,55 @@ func (r AlertRule) Reference(l Look) (ref Reference, found, older bool) {
 
 // Velocity reads a velocity rule: the engagements an hour since the reference. It
 // is false when that is less than the window old, or another provider's.
-func (r AlertRule) Velocity(l Look, ref Reference) (AlertReading, bool) {
+func (r AlertRule) Velocity(l AlertInput, ref Reference) (AlertReading, bool) {
 	if l.Snapshot == nil || ref.At.IsZero() || ref.Changed || l.Snapshot.ProviderChanged || r.Window <= 0 {
 		return AlertReading{}, false
 	}
+	ref = l.After.Gap.reference(ref)
 	apart := l.Snapshot.At.Sub(ref.At)
 	if apart < r.Window {
 		return AlertReading{}, false
 	}
-	reading := r.over(float64(l.Snapshot.Metrics.Total()-ref.Total) / apart.Hours())
+	reading := r.Compare(float64(l.Snapshot.Metrics.Total()-ref.Total) / apart.Hours())
 	reading.Over = reading.Value > r.Threshold
 	return reading, true
 }
 
-// Read reads a rule of any other kind. It is false when the look says nothing of
-// it. first is whether the rule never raised an alert on the tweet: then a count
+// Read reads a rule of any other kind. It is false when the look-up says
+// nothing about it. first is whether the rule never raised an alert on the tweet: then a count
 // must cross the threshold, rather than be beyond it, so that a new rule does not
-// raise alerts on all that happened before. A count that was not known before is
-// taken for one below.
-func (r AlertRule) Read(l Look, first bool) (AlertReading, bool) {
+// raise alerts on all that happened before. A count that was not known before
+// counts as one below.
+func (r AlertRule) Read(l AlertInput, first bool) (AlertReading, bool) {
 	switch r.Kind {
 	case AlertDeleted:
-		return AlertReading{Value: 1, Over: l.Deleted, Clear: l.Seen}, l.Deleted || l.Seen
+		return AlertReading{Value: 1, Over: l.Deleted, Clear: l.Observed}, l.Deleted || l.Observed
 	case AlertTier:
 		to := l.After.Tier
 		changed := to != l.Before.Tier && (r.Tier == "" || r.Tier == to)
-		return AlertReading{Value: float64(to.Heat()), Over: changed, Brief: true}, changed
+		return AlertReading{Value: float64(to.Heat()), Over: changed, Momentary: true}, changed
 	case AlertStalled:
-		return AlertReading{Clear: true}, l.Seen // raised by those who look for it
+		return AlertReading{Clear: true}, l.Observed // raised by a check of its own
 	case AlertCount:
 		now, known := r.count(l.After.Metrics)
-		if !l.Seen || !known {
+		if !l.Observed || !known {
 			return AlertReading{}, false
 		}
-		reading := r.over(now)
+		reading := r.Compare(now)
 		if before, known := r.count(l.Before.Metrics); first && known && before >= r.Threshold {
 			reading.Over = false
 		}
 		return reading, true
 	case AlertForecast:
 		return r.forecast(l)
+	case AlertBurst:
+		if !l.Observed || l.Snapshot != nil && l.Snapshot.ProviderChanged {
+			return AlertReading{}, false
+		}
+		if l.Surprise == nil {
+			return AlertReading{Clear: true}, true
+		}
+		return r.Compare(l.Surprise.Digits), true
 	default:
 		return AlertReading{}, false
 	}
@@ -83,9 +93,9 @@ func (r AlertRule) Read(l Look, first bool) (AlertReading, bool) {
 
 // forecast is met while the mean of the forecast is beyond the threshold and the
 // count is not. It is over when the count has passed, or is not expected to.
-func (r AlertRule) forecast(l Look) (AlertReading, bool) {
+func (r AlertRule) forecast(l AlertInput) (AlertReading, bool) {
 	now, known := r.count(l.After.Metrics)
-	if !l.Seen || !known {
+	if !l.Observed || !known {
 		return AlertReading{}, false
 	}
 	if now >= r.Threshold {
@@ -99,16 +109,16 @@ func (r AlertRule) forecast(l Look) (AlertReading, bool) {
 			continue
 		}
 		if r.Metric == AlertTotal {
-			return r.over(h.Engagement.Mean), true
+			return r.Compare(h.Engagement.Mean), true
 		}
 		if c, ok := counterNamed(r.Metric); ok && h.Counts[c] != nil {
-			return r.over(h.Counts[c].Mean), true
+			return r.Compare(h.Counts[c].Mean), true
 		}
 	}
 	return AlertReading{}, false
 }
 
-// count is the count that the rule looks at.
+// count is the count that the rule reads.
 func (r AlertRule) count(m Metrics) (n float64, known bool) {
 	if r.Metric == AlertTotal {
 		return float64(m.Total()), m.Known()

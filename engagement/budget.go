@@ -1,14 +1,15 @@
 package engagement
 
 import (
+	"cmp"
 	"math"
 	"time"
 )
 
-// Budget is what looks may cost, or how stale counts may be. It moves the price of
-// [Adaptive]: a higher price buys fewer looks. Exactly one of the two is set.
+// Budget is what look-ups may cost, or how stale counts may be. It moves the price of
+// [Adaptive]: a higher price buys fewer look-ups. Exactly one of the two is set.
 type Budget struct {
-	// PerDay is the money to spend in a day, in any unit as long as [Reading] has
+	// PerDay is the money to spend in a day, in any unit as long as [BudgetUsage] has
 	// the same.
 	PerDay float64
 
@@ -16,11 +17,11 @@ type Budget struct {
 	Delay time.Duration
 
 	// Least and Most bound the price. Zero: 1e-6 and 1e9.
-	Least, Most float64
+	MinPrice, MaxPrice float64
 }
 
-// Reading is what was spent, and what it bought, up to now.
-type Reading struct {
+// BudgetUsage is what was spent, and what it bought, up to now.
+type BudgetUsage struct {
 	Now      time.Time
 	DayStart time.Time // when the budget's day began; it lasts 24 hours
 
@@ -39,9 +40,9 @@ const (
 	budgetGain = 0.4 // η
 	budgetStep = 2.0 // most the price moves by in one period, as a factor
 
-	// budgetAim is the share of the day's money that is planned to be spent: what
+	// budgetShare is the share of the day's money that is planned to be spent: what
 	// is left keeps a hard stop at the whole of it from being reached.
-	budgetAim = 0.97
+	budgetShare = 0.97
 )
 
 // Adjust returns the price for the coming period. It is a dual ascent: the price is
@@ -51,7 +52,7 @@ const (
 //
 // by a factor of two at most. Planned is what is left for the rest of the day,
 // evenly: what was saved or overspent before is made up for over all that remains.
-func (b Budget) Adjust(price float64, r Reading) float64 {
+func (b Budget) Adjust(price float64, r BudgetUsage) float64 {
 	var off float64
 	switch {
 	case b.Delay > 0:
@@ -69,39 +70,37 @@ func (b Budget) Adjust(price float64, r Reading) float64 {
 			off = r.Spent/planned - 1
 		}
 	}
-	step := math.Exp(budgetGain * off)
-	step = min(max(step, 1/budgetStep), budgetStep)
-	least, most := b.Least, b.Most
-	if least == 0 {
-		least = 1e-6
-	}
-	if most == 0 {
-		most = 1e9
-	}
-	return min(max(price*step, least), most)
+	return moved(price, off, b.MinPrice, b.MaxPrice)
+}
+
+// moved returns a price moved by how far spending was off, as a share of what was
+// planned, within bounds; 0 is the usual one.
+func moved(price, off, least, most float64) float64 {
+	step := min(max(math.Exp(budgetGain*off), 1/budgetStep), budgetStep)
+	return min(max(price*step, cmp.Or(least, 1e-6)), cmp.Or(most, 1e9))
 }
 
 // Planned returns the money to spend in the reading's period, if what is left of
 // the day's budget, less a reserve of 3%, is spread evenly over what is left of the day. Near the day's
 // end it stays bounded by twice the even share of a whole day.
-func (b Budget) Planned(r Reading) float64 {
-	even := budgetAim * b.PerDay * r.Period.Hours() / 24
+func (b Budget) Planned(r BudgetUsage) float64 {
+	even := budgetShare * b.PerDay * r.Period.Hours() / 24
 	rest := 24*time.Hour - r.Now.Sub(r.DayStart)
 	if rest <= 0 {
 		return even
 	}
-	planned := (budgetAim*b.PerDay - r.SpentToday) * float64(r.Period) / float64(max(rest, r.Period))
+	planned := (budgetShare*b.PerDay - r.SpentToday) * float64(r.Period) / float64(max(rest, r.Period))
 	return min(planned, 2*even)
 }
 
 // PriceFor returns the price at which the outlook, the sum over all tracked tweets
-// as a function of the price, spends looks per hour. It bisects: looks fall as the
-// price rises. Use it for the first price, and after a change of the budget.
-func PriceFor(looks float64, outlook func(price float64) Outlook) float64 {
+// as a function of the price, spends that many look-ups per hour. It bisects: look-ups fall
+// as the price rises. Use it for the first price, and after a change of the budget.
+func PriceFor(lookups float64, outlook func(price float64) Outlook) float64 {
 	low, high := math.Log(1e-6), math.Log(1e9)
 	for range 50 {
 		mid := (low + high) / 2
-		if outlook(math.Exp(mid)).Looks > looks {
+		if outlook(math.Exp(mid)).Lookups > lookups {
 			low = mid
 		} else {
 			high = mid

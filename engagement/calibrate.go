@@ -6,27 +6,31 @@ import (
 	"time"
 )
 
-// lesson is a forecast of which the outcome is known.
-type lesson struct {
+// forecastSample is a forecast whose outcome is known.
+type forecastSample struct {
 	age         time.Duration
 	count       float64 // then
 	more, truth float64 // expected and real increment
 }
 
-// Ages of lessons: younger tweets have nothing to go by, and to older ones little
-// comes.
+// typical reports whether the tweet was neither very young nor tiny.
+func (s forecastSample) typical() bool {
+	return s.count >= 10 && s.age >= time.Hour && s.age <= 12*time.Hour
+}
+
+// Ages of samples: younger tweets give nothing to go by, and older ones gain little.
 const (
-	lessonFrom  = 10 * time.Minute
-	lessonUntil = 48 * time.Hour
+	sampleFrom  = 10 * time.Minute
+	sampleUntil = 48 * time.Hour
 )
 
-// lessons replays histories and compares what a model expects of a counter with what
-// came.
-func (m Model) lessons(g Growth, histories []History, of func(Metrics) (float64, bool)) [NumHorizons][]lesson {
-	var out [NumHorizons][]lesson
+// forecastSamples replays histories, and compares what a model expects of a counter
+// with what came.
+func (m Model) forecastSamples(g Growth, histories []History, of func(Metrics) (float64, bool)) [NumHorizons][]forecastSample {
+	var out [NumHorizons][]forecastSample
 	for _, h := range histories {
 		var (
-			e            Evidence
+			e            GrowthStats
 			before, last time.Duration
 			count        float64
 		)
@@ -39,9 +43,9 @@ func (m Model) lessons(g Growth, histories []History, of func(Metrics) (float64,
 			if !known || age <= before {
 				continue
 			}
-			e = e.add(&m, g, before, age, n-count)
+			e = e.add(&m, g, h.CreatedAt, before, age, n-count)
 			before, count = age, n
-			if age < lessonFrom || age > lessonUntil {
+			if age < sampleFrom || age > sampleUntil {
 				continue
 			}
 			size, _ := posterior(g.Prior, e)
@@ -49,9 +53,9 @@ func (m Model) lessons(g Growth, histories []History, of func(Metrics) (float64,
 				if age+ahead > last {
 					continue
 				}
-				out[k] = append(out[k], lesson{
+				out[k] = append(out[k], forecastSample{
 					age: age, count: n,
-					more:  size * max(g.Kernel.Share(age+ahead)-g.Kernel.Share(age), 0),
+					more:  size * m.Clock.share(g.Kernel, h.CreatedAt, age, age+ahead),
 					truth: interpolate(h, i, age+ahead, of) - n,
 				})
 			}
@@ -83,40 +87,40 @@ func interpolate(h History, i int, age time.Duration, of func(Metrics) (float64,
 // calibrate returns the factor that makes the sum of what is expected of tweets that
 // are neither very young nor tiny that of what came. It is 1 where there is too little
 // to tell.
-func calibrate(lessons []lesson) float64 {
-	const fewestLessons = 100
+func calibrate(samples []forecastSample) float64 {
+	const minSamples = 100
 	var came, expected float64
 	n := 0
-	for _, l := range lessons {
-		if l.count >= 10 && l.age >= time.Hour && l.age <= 12*time.Hour {
+	for _, l := range samples {
+		if l.typical() {
 			n++
 			came += l.truth
 			expected += l.more
 		}
 	}
-	if n < fewestLessons || came <= 0 || expected <= 0 {
+	if n < minSamples || came <= 0 || expected <= 0 {
 		return 1
 	}
 	return min(max(came/expected, 0.5), 2)
 }
 
-// fewestInBin is how many lessons a band needs; with fewer it takes those of all
+// minInBin is how many samples a band needs; with fewer it takes those of all
 // ages of the same count, and then those of all.
-const fewestInBin = 40
+const minInBin = 40
 
 // fitBands takes the 9th and the 91st percentile (a little outside the 10th and the
-// 90th, for the lessons of one tweet are alike) of how far the truth was from what
+// 90th, since the samples of one tweet are alike) of how far the truth was from what
 // a calibrated forecast said (split-conformal prediction: Vovk, Gammerman, Shafer,
 // "Algorithmic Learning in a Random World", 2005).
-func fitBands(learnt [NumHorizons][]lesson) Bands {
+func fitBands(learnt [NumHorizons][]forecastSample) Bands {
 	var b Bands
-	for h, lessons := range learnt {
+	for h, samples := range learnt {
 		var (
 			bins     [ageBins][countBins][]float64
 			byCounts [countBins][]float64
 			whole    []float64
 		)
-		for _, l := range lessons {
+		for _, l := range samples {
 			i, j := binOf(l.age, l.count)
 			r := math.Log((max(l.truth, 0) + 0.5) / (l.more + 0.5))
 			bins[i][j] = append(bins[i][j], r)
@@ -126,11 +130,11 @@ func fitBands(learnt [NumHorizons][]lesson) Bands {
 		for i := range bins {
 			for j, r := range bins[i] {
 				for _, wider := range [][]float64{byCounts[j], whole} {
-					if len(r) < fewestInBin {
+					if len(r) < minInBin {
 						r = wider
 					}
 				}
-				if len(r) >= fewestInBin {
+				if len(r) >= minInBin {
 					b[h][i][j] = bandOf(slices.Clone(r))
 				}
 			}

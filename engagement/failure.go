@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Fail records that a look at the tweet ended without an answer about it. The
+// Fail records that a look-up ended without an answer about the tweet. The
 // tweet is not looked up again before retryAt; see [Backoff].
 func Fail(prev Tracking, retryAt time.Time) Tracking {
 	t := prev
@@ -14,17 +14,20 @@ func Fail(prev Tracking, retryAt time.Time) Tracking {
 	return t
 }
 
-// lastTries is how often a tweet that is too old for any tier is looked for in
-// vain before it goes cold like the others of its age.
-const lastTries = 3
+// maxFinalTries is how many look-ups of a tweet that is too old for any tier may fail
+// before it goes cold like the others of its age.
+const maxFinalTries = 3
 
-// GiveUp lets a tweet that gets no answer go cold when its age says so and it
-// failed three times in a row: it would be looked up, and perhaps paid for, for
-// ever. That says nothing about whether the tweet is still there. Call it with
-// what [Fail] or [Doubt] returned.
-func GiveUp(p Policy, t Tracking, now time.Time) Tracking {
+// CoolDown makes a tweet cold that is too old for any tier and failed three times in a
+// row: it would be looked up, and perhaps paid for, for ever. That says nothing about
+// whether the tweet still exists. Call it with
+// what [Fail] or [MissUnproven] returned.
+func CoolDown(p Policy, t Tracking, now time.Time) Tracking {
+	if t.Gone() && t.Attempts >= maxFinalTries {
+		return t.stayGone("", now)
+	}
 	tier, next := p.Schedule(t, now)
-	if !next.IsZero() || t.Attempts < lastTries {
+	if !next.IsZero() || t.Attempts < maxFinalTries {
 		return t
 	}
 	t.Tier, t.NextUpdateAt, t.RetryAt = tier, time.Time{}, time.Time{}

@@ -31,7 +31,7 @@ func TestATweetWithoutAnswerGoesColdWithAge(t *testing.T) {
 		"old, failed thrice":  {13 * time.Hour, 3, true},
 	} {
 		tweet := engagement.Tracking{CreatedAt: posted, Tier: engagement.Warm, NextUpdateAt: posted.Add(time.Hour), RetryAt: posted.Add(99 * time.Hour), Attempts: tc.failures}
-		got := engagement.GiveUp(p, tweet, posted.Add(tc.age))
+		got := engagement.CoolDown(p, tweet, posted.Add(tc.age))
 		if (got.Tier == engagement.Cold) != tc.cold || got.NextUpdateAt.IsZero() != tc.cold {
 			t.Errorf("%s: %+v", name, got)
 		}

@@ -2,7 +2,6 @@ package engagement
 
 import (
 	"math"
-	"slices"
 	"time"
 )
 
@@ -13,24 +12,23 @@ type History struct {
 }
 
 // Fit learns a model from histories: kernel and prior of each counter, and of the
-// total, and the widths of forecasts. A counter with too little in it (fewer than
+// total, the hour of the day where there is one, and the widths of forecasts. A counter with too little in it (fewer than
 // 20 tweets that got anything) keeps what base has. It is pure and deterministic.
 func Fit(base Model, histories []History) Model {
 	m := base
-	var learnt [NumHorizons][]lesson
-	fit := func(g *Growth, of func(Metrics) (float64, bool)) {
-		grown, ok := fitGrowth(*g, histories, of)
-		if !ok {
-			return
+	histories = filled(histories)
+	type learning struct {
+		growth *Growth
+		of     func(Metrics) (float64, bool)
+	}
+	var grown []learning
+	fit := func(g *Growth, of func(Metrics) (float64, bool)) bool {
+		growth, ok := fitGrowth(*g, histories, of)
+		if ok {
+			*g = growth
+			grown = append(grown, learning{g, of})
 		}
-		*g = grown
-		for h, lessons := range m.lessons(*g, histories, of) {
-			g.Scale[h] = calibrate(lessons)
-			for _, l := range lessons {
-				l.more *= g.Scale[h]
-				learnt[h] = append(learnt[h], l)
-			}
-		}
+		return ok
 	}
 	for _, c := range Counters() {
 		fit(&m.Counters[c], func(x Metrics) (float64, bool) {
@@ -38,49 +36,63 @@ func Fit(base Model, histories []History) Model {
 			return float64(n), known
 		})
 	}
-	fit(&m.Engagement, func(x Metrics) (float64, bool) { return float64(x.Total()), x.Known() })
+	total := func(x Metrics) (float64, bool) { return float64(x.Total()), x.Known() }
+	if fit(&m.Engagement, total) {
+		m.Clock = m.chooseClock(histories, total)
+	}
+	var learnt [NumHorizons][]forecastSample
+	for _, l := range grown {
+		g := l.growth
+		for h, samples := range m.forecastSamples(*g, histories, l.of) {
+			g.Scale[h] = calibrate(samples)
+			for _, s := range samples {
+				s.more *= g.Scale[h]
+				learnt[h] = append(learnt[h], s)
+			}
+		}
+	}
 	if bands := fitBands(learnt); bands != (Bands{}) {
-		m.Bands = bands
+		m.Bands, m.Borrowed = bands, false
 	}
 	return m
 }
 
-// Quartiles returns the 25th percentile of the total engagement at each of a number
-// of looks, every so often from creation on, for [SmartStop].
-func Quartiles(histories []History, every time.Duration, looks int) []float64 {
-	var q []float64
-	for i := range looks {
-		age := time.Duration(i+1) * every
-		var totals []float64
-		for _, h := range histories {
-			if n, ok := h.totalAt(age); ok {
-				totals = append(totals, n)
+// filled returns the histories with look-ups where a stretch without change has only its
+// ends, as far apart as the look-ups after it, or else before it. Samples are taken where
+// a tweet was looked up, so those at which nothing had changed must count.
+func filled(histories []History) []History {
+	const most = 100 // in a stretch
+	out := make([]History, len(histories))
+	for i, h := range histories {
+		out[i] = History{CreatedAt: h.CreatedAt, Snapshots: make([]Snapshot, 0, len(h.Snapshots))}
+		for j, s := range h.Snapshots {
+			out[i].Snapshots = append(out[i].Snapshots, s)
+			if j+1 == len(h.Snapshots) || h.Snapshots[j+1].Metrics != s.Metrics {
+				continue
+			}
+			var gap time.Duration
+			switch end := h.Snapshots[j+1].At; {
+			case j+2 < len(h.Snapshots):
+				gap = h.Snapshots[j+2].At.Sub(end)
+			case j > 0:
+				gap = s.At.Sub(h.Snapshots[j-1].At)
+			}
+			stretch := h.Snapshots[j+1].At.Sub(s.At)
+			if gap <= 0 {
+				continue
+			}
+			n := min(stretch/gap, most)
+			for k := time.Duration(1); k < n; k++ {
+				between := s
+				between.At = s.At.Add(stretch / n * k)
+				out[i].Snapshots = append(out[i].Snapshots, between)
 			}
 		}
-		if len(totals) == 0 {
-			break
-		}
-		slices.Sort(totals)
-		q = append(q, totals[len(totals)/4])
 	}
-	return q
+	return out
 }
 
-// totalAt returns the total engagement last seen at an age, if it was looked at
-// then or later.
-func (h History) totalAt(age time.Duration) (total float64, ok bool) {
-	at := h.CreatedAt.Add(age)
-	for _, s := range h.Snapshots {
-		if s.At.After(at) {
-			return total, true
-		}
-		total = float64(s.Metrics.Total())
-		ok = !s.At.Before(at)
-	}
-	return total, ok
-}
-
-const fewest = 20
+const minHistories = 20
 
 // fitGrowth fits the kernel to the mean share seen by age, and the prior to mean
 // and variance of the sizes (method of moments).
@@ -104,7 +116,7 @@ func fitGrowth(base Growth, histories []History, of func(Metrics) (float64, bool
 			share[i] += n / last
 		}
 	}
-	if grown < fewest {
+	if grown < minHistories {
 		return base, false
 	}
 	for i := range share {

@@ -35,15 +35,22 @@ type Horizon struct {
 	Engagement Expectation               // of the total, see [Metrics.Total]
 }
 
-// Forecast is where the counts of a tweet will be. Its JSON is what the column
-// predictions holds:
+// Forecast is where the counts of a tweet will be. Its JSON is what the key
+// predictions of a tweet's history holds:
 //
 //	{"made_at": "2026-11-24T06:00:00Z", "horizons": [
 //	  {"hours": 1, "at": "2026-11-24T07:00:00Z",
 //	   "total_engagement": {"low": 110, "mean": 121.5, "high": 140, "linear": 150},
 //	   "counts": {"likes": {"low": …, "mean": …, "high": …, "linear": …}, …}}, …]}
+//
+// with "uncalibrated": true where that is so.
 type Forecast struct {
-	MadeAt   time.Time            `json:"made_at"`
+	MadeAt time.Time `json:"made_at"`
+
+	// Uncalibrated says that the intervals were not learnt on tweets of the same zone:
+	// they may hold far less, or more, than 80% of the truth.
+	Uncalibrated bool `json:"uncalibrated,omitempty"`
+
 	Horizons [NumHorizons]Horizon `json:"horizons"`
 }
 
@@ -66,7 +73,7 @@ func (h Horizon) MarshalJSON() ([]byte, error) {
 }
 
 // mostHours is the farthest horizon that is read: any that was ever written is nearer.
-const mostHours = 1000
+const maxHours = 1000
 
 // UnmarshalJSON decodes what MarshalJSON made.
 func (h *Horizon) UnmarshalJSON(data []byte) error {
@@ -74,8 +81,8 @@ func (h *Horizon) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &in); err != nil {
 		return fmt.Errorf("decode forecast: %w", err)
 	}
-	if !(in.Hours >= 0 && in.Hours <= mostHours) {
-		return fmt.Errorf("decode forecast: %g hours ahead: want 0 to %d", in.Hours, mostHours)
+	if !(in.Hours >= 0 && in.Hours <= maxHours) {
+		return fmt.Errorf("decode forecast: %g hours ahead: want 0 to %d", in.Hours, maxHours)
 	}
 	*h = Horizon{Ahead: time.Duration(math.Round(in.Hours * float64(time.Hour))), At: in.At, Engagement: in.Engagement}
 	for _, c := range Counters() {
@@ -87,25 +94,26 @@ func (h *Horizon) UnmarshalJSON(data []byte) error {
 }
 
 // Forecast says where the counts of a tweet will be 1, 3 and 24 hours after its last
-// look, given what the looks up to then showed: the count now plus
+// look, given what the look-ups up to then showed: the count now plus
 //
 //	Â (K(t+h) - K(t)),
 //
 // with Â the size of [Model.Size] for each counter. The interval is that of a negative binomial count
 // (the gamma-Poisson predictive) with its width corrected by what was seen on
-// tweets not used for the fit ([Bands]). last is the snapshot before the last look,
+// tweets not used for the fit ([Bands]). last is the snapshot before the last look-up,
 // for the linear extrapolation beside it; nil: none. ok is false when the tweet
-// was not looked at since it has an estimate.
+// was not looked up since it has an estimate, and when the stored estimate or model
+// leads to what is no number.
 func (m Model) Forecast(t Tracking, last *Snapshot) (f Forecast, ok bool) {
 	a := t.Activity
 	age := a.At.Sub(t.CreatedAt)
 	if a.At.IsZero() || age <= 0 {
 		return Forecast{}, false
 	}
-	f.MadeAt = a.At
+	f.MadeAt, f.Uncalibrated = a.At, m.Borrowed || m.Bands == Bands{}
 	for i, ahead := range Horizons() {
 		h := Horizon{Ahead: ahead, At: a.At.Add(ahead)}
-		h.Engagement = m.expect(m.Engagement, m.prior(a.Expected), a.Engagement, i, age, float64(t.Metrics.Total()))
+		h.Engagement = m.expect(m.Engagement, m.prior(a.Expected), a.Engagement, i, t.CreatedAt, age, float64(t.Metrics.Total()))
 		h.Engagement.Linear = float64(t.Metrics.Total())
 		if last != nil {
 			h.Engagement.Linear = linear(float64(last.Metrics.Total()), float64(t.Metrics.Total()), a.At.Sub(last.At), ahead)
@@ -116,7 +124,7 @@ func (m Model) Forecast(t Tracking, last *Snapshot) (f Forecast, ok bool) {
 				continue
 			}
 			g := m.Counters[c]
-			e := m.expect(g, g.Prior, a.Counters[c], i, age, float64(n))
+			e := m.expect(g, g.Prior, a.Counters[c], i, t.CreatedAt, age, float64(n))
 			e.Linear = float64(n)
 			if last != nil {
 				if before, knew := last.Metrics.Of(c).Get(); knew {
@@ -125,15 +133,31 @@ func (m Model) Forecast(t Tracking, last *Snapshot) (f Forecast, ok bool) {
 			}
 			h.Counts[c] = &e
 		}
+		if !h.finite() {
+			return Forecast{}, false
+		}
 		f.Horizons[i] = h
 	}
 	return f, true
 }
 
+// finite reports whether the horizon can be encoded: JSON has no infinity.
+func (h Horizon) finite() bool {
+	ok := h.Engagement.finite()
+	for _, e := range h.Counts {
+		ok = ok && (e == nil || e.finite())
+	}
+	return ok
+}
+
+func (e Expectation) finite() bool {
+	return isFinite(e.Low) && isFinite(e.Mean) && isFinite(e.High) && isFinite(e.Linear)
+}
+
 // expect forecasts one counter at one horizon.
-func (m Model) expect(g Growth, p Prior, e Evidence, horizon int, age time.Duration, now float64) Expectation {
+func (m Model) expect(g Growth, p Prior, e GrowthStats, horizon int, createdAt time.Time, age time.Duration, now float64) Expectation {
 	size, _ := posterior(p, e)
-	more := size * max(g.Kernel.Share(age+Horizons()[horizon])-g.Kernel.Share(age), 0)
+	more := size * m.Clock.share(g.Kernel, createdAt, age, age+Horizons()[horizon])
 	if s := g.Scale[horizon]; s > 0 {
 		more *= s
 	}

@@ -31,7 +31,7 @@ func FuzzForecast(f *testing.F) {
 	})
 }
 
-// What was stored of a tweet and of a zone may be anything: a look is learnt from, and
+// What was stored of a tweet and of a zone may be anything: a look-up is learnt from, and
 // a forecast made of it, all the same.
 func FuzzStoredEstimates(f *testing.F) {
 	add := func(m Model, a Activity) {
@@ -62,7 +62,11 @@ func FuzzStoredEstimates(f *testing.F) {
 		after := before
 		after.ObservedAt, after.Metrics = created.Add(2*time.Hour), Metrics{Likes: Known(12), Views: Known(100)}
 		after.Activity = m.Learn(before, after)
-		_, _ = m.Forecast(after, nil)
+		if forecast, ok := m.Forecast(after, nil); ok {
+			if _, err := json.Marshal(forecast); err != nil {
+				t.Fatalf("a forecast that cannot be encoded: %v", err)
+			}
+		}
 		if !reflect.DeepEqual(m.Learn(before, after), after.Activity) {
 			if text, err := json.Marshal(after.Activity); err == nil { // not a number is unlike itself
 				t.Fatalf("another estimate of the same look: %s", text)

@@ -63,15 +63,23 @@ func (k Kernel) rootShare(age time.Duration) float64 {
 // after returns the age t > age by which ∫ √K' from age on reaches root (in
 // √hours), or never when it does not get there.
 func (k Kernel) after(age time.Duration, root float64) time.Duration {
-	from := 0.0
-	if age > 0 {
-		from = normal(k.rootShare(age))
+	return max(k.rootAge(k.rootBy(age)+root/k.rootScale()), age)
+}
+
+// rootBy is the part of ∫ √K' over a whole life that is reached by an age, from 0 to 1.
+func (k Kernel) rootBy(age time.Duration) float64 {
+	if age <= 0 {
+		return 0
 	}
-	to := from + root/k.rootScale()
-	if !(to < 1) {
+	return normal(k.rootShare(age))
+}
+
+// rootAge is the inverse of rootBy: never from 1 on.
+func (k Kernel) rootAge(part float64) time.Duration {
+	if !(part < 1) {
 		return never
 	}
-	return max(k.ageAt(k.Sigma*k.Sigma+k.Sigma*math.Sqrt2*quantile(to)), age)
+	return k.ageAt(k.Sigma*k.Sigma + k.Sigma*math.Sqrt2*quantile(part))
 }
 
 // never is an age that is not reached.

@@ -1,17 +1,19 @@
 package engagement_test
 
 import (
+	"slices"
 	"testing"
 	"time"
-
-	"pgregory.net/rapid"
 
 	"gorgone/engagement"
 )
 
+// usual is the rule that applies when nothing is set.
+var usual = engagement.GoneRule{Misses: engagement.DefaultGoneAfter, Span: engagement.DefaultGoneSpan}
+
 func TestMissesCountOnlyWhenApart(t *testing.T) {
 	t.Parallel()
-	tweet := engagement.Tracking{Tier: engagement.Hot, NextUpdateAt: posted, Attempts: 2, Doubts: 1}
+	tweet := engagement.Tracking{Tier: engagement.Hot, NextUpdateAt: posted, ObservedAt: posted, Attempts: 2, Doubts: 1}
 	for i, tc := range []struct {
 		look, now time.Duration // look: when it began
 		misses    int
@@ -23,11 +25,12 @@ func TestMissesCountOnlyWhenApart(t *testing.T) {
 		{2 * time.Minute, 2 * time.Minute, 2, 6 * time.Minute},
 		{9 * time.Hour, 6 * time.Minute, 3, 14 * time.Minute}, // a clock that is ahead
 		{10 * time.Hour, 10 * time.Hour, 4, 10*time.Hour + 16*time.Minute},
+		{10*time.Hour + 5*time.Minute, 10*time.Hour + 5*time.Minute, 4, 10*time.Hour + 16*time.Minute}, // by a refresh
 		{11 * time.Hour, 11 * time.Hour, 5, 11*time.Hour + 32*time.Minute},
-		{12 * time.Hour, 12 * time.Hour, 6, 13 * time.Hour}, // capped
-		{14 * time.Hour, 14 * time.Hour, 7, 15 * time.Hour},
+		{2 * time.Hour, 2 * time.Hour, 5, 2*time.Hour + 32*time.Minute}, // the clock was set back
+		{12 * time.Hour, 12 * time.Hour, 6, 13*time.Hour + 4*time.Minute},
 	} {
-		tweet = engagement.Miss(tweet, engagement.Absence{At: posted.Add(tc.look)}, 8, posted.Add(tc.now))
+		tweet = engagement.Miss(tweet, engagement.Absence{At: posted.Add(tc.look)}, usual, posted.Add(tc.now))
 		if tweet.Misses != tc.misses || !tweet.RetryAt.Equal(posted.Add(tc.retry)) {
 			t.Errorf("miss %d at %s: %d misses, retry at %s", i, tc.look, tweet.Misses, tweet.RetryAt.Sub(posted))
 		}
@@ -35,44 +38,109 @@ func TestMissesCountOnlyWhenApart(t *testing.T) {
 			t.Errorf("miss %d: %+v", i, tweet)
 		}
 	}
-	tweet = engagement.Miss(tweet, engagement.Absence{At: posted.Add(20 * time.Hour)}, 8, posted.Add(20*time.Hour))
-	if !tweet.Gone() || tweet.GoneReason != engagement.GoneMissing || tweet.Tier != engagement.Cold ||
-		!tweet.NextUpdateAt.IsZero() || !tweet.RetryAt.IsZero() || tweet.Misses != 8 {
-		t.Errorf("after the last miss: %+v", tweet)
+}
+
+// TestHowLongATweetMustBeMissing looks a deleted tweet up whenever the rule says so.
+func TestHowLongATweetMustBeMissing(t *testing.T) {
+	t.Parallel()
+	const day = 24 * time.Hour
+	for name, tc := range map[string]struct {
+		rule    engagement.GoneRule
+		unseen  bool
+		took    time.Duration
+		lookups int
+	}{
+		"usual":                       {rule: usual, took: day, lookups: 13},
+		"never seen":                  {rule: usual, unseen: true, took: 2 * day, lookups: 15},
+		"held":                        {rule: engagement.GoneRule{Misses: 3, Span: usual.Span, Held: true}, took: 7 * day, lookups: 25},
+		"held, never seen":            {rule: engagement.GoneRule{Misses: 3, Span: usual.Span, Held: true}, unseen: true, took: 14 * day, lookups: 39},
+		"a short span":                {rule: engagement.GoneRule{Misses: 3, Span: engagement.GoneSpan(10 * time.Minute)}, took: 10 * time.Minute, lookups: 6},
+		"a short span and many looks": {rule: engagement.GoneRule{Misses: 9, Span: engagement.GoneSpan(10 * time.Minute)}, took: 25 * time.Minute, lookups: 9},
+	} {
+		tweet := engagement.Tracking{Tier: engagement.Hot, NextUpdateAt: posted, ObservedAt: posted.Add(-time.Hour), RetryAt: posted}
+		if tc.unseen {
+			tweet.ObservedAt = time.Time{}
+		}
+		at, lookups := posted, 0
+		for !tweet.Gone() && lookups < 100 {
+			at = tweet.RetryAt
+			tweet = engagement.Miss(tweet, engagement.Absence{At: at}, tc.rule, at)
+			lookups++
+		}
+		if took := at.Sub(posted); took != tc.took || lookups != tc.lookups {
+			t.Errorf("%s: gone after %s and %d look-ups, want %s and %d", name, took, lookups, tc.took, tc.lookups)
+		}
+		if tweet.GoneReason != engagement.GoneMissing || tweet.Tier != engagement.Cold || !tweet.NextUpdateAt.IsZero() || !tweet.LastMissedAt.Equal(at) {
+			t.Errorf("%s: %+v", name, tweet)
+		}
 	}
+}
+
+// TestAGoneTweetIsCheckedLessAndLess: each check that finds nothing doubles the wait, and
+// after two months there is none.
+func TestAGoneTweetIsCheckedLessAndLess(t *testing.T) {
+	t.Parallel()
+	gone := goneAt(posted)
+	var checks []time.Duration
+	for !gone.RetryAt.IsZero() && len(checks) < 100 {
+		at := gone.RetryAt
+		checks = append(checks, at.Sub(posted)/(24*time.Hour))
+		forced := gone
+		forced.NextUpdateAt, forced.RetryAt = at, time.Time{} // as the re-check makes it due
+		gone = engagement.Miss(forced, engagement.Absence{At: at}, usual, at)
+		if !gone.Gone() || !gone.NextUpdateAt.IsZero() || !gone.LastMissedAt.Equal(posted) {
+			t.Fatalf("after a check: %+v", gone)
+		}
+	}
+	if want := []time.Duration{1, 2, 4, 8, 16, 32, 64}; !slices.Equal(checks, want) {
+		t.Errorf("checked on days %d, want %d", checks, want)
+	}
+}
+
+// goneAt is a tweet that was called gone at the given time.
+func goneAt(at time.Time) engagement.Tracking {
+	t := engagement.Tracking{ObservedAt: at.Add(-25 * time.Hour), Misses: 12, LastMissedAt: at.Add(-4 * time.Hour), NextUpdateAt: at}
+	return engagement.Miss(t, engagement.Absence{At: at}, usual, at)
 }
 
 func TestTheReasonOfAGoneTweet(t *testing.T) {
 	t.Parallel()
-	gone := engagement.Tracking{Misses: 2, LastMissedAt: posted, NextUpdateAt: posted}
-	at := posted.Add(time.Hour)
-	if got := engagement.Miss(gone, engagement.Absence{At: at, Reason: "resource-not-found"}, 3, at); got.GoneReason != "resource-not-found" {
+	missing := engagement.Tracking{Misses: 12, ObservedAt: posted, LastMissedAt: posted, NextUpdateAt: posted}
+	at := posted.Add(5 * time.Hour)
+	if got := engagement.Miss(missing, engagement.Absence{At: at, Reason: "resource-not-found"}, usual, at); got.GoneReason != "resource-not-found" {
 		t.Errorf("reason %q", got.GoneReason)
 	}
-	gone = engagement.Miss(gone, engagement.Absence{At: at}, 3, at)
+	gone := engagement.Miss(missing, engagement.Absence{At: at}, usual, at)
 	// Forced due, and looked for in vain: it stays as it is.
 	forced := gone
 	forced.NextUpdateAt = at
 	for _, got := range []engagement.Tracking{
-		engagement.Miss(forced, engagement.Absence{At: at}, 3, at),
-		engagement.Doubt(forced, engagement.Absence{At: at}, at.Add(time.Hour)),
+		engagement.Miss(forced, engagement.Absence{At: at}, usual, at),
+		engagement.MissUnproven(forced, engagement.Absence{At: at}, at.Add(time.Hour)),
 	} {
 		if got != gone {
 			t.Errorf("gone again: %+v, want %+v", got, gone)
 		}
+	}
+	// So it does when the look-ups fail.
+	for range 3 {
+		forced = engagement.CoolDown(engagement.DefaultTierPolicy(), engagement.Fail(forced, at.Add(time.Minute)), at)
+	}
+	if forced != gone {
+		t.Errorf("gone, and not looked up: %+v, want %+v", forced, gone)
 	}
 }
 
 func TestADoubtIsAFailureAndNoMiss(t *testing.T) {
 	t.Parallel()
 	before := engagement.Tracking{Tier: engagement.Hot, NextUpdateAt: posted, Misses: 2, LastMissedAt: posted, Attempts: 1}
-	got := engagement.Doubt(before, engagement.Absence{At: posted}, posted.Add(time.Hour))
+	got := engagement.MissUnproven(before, engagement.Absence{At: posted}, posted.Add(time.Hour))
 	want := before
 	want.Attempts, want.Doubts, want.RetryAt = 2, 1, posted.Add(time.Hour)
 	if got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
-	if s := (engagement.Tracking{Doubts: 1, ObservedAt: posted}).Standing(); !s.Seen || !s.Doubted {
+	if s := (engagement.Tracking{Doubts: 1, ObservedAt: posted}).PriorState(); !s.Observed || !s.InDoubt {
 		t.Errorf("standing %+v", s)
 	}
 }
@@ -103,6 +171,15 @@ func TestATweetThatComesBackIsRevived(t *testing.T) {
 	}
 }
 
+func TestGoneSpanIsChecked(t *testing.T) {
+	t.Parallel()
+	for span, good := range map[time.Duration]bool{4 * time.Minute: false, 5 * time.Minute: true, 720 * time.Hour: true, 721 * time.Hour: false, -time.Hour: false} {
+		if err := engagement.GoneSpan(span).Validate(); (err == nil) != good {
+			t.Errorf("%s: %v", span, err)
+		}
+	}
+}
+
 func TestGoneAfterIsChecked(t *testing.T) {
 	t.Parallel()
 	for n, good := range map[engagement.GoneAfter]bool{1: false, 2: true, 3: true, 20: true, 21: false, -1: false} {
@@ -111,140 +188,3 @@ func TestGoneAfterIsChecked(t *testing.T) {
 		}
 	}
 }
-
-// provider is a model of one: which tweets are there, and what goes wrong.
-type provider struct {
-	deleted map[int]bool
-}
-
-// answer is one look at the tweets, as the engine makes it: with a control where
-// none of them is known to be there. It returns what is found; ok is false when no
-// valid answer came.
-func (p *provider) answer(t *rapid.T, ids []int) (found map[int]bool, ok bool) {
-	fault := rapid.SampledFrom([]string{"", "", "", "error", "empty", "half"}).Draw(t, "fault")
-	found = make(map[int]bool)
-	for i, id := range ids {
-		found[id] = !p.deleted[id] && (fault != "half" || i%2 == 0)
-	}
-	switch {
-	case fault == "error", fault == "half" && len(ids) < 2*10:
-		return nil, false // too few to tell a provider that drops half of them
-	case fault == "empty":
-		clear(found)
-	}
-	return found, true
-}
-
-// TestNoFaultDeletesATweet runs random answers and faults over a population: what
-// is there never counts as gone, and what is deleted does after at most so many
-// credible looks as it takes misses, each as soon as it is allowed to be.
-func TestNoFaultDeletesATweet(t *testing.T) {
-	t.Parallel()
-	policy := engagement.DefaultTierPolicy()
-	rapid.Check(t, func(t *rapid.T) {
-		var (
-			n      = rapid.IntRange(1, 60).Draw(t, "tweets")
-			p      = provider{deleted: make(map[int]bool)}
-			tweets = make([]engagement.Tracking, n)
-			looks  = make([]int, n) // credible ones in a row that lacked it
-			norm   engagement.Norm
-			recent engagement.Recent
-			now    = posted.Add(time.Minute)
-		)
-		for i := range tweets {
-			tweets[i] = engagement.Tracking{CreatedAt: posted, ObservedAt: posted, NextUpdateAt: now, Tier: engagement.UltraHot}
-		}
-		for range rapid.IntRange(1, 40).Draw(t, "steps") {
-			now = now.Add(time.Duration(rapid.IntRange(1, 20*60).Draw(t, "seconds")) * time.Second)
-			if id := rapid.IntRange(-3*n, n-1).Draw(t, "deleted"); id >= 0 {
-				p.deleted[id] = true
-			}
-			var due []int
-			for i, w := range tweets {
-				if !w.NextUpdateAt.IsZero() && !w.NextUpdateAt.After(now) && !w.RetryAt.After(now) {
-					due = append(due, i)
-				}
-			}
-			found, ok := p.answer(t, due)
-			var a engagement.Answer
-			control := engagement.Standing{Seen: true}
-			for _, id := range due {
-				if ok {
-					a.Add(tweets[id].Standing(), found[id])
-				}
-			}
-			if ok && len(found) > 0 {
-				a.Add(control, true)
-			}
-			verdict := a.Judge(norm, recent.Sum(now))
-			if ok {
-				recent.Add(now, a.Evidence())
-				if verdict != engagement.Faulty {
-					l := a.Lesson()
-					norm.Looks += float64(l.Looks)
-					norm.Misses = max(norm.Misses+float64(l.Misses), 0)
-				}
-			}
-			for _, id := range due {
-				absence := engagement.Absence{At: now}
-				switch w := &tweets[id]; {
-				case !ok:
-					*w = engagement.Fail(*w, now.Add(time.Minute))
-				case found[id]:
-					u, err := engagement.Observe(policy, *w, engagement.Observation{At: now, Metrics: engagement.Metrics{Likes: engagement.Known(1)}}, now)
-					if err != nil {
-						t.Fatal(err)
-					}
-					*w, looks[id] = u.Tracking, 0
-				case verdict == engagement.Credible:
-					*w = engagement.Miss(*w, absence, 3, now)
-					looks[id]++
-				default:
-					*w = engagement.Doubt(*w, absence, now.Add(time.Minute))
-				}
-			}
-			for id, w := range tweets {
-				if w.Gone() && !p.deleted[id] {
-					t.Fatalf("tweet %d is there and counts as gone: %+v", id, w)
-				}
-				if p.deleted[id] && w.Gone() != (looks[id] >= 3) {
-					t.Fatalf("tweet %d was missed in %d credible answers: %+v", id, looks[id], w)
-				}
-			}
-		}
-		// From here on the provider answers validly: within a quarter of an hour for
-		// the memory of faults, an hour for the longest back-off and six minutes for
-		// the misses, every deleted tweet that is still looked at is found out.
-		for end := now.Add(recentBound); now.Before(end); now = now.Add(30 * time.Second) {
-			var a engagement.Answer
-			a.Add(engagement.Standing{Seen: true}, true)
-			var due []int
-			for i, w := range tweets {
-				if p.deleted[i] && !w.NextUpdateAt.IsZero() && !w.RetryAt.After(now) {
-					due = append(due, i)
-					a.Add(w.Standing(), false)
-				}
-			}
-			verdict := a.Judge(norm, recent.Sum(now))
-			recent.Add(now, a.Evidence())
-			for _, id := range due {
-				if verdict == engagement.Credible {
-					tweets[id] = engagement.Miss(tweets[id], engagement.Absence{At: now}, 3, now)
-				} else {
-					tweets[id] = engagement.Doubt(tweets[id], engagement.Absence{At: now}, now.Add(time.Minute))
-				}
-			}
-		}
-		for id := range p.deleted {
-			if !tweets[id].Gone() && !tweets[id].NextUpdateAt.IsZero() {
-				t.Fatalf("deleted tweet %d was not found out: %+v", id, tweets[id])
-			}
-		}
-	})
-}
-
-// recentBound is how long finding a deleted tweet takes at most from when it is
-// first looked at while the provider answers validly: 15 min until no fault is
-// remembered, rounded up to the minute, the longest back-off of an hour, and the
-// gaps between three misses of 2 and 4 min, with the grain of the test added.
-const recentBound = 16*time.Minute + time.Hour + 6*time.Minute + 2*time.Minute

@@ -31,7 +31,7 @@ type Model struct {
 	Counters   [NumCounters]Growth `json:"counters"`
 	Engagement Growth              `json:"engagement"` // of the total, which schedules
 
-	// Forget and Drift say how fast what was seen loses its worth, see [Evidence].
+	// Forget and Drift say how fast what was seen loses its worth, see [GrowthStats].
 	// From 0; both 0: never.
 	Forget float64 `json:"forget"`
 	Drift  float64 `json:"drift"`
@@ -40,8 +40,14 @@ type Model struct {
 	// is known: below 1, authors vary by more than their mean.
 	AuthorShape float64 `json:"author_shape"`
 
+	// Clock is the hour of the day, where the zone's engagement follows one.
+	Clock Clock `json:"clock,omitzero"`
+
 	// Bands are the widths of the forecast's intervals.
 	Bands Bands `json:"bands"`
+
+	// Borrowed says that the bands were not learnt on the zone's own tweets.
+	Borrowed bool `json:"borrowed,omitempty"`
 }
 
 // DefaultModel is the model of a zone nothing was learnt of yet: the rhythm of
@@ -64,11 +70,11 @@ func DefaultModel() Model {
 	}
 }
 
-// Learn returns the activity of a tweet after a look: prev is what was known
+// Learn returns the activity of a tweet after a look-up: prev is what was known
 // before, next what is known now, with the activity of prev. A counter that the
-// look before lacked counts from the tweet's creation on.
+// look-up before lacked counts from the tweet's creation on.
 //
-// The sums recurse (see [Evidence]), so a look costs the same whatever came before.
+// The sums recurse (see [GrowthStats]), so a look-up costs the same whatever came before.
 func (m Model) Learn(prev, next Tracking) Activity {
 	at := next.ObservedAt
 	if at.IsZero() { // counts that came with the tweet when it was collected
@@ -95,14 +101,14 @@ func (m Model) Learn(prev, next Tracking) Activity {
 		was, knew := prev.Metrics.Of(c).Get()
 		e, from := a.Counters[c], before
 		if !knew {
-			e, from, was = Evidence{}, 0, 0
+			e, from, was = GrowthStats{}, 0, 0
 		}
-		a.Counters[c] = e.add(&m, m.Counters[c], from, now, float64(n-was))
+		a.Counters[c] = e.add(&m, m.Counters[c], next.CreatedAt, from, now, float64(n-was))
 	}
 	a.Delta = next.Metrics.Total() - prev.Metrics.Total()
-	a.Engagement = a.Engagement.add(&m, Growth{Kernel: m.Engagement.Kernel, Prior: m.prior(a.Expected)}, before, now, float64(a.Delta))
+	a.Engagement = a.Engagement.add(&m, Growth{Kernel: m.Engagement.Kernel, Prior: m.prior(a.Expected)}, next.CreatedAt, before, now, float64(a.Delta))
 	a.At = at
-	return a
+	return a.rounded()
 }
 
 // Rebuild makes the activity of a tweet posted at createdAt again from its
@@ -128,9 +134,9 @@ func (m Model) prior(expected float64) Prior {
 	return m.Engagement.Prior
 }
 
-// Past is an earlier tweet of an author: its total engagement when last seen, at
+// PastTweet is an earlier tweet of an author: its total engagement when last seen, at
 // an age.
-type Past struct {
+type PastTweet struct {
 	Total int64
 	Age   time.Duration
 }
@@ -139,7 +145,7 @@ type Past struct {
 // the recent ones: their mean, each weighed by the share of its engagement that
 // had come, shrunk towards the zone's mean as if one more tweet had got that. It
 // returns 0, not known, for no tweets.
-func (m Model) Expect(past []Past) float64 {
+func (m Model) Expect(past []PastTweet) float64 {
 	if len(past) == 0 {
 		return 0
 	}
@@ -152,24 +158,25 @@ func (m Model) Expect(past []Past) float64 {
 }
 
 // Size is the estimate of the total engagement that a tweet will ever get if it
-// goes on at the pace of its last looks: mean and standard deviation of the
+// goes on at the pace of its last look-ups: mean and standard deviation of the
 // posterior,
 //
 //	Â = (a + Σ ωn) / (b + Σ ωΔK),  sd = √(a + Σ ωn) / (b + Σ ωΔK).
 //
-// Times [Kernel.Rate] it is the rate now.
+// Times [Kernel.Rate], and the [Clock], it is the rate now.
 func (m Model) Size(a Activity) (mean, sd float64) {
 	return posterior(m.prior(a.Expected), a.Engagement)
 }
 
-func posterior(p Prior, e Evidence) (mean, sd float64) {
+func posterior(p Prior, e GrowthStats) (mean, sd float64) {
 	shape, rate := p.Shape+e.Seen, p.Rate+e.Exposure
 	return shape / rate, math.Sqrt(shape) / rate
 }
 
-// Rate returns the estimated rate of the total engagement of a tweet at an age, in
+// Rate returns the estimated rate of the total engagement of a tweet at now, in
 // engagements per hour.
-func (m Model) Rate(a Activity, age time.Duration) float64 {
-	mean, _ := m.Size(a)
-	return mean * m.Engagement.Kernel.Rate(age)
+func (m Model) Rate(t Tracking, now time.Time) float64 {
+	mean, _ := m.Size(t.Activity)
+	age := now.Sub(t.CreatedAt)
+	return mean * m.Engagement.Kernel.Rate(age) * m.Clock.at(t.CreatedAt, age)
 }

@@ -27,9 +27,9 @@ var (
 	ErrFuture = errors.New("observation lies in the future")
 )
 
-// Observation is what one look at a tweet showed.
+// Observation is what one look-up showed of a tweet.
 type Observation struct {
-	At       time.Time // when the look began
+	At       time.Time // when the look-up began
 	Metrics  Metrics   // counts that the provider left out are absent
 	Provider string    // who gave the counts; may be empty
 }
@@ -37,9 +37,9 @@ type Observation struct {
 // Snapshot is one point of a tweet's history.
 type Snapshot struct {
 	At       time.Time
-	Metrics  Metrics  // absent counts of the look carried over from before
+	Metrics  Metrics  // absent counts of the look-up carried over from before
 	Deltas   Deltas   // against the previous snapshot; zeros on the first
-	Velocity *float64 // engagements per hour since the previous snapshot; nil on the first, and when the provider changed
+	Velocity *float64 // engagements per hour since the previous snapshot, see [Observe]; nil on the first, and when the provider changed
 
 	// Provider gave the counts; empty when it is not known.
 	Provider string
@@ -49,7 +49,7 @@ type Snapshot struct {
 	ProviderChanged bool
 }
 
-// Tracking is what is known of a tweet between two looks.
+// Tracking is what is known of a tweet between two look-ups.
 type Tracking struct {
 	TweetID   string    // spreads due times of tweets posted together; may be empty
 	CreatedAt time.Time // when the tweet was posted
@@ -57,7 +57,7 @@ type Tracking struct {
 	Tier         Tier
 	Metrics      Metrics   // last known counts
 	ObservedAt   time.Time // last observation; zero: never
-	NextUpdateAt time.Time // when the next look is due; zero: never
+	NextUpdateAt time.Time // when the next look-up is due; zero: never
 	UpdateCount  int       // observations applied so far
 
 	// Activity is the running estimate of a [Learner] policy; zero: none yet.
@@ -67,25 +67,35 @@ type Tracking struct {
 	Snapshot   Metrics   // counts of the last snapshot, which the next deltas are against
 	Provider   string    // who gave the last snapshot; empty: not known
 
+	// Unrecorded tells that the last snapshot is not in the history: it says what the
+	// point before it says. The next one that is recorded has it recorded too.
+	Unrecorded bool
+
+	// Gap is the last stretch in which counters could not be read; zero: none lately.
+	Gap Gap
+
 	Attempts     int       // failures in a row
 	Misses       int       // counted misses in a row
 	Doubts       int       // answers in a row that lacked the tweet and do not count
-	LastMissedAt time.Time // look of the last counted miss; zero: none
+	LastMissedAt time.Time // look-up of the last counted miss; zero: none
 	GoneReason   string    // why the tweet counts as gone; empty: it does not
-	RetryAt      time.Time // do not look again before; zero: no such limit
+	RetryAt      time.Time // not looked up again before; zero: no such limit
 }
 
-// Update is what one look leads to.
+// Update is what one look-up leads to.
 type Update struct {
 	Tracking Tracking
-	Snapshot *Snapshot // nil when the look adds no point to the history
+
+	// Snapshot is the tweet's next point; nil when the look-up adds none. Where it repeats
+	// the one before (Tracking.Unrecorded), the history need not hold it.
+	Snapshot *Snapshot
 }
 
 // Track returns the state of a tweet that is tracked from now on. The tweet has
 // its creation time, the counts that were known when it was collected (none of them
 // may be), and if known its id and what its author's tweets get
-// ([Activity.Expected]). Its first look is due at once: also for a tweet that is
-// too old for any tier, which gets that one look and then goes cold. Counts known
+// ([Activity.Expected]). Its first look-up is due at once: also for a tweet that is
+// too old for any tier, which gets that one look-up and then goes cold. Counts known
 // at collection make the baseline snapshot.
 //
 // The error wraps [ErrOutOfRange].
@@ -106,19 +116,20 @@ func Track(p Policy, tweet Tracking, now time.Time) (Update, error) {
 	t.Activity = Learn(p, t, collected)
 	t.Tier, t.NextUpdateAt = p.Schedule(t, now)
 	if t.NextUpdateAt.IsZero() {
-		// The collection was a look already, but not one of ours.
+		// The collection showed counts, but was no look-up of ours.
 		t.NextUpdateAt = now
 	}
 	t.SnapshotAt, t.Snapshot = now, t.Metrics
 	return Update{Tracking: t, Snapshot: snap}, nil
 }
 
-// Observe applies one look to what was known before it: counts, deltas,
-// velocity, tier and the next look. Failures and misses counted so far are
+// Observe applies one look-up to what was known before it: counts, deltas,
+// velocity, tier and the next look-up. Failures and misses counted so far are
 // forgotten; a tweet that was gone is back.
 //
 // Velocity = (delta retweets + replies + likes + quotes) / hours since the
-// previous snapshot. There is none across a change of the provider.
+// previous snapshot, or since the last in which all of them could be read when one can be
+// again ([Gap]). There is none across a change of the provider.
 //
 // The error wraps [ErrStale], [ErrFuture] or [ErrOutOfRange]; then nothing of the
 // observation may be used.
@@ -134,7 +145,7 @@ func Observe(p Policy, prev Tracking, o Observation, now time.Time) (Update, err
 	if err := o.Metrics.Validate(); err != nil {
 		return Update{}, err
 	}
-	t := prev.present()
+	t := prev.withoutFailures()
 	t.Metrics = o.Metrics.after(prev.Metrics)
 	if err := t.Metrics.Validate(); err != nil {
 		return Update{}, err
@@ -148,9 +159,30 @@ func Observe(p Policy, prev Tracking, o Observation, now time.Time) (Update, err
 		return Update{Tracking: t}, nil
 	}
 	snap := t.snapshot(o.At)
+	lacks := absent(o.Metrics, prev.Metrics)
+	gap, again := prev.Gap.after(prev, t.Metrics, lacks, o.At)
+	if again && snap.Velocity != nil {
+		*snap.Velocity = float64(t.Metrics.Total()-gap.Total) / o.At.Sub(gap.Since).Hours()
+	}
 	snap.from(prev.Provider, o.Provider)
+	if t.Gap = gap; snap.ProviderChanged {
+		t.Gap = Gap{} // what the two count cannot be compared
+		if lacks != 0 {
+			t.Gap = Gap{Since: o.At, Total: t.Metrics.Total(), Absent: lacks}
+		}
+	}
 	t.SnapshotAt, t.Snapshot, t.Provider = o.At, t.Metrics, o.Provider
+	t.Unrecorded = t.repeats(prev)
 	return Update{Tracking: t, Snapshot: snap}, nil
+}
+
+// repeats reports whether the last snapshot of t tells nothing new after that of prev:
+// counts and provider are the same. The first of a day (UTC) always tells something, so
+// that no day on which a tweet is looked up lacks a point, whatever is deleted before it.
+func (t Tracking) repeats(prev Tracking) bool {
+	const day = 24 * time.Hour // since the zero time, days are UTC's
+	return !prev.SnapshotAt.IsZero() && t.Snapshot == prev.Snapshot && t.Provider == prev.Provider &&
+		t.SnapshotAt.Truncate(day).Equal(prev.SnapshotAt.Truncate(day))
 }
 
 // snapshot makes the next point of the history of t from its current counts.

@@ -2,20 +2,20 @@ package engagement
 
 import "time"
 
-// SecondLook is how long after the look that showed too little engagement a tweet
+// SecondLookup is how long after the look-up that showed too little engagement a tweet
 // gets another chance.
-const SecondLook = time.Hour
+const SecondLookup = time.Hour
 
-// Selective looks only after tweets that reach a total engagement of Minimum (see
+// Selective tracks only tweets that reach a total engagement of Minimum (see
 // [Metrics.Total]), and schedules those as Policy does. A tweet below it gets a
-// second look [SecondLook] after the first one that showed its counts, and is left
+// second look-up [SecondLookup] after the first one that showed its counts, and is left
 // alone when that shows too little as well.
 //
-// It decides at every look that is due: a tweet that has lost what it had is left
+// It decides at every look-up that is due: a tweet that has lost what it had is left
 // alone too. One that is left alone comes back when a refresh shows enough.
 type Selective struct {
 	Policy  Policy
-	Minimum int64 // 0 or less: every tweet is looked after
+	Minimum int64 // 0 or less: every tweet is tracked
 }
 
 var _ Learner = Selective{}
@@ -30,9 +30,9 @@ func (s Selective) Schedule(t Tracking, now time.Time) (Tier, time.Time) {
 		return tier, next
 	}
 	switch {
-	case t.SnapshotAt.IsZero(): // the first look
-		return tier, now.Add(SecondLook)
-	case t.NextUpdateAt.After(now): // somebody looked before the second look was due
+	case t.SnapshotAt.IsZero(): // the first look-up
+		return tier, now.Add(SecondLookup)
+	case t.NextUpdateAt.After(now): // looked up before the second look-up was due
 		return tier, t.NextUpdateAt
 	default:
 		return Cold, time.Time{}

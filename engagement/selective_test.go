@@ -27,7 +27,7 @@ func TestSelective(t *testing.T) {
 		}
 		return u.Tracking
 	}
-	second := posted.Add(2*time.Minute + engagement.SecondLook)
+	second := posted.Add(2*time.Minute + engagement.SecondLookup)
 
 	enough := track(likes(10))
 	if !enough.NextUpdateAt.Equal(posted.Add(10 * time.Minute)) {
@@ -58,7 +58,7 @@ func TestSelective(t *testing.T) {
 	if !unknown.NextUpdateAt.Equal(posted.Add(2 * time.Minute)) {
 		t.Errorf("counts not known: next look at %s, want at once", unknown.NextUpdateAt)
 	}
-	if first := look(unknown, 3, posted.Add(3*time.Minute)); !first.NextUpdateAt.Equal(posted.Add(3*time.Minute + engagement.SecondLook)) {
+	if first := look(unknown, 3, posted.Add(3*time.Minute)); !first.NextUpdateAt.Equal(posted.Add(3*time.Minute + engagement.SecondLookup)) {
 		t.Errorf("after a first look with too little: %+v", first)
 	}
 }

@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// Tier says how often a tweet is looked at. The values are those stored in
+// Tier says how often a tweet is looked up. The values are those stored in
 // twitter_engagement_tracking.tier.
 type Tier string
 
-// The tiers, hottest first. A cold tweet is not looked at any more.
+// The tiers, hottest first. A cold tweet is no longer looked up.
 const (
 	UltraHot Tier = "ultra_hot"
 	Hot      Tier = "hot"
@@ -37,10 +37,10 @@ func (t Tier) Heat() int {
 	}
 }
 
-// Policy decides how often a tweet is worth a look.
+// Policy decides how often a tweet is worth a look-up.
 type Policy interface {
-	// Schedule returns the tier of a tweet at now, and when to look at it next.
-	// The time is after now, or zero when the tweet is not to be looked at again.
+	// Schedule returns the tier of a tweet at now, and when to look it up next.
+	// The time is after now, or zero when the tweet is not to be looked up again.
 	Schedule(t Tracking, now time.Time) (Tier, time.Time)
 }
 
@@ -48,11 +48,11 @@ type Policy interface {
 type Step struct {
 	Tier  Tier
 	Until time.Duration // age at which the step ends (exclusive)
-	Every time.Duration // time between two looks
+	Every time.Duration // time between two look-ups
 }
 
-// TierPolicy picks tier and next look by the age of the tweet alone. Looks lie
-// on a grid counted from the tweet's own creation, so a late or an extra look
+// TierPolicy picks tier and next look-up by the age of the tweet alone. Look-ups lie
+// on a grid counted from the tweet's own creation, so a late or an extra look-up
 // never shifts the ones that follow. Make one with [NewTierPolicy] or
 // [DefaultTierPolicy].
 type TierPolicy struct {
@@ -62,7 +62,7 @@ type TierPolicy struct {
 var _ Policy = TierPolicy{}
 
 // DefaultTierPolicy is 0-1 h every 10 min (ultra hot), 1-4 h every 30 min (hot),
-// 4-12 h every hour (warm), then cold: 20 looks a tweet.
+// 4-12 h every hour (warm), then cold: 20 look-ups a tweet.
 func DefaultTierPolicy() TierPolicy {
 	return TierPolicy{steps: []Step{
 		{Tier: UltraHot, Until: time.Hour, Every: 10 * time.Minute},
@@ -101,10 +101,10 @@ func NewTierPolicy(steps []Step) (TierPolicy, error) {
 	return TierPolicy{steps: append([]Step(nil), steps...)}, nil
 }
 
-// Schedule implements [Policy]. The next look is the first point of the tier's
-// grid that is at least [MinSnapshotGap] away, because a look sooner than that
+// Schedule implements [Policy]. The next look-up is the first point of the tier's
+// grid that is at least [MinSnapshotGap] away, because a look-up sooner than that
 // would be paid for and add no snapshot; the grid of every tier includes the age
-// at which the tier ends, so the last look falls on the age at which tweets go
+// at which the tier ends, so the last look-up falls on the age at which tweets go
 // cold.
 func (p TierPolicy) Schedule(t Tracking, now time.Time) (Tier, time.Time) {
 	age := max(now.Sub(t.CreatedAt), 0)
@@ -133,7 +133,7 @@ func (p TierPolicy) gridPoint(i int, start, at time.Duration) time.Duration {
 		}
 		start = s.Until
 	}
-	// Less than a gap before the end: one look after it, so that the last
+	// Less than a gap before the end: one look-up after it, so that the last
 	// stretch is not lost.
 	return at
 }

@@ -17,7 +17,7 @@ func TestDefaultPolicySchedule(t *testing.T) {
 	for _, tc := range []struct {
 		age  time.Duration
 		tier engagement.Tier
-		next time.Duration // age of the next look; 0: none
+		next time.Duration // age of the next look-up; 0: none
 	}{
 		{-time.Minute, engagement.UltraHot, 10 * time.Minute}, // posted "in the future": a clock elsewhere is off
 		{0, engagement.UltraHot, 10 * time.Minute},

@@ -40,6 +40,13 @@ func TestFindZeroed(t *testing.T) {
 		"all zero, a new tweet": {
 			slices.Repeat([]engagement.Change{change(popular, zero)}, 3), true, change(unknown, zero), unknown, true,
 		},
+		"no likes as before, and views that cannot be read": {
+			slices.Repeat([]engagement.Change{change(counts(0, 0, 0, 0, 900, 0), noViews(0, 0, 0, 0))}, 50), false,
+			change(counts(0, 0, 0, 0, 900, 0), noViews(0, 0, 0, 0)), noViews(0, 0, 0, 0), false,
+		},
+		"alone, likes lost, and views that cannot be read": {
+			nil, false, change(popular, noViews(0, 0, 0, 0)), unknown, true,
+		},
 		"all zero but one": {
 			slices.Repeat([]engagement.Change{change(popular, zero)}, 3), true, change(popular, popular), popular, false,
 		},

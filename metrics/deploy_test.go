@@ -18,6 +18,9 @@ import (
 	"gorgone/metrics"
 	"gorgone/queue"
 	"gorgone/store"
+	"gorgone/store/postgres"
+	"gorgone/store/report"
+	"gorgone/throttle"
 	"gorgone/twitter"
 	"gorgone/web/auth"
 )
@@ -30,20 +33,20 @@ func TestDeployNamesWhatThereIs(t *testing.T) {
 	m := metrics.New(reg, "v1")
 	m.Dispatched(dispatcher.Result{}, nil)
 	m.Called(twitter.Call{Provider: "p", Kind: twitter.KindOK})
-	m.RefreshDone(queue.Updated, time.Second)
+	m.RefreshDone(engagement.RequestUpdated, time.Second)
 	m.Transacted("x", time.Second, context.Canceled)
 	m.Requested("GET /healthz", 200, time.Second)
 	m.Refused(auth.ReasonNone)
-	m.Spent(store.Spent{})
+	m.Spent(store.Spending{})
 	metrics.Watch(reg, metrics.Source{
-		Schedule: func(context.Context) (store.Stats, error) {
-			return store.Stats{Due: map[engagement.Tier]store.Due{}}, nil
+		Schedule: func(context.Context) (report.Stats, error) {
+			return report.Stats{Due: map[engagement.Tier]report.Due{}}, nil
 		},
 		Depth:  func(context.Context) (queue.Depth, error) { return queue.Depth{}, nil },
-		Pool:   func() store.PoolUse { return store.PoolUse{} },
+		Pool:   func() postgres.PoolUse { return postgres.PoolUse{} },
 		Paused: func() (time.Time, string, bool) { return time.Time{}, "", false },
-		Providers: func(context.Context) ([]queue.SourceStatus, error) {
-			return []queue.SourceStatus{{Provider: "p", Balance: &queue.Balance{}}}, nil
+		Providers: func(context.Context) ([]throttle.ProviderStatus, error) {
+			return []throttle.ProviderStatus{{Provider: "p", Balance: &throttle.Balance{}}}, nil
 		},
 	}, time.Now)
 	families, err := reg.Gather()

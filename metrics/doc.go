@@ -1,9 +1,8 @@
-// Package metrics counts what the engine does, in the form that Prometheus reads.
+// Package metrics exports what the engine does as Prometheus metrics.
 //
-// Every name begins with gorgone_. Labels take few values, all known beforehand:
-// never a tweet, a zone, a user or a text of somebody else's. docs/operations.md
-// says what to look at when.
+// Every name begins with gorgone_. Labels have few values, all known in advance: never a
+// tweet, a zone, a user or foreign text. docs/operations.md says what to watch.
 //
-// The package knows the others and none of them knows it: they tell of their work
-// through small interfaces and functions of their own, which [Metrics] fits.
+// No other package imports this one: they report through small interfaces and functions
+// of their own, which [Metrics] implements.
 package metrics

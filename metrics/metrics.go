@@ -10,23 +10,14 @@ import (
 	"gorgone/alert"
 	"gorgone/dispatcher"
 	"gorgone/engagement"
-	"gorgone/queue"
 	"gorgone/store"
 	"gorgone/twitter"
 	"gorgone/web/auth"
 	"gorgone/worker"
 )
 
-// namespace is the start of every name.
+// namespace is the prefix of every name.
 const namespace = "gorgone"
-
-// Results of a tweet's row, as the label of gorgone_tweets_total.
-const (
-	resultApplied = "applied"
-	resultSkipped = "skipped"
-	resultMissing = "missing"
-	resultFailed  = "failed"
-)
 
 // Metrics are the counters and histograms of one process. It is safe for
 // concurrent use.
@@ -43,6 +34,7 @@ type Metrics struct {
 	calls       *prometheus.CounterVec
 	callSeconds *prometheus.HistogramVec
 	billed      *prometheus.CounterVec
+	unreadable  *prometheus.CounterVec
 
 	alerts     *prometheus.CounterVec
 	deliveries *prometheus.CounterVec
@@ -50,55 +42,60 @@ type Metrics struct {
 	storeSeconds *prometheus.HistogramVec
 	storeErrors  *prometheus.CounterVec
 
-	requests *prometheus.HistogramVec
-	refused  *prometheus.CounterVec
-	spent    *prometheus.GaugeVec
-	dollars  *prometheus.GaugeVec
+	requests  *prometheus.HistogramVec
+	refused   *prometheus.CounterVec
+	spent     *prometheus.GaugeVec
+	dollars   *prometheus.GaugeVec
+	exhausted *prometheus.GaugeVec
 }
 
-// New makes the metrics and registers them, with those of the Go runtime and the
-// process. Every series that can be known beforehand is there from the start, at
-// zero, so that rates over them are true from the first event on. It panics when
-// the registry has them already.
+// New creates the metrics and registers them together with those of the Go runtime and
+// the process. Every series with known labels starts at zero, so that rates are correct
+// from the first event on. New panics if the registry already has them.
 func New(reg prometheus.Registerer, version string) *Metrics {
 	m := &Metrics{
 		claimed:      counter("claimed_tweets_total", "Tweets claimed by this dispatcher."),
-		published:    counter("published_batches_total", "Batches that this dispatcher put into the queue."),
-		dispatches:   counterVec("dispatches_total", "Dispatches, by how they ended: done, busy (another dispatcher was claiming), closed (nothing may be claimed now), error.", "result"),
-		tweets:       counterVec("tweets_total", "Rows of tweets that a batch or refresh was to update, by result.", "result"),
-		snapshots:    counterVec("snapshots_total", "Points added to the history, by the tweet's tier.", "tier"),
-		batches:      prometheus.NewHistogram(histogram("batch_duration_seconds", "Time from taking a batch to settling it.", batchBuckets)),
-		refreshes:    prometheus.NewHistogramVec(histogram("refresh_duration_seconds", "Time from asking for a refresh to its answer, end to end, by outcome.", refreshBuckets), []string{"outcome"}),
-		calls:        counterVec("lookup_calls_total", "Calls to the provider, by how they ended.", "provider", "status"),
-		callSeconds:  prometheus.NewHistogramVec(histogram("lookup_duration_seconds", "Time of a call to the provider until its answer was read.", prometheus.DefBuckets), []string{"provider"}),
-		billed:       counterVec("tweets_billed_total", "Tweets that the provider bills: those in its answers, or its minimum a call.", "provider"),
-		alerts:       counterVec("alerts_total", "Alerts raised, by what their rules look for, as this dispatcher told of them.", "kind"),
-		deliveries:   counterVec("alert_deliveries_total", "Attempts to post an alert to a webhook: delivered, failed (it is tried again), dead (it was given up).", "result"),
-		storeSeconds: prometheus.NewHistogramVec(histogram("store_duration_seconds", "Time of a transaction in Postgres, by what it does.", storeBuckets), []string{"op"}),
-		requests:     prometheus.NewHistogramVec(histogram("http_request_duration_seconds", "Time of an HTTP request, by route and status.", requestBuckets), []string{"route", "status"}),
+		published:    counter("published_batches_total", "Batches published by this dispatcher."),
+		dispatches:   counterVec("dispatches_total", "Dispatches, by result: done, busy (another dispatcher was claiming), closed (nothing may be claimed now), error.", "result"),
+		tweets:       counterVec("tweets_total", "Rows handled by batches and refreshes, by result.", "result"),
+		snapshots:    counterVec("snapshots_total", "Snapshots, by the tweet's tier, also those that found nothing new.", "tier"),
+		batches:      prometheus.NewHistogram(histogram("batch_duration_seconds", "Time from fetching a batch to settling it.", batchBuckets)),
+		refreshes:    prometheus.NewHistogramVec(histogram("refresh_duration_seconds", "Time from the request for a refresh to its answer, by outcome.", refreshBuckets), []string{"outcome"}),
+		calls:        counterVec("lookup_calls_total", "Calls to the provider, by status.", "provider", "status"),
+		callSeconds:  prometheus.NewHistogramVec(histogram("lookup_duration_seconds", "Duration of a call to the provider, until its answer was read.", prometheus.DefBuckets), []string{"provider"}),
+		billed:       counterVec("tweets_billed_total", "Tweets that the provider bills: those in its answers, or its minimum per call.", "provider"),
+		unreadable:   counterVec("unreadable_counters_total", "Counters in the provider's answers that ought to have a count and do not, by counter.", "provider", "counter"),
+		alerts:       counterVec("alerts_total", "Alerts raised, by kind, as announced by this dispatcher.", "kind"),
+		deliveries:   counterVec("alert_deliveries_total", "Attempts to post an alert to a webhook: delivered, failed (it is retried), dead (it is not).", "result"),
+		storeSeconds: prometheus.NewHistogramVec(histogram("store_duration_seconds", "Duration of a Postgres transaction, by operation.", storeBuckets), []string{"op"}),
+		requests:     prometheus.NewHistogramVec(histogram("http_request_duration_seconds", "Duration of an HTTP request, by route and status.", requestBuckets), []string{"route", "status"}),
 		spent: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Namespace: namespace, Name: "budget_spent_ratio",
-			Help: "Share of a budget that is used up: of the day and the month for what the schedule looks up, of the day for refreshes. 0 without a budget.",
+			Help: "Share of a budget that is spent: the day's and the month's for scheduled look-ups, the day's for refreshes. 0 without a budget.",
+		}, []string{"period"}),
+		exhausted: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Namespace: namespace, Name: "budget_exhausted",
+			Help: "1 while a budget does not buy another look-up, so that there are none until the next begins, 0 otherwise.",
 		}, []string{"period"}),
 		dollars: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Namespace: namespace, Name: "spent_dollars",
 			Help: "Dollars spent in the UTC day or month up to now, refreshes included.",
 		}, []string{"period"}),
-		refused:     counterVec("http_refused_total", "Callers that were refused, by reason.", "reason"),
-		storeErrors: counterVec("store_errors_total", "Transactions in Postgres that failed, by what they were to do.", "op"),
+		refused:     counterVec("http_refused_total", "HTTP requests refused, by reason.", "reason"),
+		storeErrors: counterVec("store_errors_total", "Postgres transactions that failed, by operation.", "op"),
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
-		Namespace: namespace, Name: "build_info", Help: "Always 1; the label tells the version.",
+		Namespace: namespace, Name: "build_info", Help: "Always 1; the label is the version.",
 		ConstLabels: prometheus.Labels{"version": version},
 	})
 	build.Set(1)
 	reg.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), build,
 		m.claimed, m.published, m.dispatches, m.tweets, m.snapshots, m.batches, m.refreshes,
-		m.alerts, m.deliveries, m.calls, m.callSeconds, m.billed, m.storeSeconds, m.storeErrors, m.requests, m.refused, m.spent, m.dollars,
+		m.alerts, m.deliveries, m.calls, m.callSeconds, m.billed, m.unreadable, m.storeSeconds, m.storeErrors, m.requests, m.refused, m.spent, m.exhausted, m.dollars,
 	)
-	for _, result := range []string{resultApplied, resultSkipped, resultMissing, resultFailed} {
-		m.tweets.WithLabelValues(result)
+	for _, result := range engagement.RowResults() {
+		m.tweets.WithLabelValues(string(result))
 	}
 	for _, kind := range engagement.AlertKinds() {
 		m.alerts.WithLabelValues(string(kind))
@@ -112,7 +109,7 @@ func New(reg prometheus.Registerer, version string) *Metrics {
 	return m
 }
 
-// Buckets, in seconds. A batch is to be done within 30 s, a refresh within one.
+// Buckets, in seconds. A batch should take less than 30 s, a refresh less than one.
 var (
 	batchBuckets   = []float64{.05, .1, .25, .5, 1, 2.5, 5, 10, 20, 30, 60, 120}
 	refreshBuckets = []float64{.025, .05, .1, .15, .25, .5, 1, 2, 4, 10}
@@ -154,7 +151,7 @@ var _ worker.Observer = (*Metrics)(nil)
 func (m *Metrics) BatchDone(took time.Duration) { m.batches.Observe(took.Seconds()) }
 
 // RefreshDone implements [worker.Observer].
-func (m *Metrics) RefreshDone(outcome queue.Outcome, took time.Duration) {
+func (m *Metrics) RefreshDone(outcome engagement.RequestOutcome, took time.Duration) {
 	m.refreshes.WithLabelValues(string(outcome)).Observe(max(took, 0).Seconds())
 }
 
@@ -162,23 +159,10 @@ func (m *Metrics) RefreshDone(outcome queue.Outcome, took time.Duration) {
 func (m *Metrics) Wrote(applied store.Applied) {
 	for i := range applied.Rows {
 		row := &applied.Rows[i]
-		m.tweets.WithLabelValues(result(row.Outcome)).Inc()
+		m.tweets.WithLabelValues(string(row.Outcome.Effect().Result)).Inc()
 		if row.Snapshot != nil {
 			m.snapshots.WithLabelValues(string(row.After.Tier)).Inc()
 		}
-	}
-}
-
-func result(o store.Outcome) string {
-	switch o {
-	case store.OutcomeApplied:
-		return resultApplied
-	case store.OutcomeMissing, store.OutcomeDeleted:
-		return resultMissing
-	case store.OutcomeLostClaim, store.OutcomeVanished, store.OutcomeStale, store.OutcomeNewer:
-		return resultSkipped
-	default:
-		return resultFailed
 	}
 }
 
@@ -187,6 +171,9 @@ func (m *Metrics) Called(c twitter.Call) {
 	m.calls.WithLabelValues(c.Provider, c.Kind).Inc()
 	m.callSeconds.WithLabelValues(c.Provider).Observe(c.Duration.Seconds())
 	m.billed.WithLabelValues(c.Provider).Add(float64(c.Billed))
+	for i, n := range c.Unreadable {
+		m.unreadable.WithLabelValues(c.Provider, engagement.Counter(i).String()).Add(float64(n))
+	}
 }
 
 // Requested counts an HTTP request. It fits [web.Config].
@@ -194,19 +181,30 @@ func (m *Metrics) Requested(route string, status int, took time.Duration) {
 	m.requests.WithLabelValues(route, strconv.Itoa(status)).Observe(took.Seconds())
 }
 
-// Refused counts a caller that was refused. It fits [auth.GuardConfig].
+// Refused counts a request that was refused. It fits [auth.GuardConfig].
 func (m *Metrics) Refused(reason auth.Reason) { m.refused.WithLabelValues(string(reason)).Inc() }
 
-// Spent shows what was spent. It fits [dispatcher.Economize].
-func (m *Metrics) Spent(s store.Spent) {
+// Spent records what was spent. It fits [dispatcher.ControlCosts].
+func (m *Metrics) Spent(s store.Spending) {
 	m.spent.WithLabelValues("day").Set(s.UsedToday())
 	m.spent.WithLabelValues("month").Set(s.UsedThisMonth())
 	m.spent.WithLabelValues("refreshes").Set(s.UsedRefreshes())
+	exhausted := map[string]bool{"day": false, "month": false, "refreshes": false}
+	for _, l := range s.Limits() {
+		period := l.Period
+		if l.Refreshes() {
+			period = "refreshes"
+		}
+		exhausted[period] = l.Exhausted()
+	}
+	for period, is := range exhausted {
+		m.exhausted.WithLabelValues(period).Set(flag(is))
+	}
 	m.dollars.WithLabelValues("day").Set(s.Today + s.RefreshToday)
 	m.dollars.WithLabelValues("month").Set(s.Month + s.RefreshMonth)
 }
 
-// Transacted counts a transaction. It fits [store.Config].
+// Transacted counts a transaction. It fits [postgres.Config].
 func (m *Metrics) Transacted(op string, took time.Duration, err error) {
 	m.storeSeconds.WithLabelValues(op).Observe(took.Seconds())
 	if err != nil {

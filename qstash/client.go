@@ -1,8 +1,8 @@
-// Package qstash keeps the schedule at Upstash QStash by which the engine is
-// triggered where no dispatcher runs.
+// Package qstash manages the schedule at Upstash QStash that triggers the engine where no
+// dispatcher runs.
 //
-// The schedule has an id of ours, so that making it again changes the one there is
-// instead of adding another.
+// The schedule has an id of our choice, so creating it again updates it instead of adding
+// another.
 package qstash
 
 import (
@@ -12,21 +12,24 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
 	"time"
+
+	"gorgone/internal/address"
 )
 
-// DefaultURL is the API of the European region; schedules are kept by region.
+// DefaultURL is the API of the European region; each region has its own schedules.
 const DefaultURL = "https://qstash.upstash.io"
 
 const (
 	callTimeout = 15 * time.Second
 	maxAnswer   = 1 << 20 // bytes
-	maxReason   = 200     // bytes of an error that QStash gives
+	maxReason   = 200     // bytes of QStash's error message
 )
 
 // ErrNotFound is returned for a schedule that does not exist.
@@ -35,7 +38,7 @@ var ErrNotFound = errors.New("there is no such schedule")
 // Error is a refusal by QStash.
 type Error struct {
 	Status int
-	Reason string // as QStash says it
+	Reason string // QStash's message
 }
 
 func (e *Error) Error() string {
@@ -49,15 +52,15 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("qstash answered %d: %s%s", e.Status, e.Reason, hint)
 }
 
-// Schedule is what is called, and when.
+// Schedule says what QStash calls, and when.
 type Schedule struct {
 	ID          string        // letters, digits, dots, dashes and underscores
-	Cron        string        // in UTC, or with CRON_TZ= in front; to the minute
-	Destination string        // URL that is called
+	Cron        string        // in UTC unless prefixed with CRON_TZ=; minute resolution
+	Destination string        // URL to call
 	Body        string        // JSON; may be empty
-	Retries     int           // after a delivery that failed
-	Timeout     time.Duration // of a delivery; whole seconds
-	Paused      bool          // as QStash has it; not sent
+	Retries     int           // of a failed delivery, 0 to 5
+	Timeout     time.Duration // of a delivery, in whole seconds
+	Paused      bool          // as QStash reports it; not sent
 }
 
 // Client calls QStash's API. It is safe for concurrent use.
@@ -67,15 +70,16 @@ type Client struct {
 	http  *http.Client
 }
 
-// New returns a client of the API at base ("" for [DefaultURL]).
+// New returns a client of the API at base ("" for [DefaultURL]): https, or http to this
+// machine, since every call carries the token.
 func New(base, token string) (*Client, error) {
 	if base == "" {
 		base = DefaultURL
 	}
 	u, err := url.Parse(base)
 	switch {
-	case err != nil || u.Host == "" || u.User != nil || (u.Scheme != "https" && u.Scheme != "http"):
-		return nil, errors.New("the address of qstash is not of the form https://host")
+	case err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())):
+		return nil, errors.New("the address of qstash is not of the form https://host (http only to this machine)")
 	case token == "":
 		return nil, errors.New("no token for qstash: set QSTASH_TOKEN")
 	case strings.ContainsAny(token, "\r\n"):
@@ -87,6 +91,9 @@ func New(base, token string) (*Client, error) {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}, nil
 }
+
+// isLoopback reports whether a host is this machine, where QStash's development server runs.
+func isLoopback(host string) bool { return host == "localhost" || net.ParseIP(host).IsLoopback() }
 
 var idPattern = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
 
@@ -109,7 +116,7 @@ func (s Schedule) validate() error {
 	return nil
 }
 
-// Put makes the schedule, or changes the one with its id.
+// Put creates the schedule, or updates the one with its id.
 func (c *Client) Put(ctx context.Context, s Schedule) error {
 	if err := s.validate(); err != nil {
 		return err
@@ -126,10 +133,10 @@ func (c *Client) Put(ctx context.Context, s Schedule) error {
 		"Content-Type":        {"application/json"},
 	}, &made)
 	if err != nil {
-		return fmt.Errorf("make schedule %s: %w", s.ID, err)
+		return fmt.Errorf("create schedule %s: %w", s.ID, err)
 	}
 	if made.ScheduleID != s.ID {
-		return fmt.Errorf("make schedule %s: qstash made %.80q instead", s.ID, made.ScheduleID)
+		return fmt.Errorf("create schedule %s: qstash created %.80q instead", s.ID, made.ScheduleID)
 	}
 	return nil
 }
@@ -157,7 +164,7 @@ func (c *Client) List(ctx context.Context) ([]Schedule, error) {
 // Pause stops a schedule until [Client.Resume].
 func (c *Client) Pause(ctx context.Context, id string) error { return c.switchTo(ctx, id, "pause") }
 
-// Resume lets a paused schedule run again.
+// Resume restarts a paused schedule.
 func (c *Client) Resume(ctx context.Context, id string) error { return c.switchTo(ctx, id, "resume") }
 
 func (c *Client) switchTo(ctx context.Context, id, action string) error {
@@ -175,11 +182,11 @@ func (c *Client) switchTo(ctx context.Context, id, action string) error {
 	return nil
 }
 
-// call makes one call and decodes its answer into v, if that is not nil.
+// call makes one call and decodes its response into v, if that is not nil.
 func (c *Client) call(ctx context.Context, method, path, body string, header http.Header, v any) error {
 	r, err := http.NewRequestWithContext(ctx, method, c.base+path, strings.NewReader(body))
 	if err != nil {
-		return err
+		return address.Without(err)
 	}
 	if header != nil {
 		r.Header = header
@@ -187,12 +194,12 @@ func (c *Client) call(ctx context.Context, method, path, body string, header htt
 	r.Header.Set("Authorization", "Bearer "+c.token)
 	res, err := c.http.Do(r)
 	if err != nil {
-		return err // names the URL, which holds no secret
+		return address.Without(err) // which names the destination too
 	}
 	defer res.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
 	if err != nil {
-		return fmt.Errorf("read the answer: %w", err)
+		return fmt.Errorf("read the response: %w", err)
 	}
 	if res.StatusCode < 200 || res.StatusCode > 299 {
 		return &Error{Status: res.StatusCode, Reason: c.reasonOf(answer)}
@@ -201,12 +208,12 @@ func (c *Client) call(ctx context.Context, method, path, body string, header htt
 		return nil
 	}
 	if err := json.Unmarshal(answer, v); err != nil {
-		return fmt.Errorf("the answer is not the JSON that is expected: %w", err)
+		return fmt.Errorf("the response is not the expected JSON: %w", err)
 	}
 	return nil
 }
 
-// reasonOf finds what an error says, and makes it fit for a terminal.
+// reasonOf extracts the message of an error response, and makes it safe for a terminal.
 func (c *Client) reasonOf(body []byte) string {
 	var e struct {
 		Error string `json:"error"`

@@ -11,7 +11,7 @@ import (
 	"gorgone/qstash/qstashtest"
 )
 
-const token = "a-token-that-nobody-should-see"
+const token = "a-token-that-no-one-should-see"
 
 func schedule() qstash.Schedule {
 	return qstash.Schedule{
@@ -82,7 +82,7 @@ func TestClientKeepsTheTokenToItself(t *testing.T) {
 
 func TestClientRefuses(t *testing.T) {
 	t.Parallel()
-	for _, tc := range [][2]string{{"", ""}, {"not a url", token}, {"ftp://host", token}, {"https://user:pw@host", token}, {"https://host", "a\nb"}} {
+	for _, tc := range [][2]string{{"", ""}, {"not a url", token}, {"ftp://host", token}, {"http://qstash.upstash.io", token}, {"https://user:pw@host", token}, {"https://host", "a\nb"}} {
 		if _, err := qstash.New(tc[0], tc[1]); err == nil {
 			t.Errorf("%q was taken", tc)
 		}

@@ -16,34 +16,36 @@ import (
 )
 
 const (
-	// MaxBatchTweets is the most tweet ids one batch message may hold. 200 ids
-	// with seven rows each still fit.
+	// MaxBatchTweets is the maximum number of tweet ids in a batch message. 200 ids with
+	// seven rows each fit into it.
 	MaxBatchTweets = 500
 
-	// schemaVersion is written in every message. A worker dead-letters versions
-	// it does not know, so workers are updated before dispatchers.
+	// schemaVersion is written in every message. Workers dead-letter unknown versions,
+	// so they are updated before dispatchers.
 	schemaVersion = 1
 )
 
-// Tweet is one tweet id of a batch and the rows that track it.
+// Tweet is a tweet id of a batch with the rows that track it.
 type Tweet struct {
 	ID   string      `json:"id"` // as [engagement.CheckTweetID] accepts it
 	Rows []uuid.UUID `json:"rows"`
 }
 
-// Batch is one claim's worth of due tweets.
+// Batch is the due tweets of one claim.
 type Batch struct {
-	ID     uuid.UUID // the claim, and the message's id: stored once only
-	Until  time.Time // end of the lease, as the claim wrote it
-	Tweets []Tweet   // 1 to [MaxBatchTweets], each id once, each with a row
+	ID     uuid.UUID // of the claim, and of the message, which is stored once
+	Until  time.Time // end of the lease, as written in the claim
+	Tweets []Tweet   // 1 to [MaxBatchTweets]; each id once, each with at least one row
+	Known  *Known    // nil: the message is from a version that didn't write it
 	Trace  string    // W3C traceparent; may be empty
 }
 
 type batchBody struct {
-	V      int       `json:"v"`
-	ID     uuid.UUID `json:"id"`
-	Until  time.Time `json:"until"`
-	Tweets []Tweet   `json:"tweets"`
+	V      int             `json:"v"`
+	ID     uuid.UUID       `json:"id"`
+	Until  time.Time       `json:"until"`
+	Tweets []Tweet         `json:"tweets"`
+	Known  json.RawMessage `json:"known,omitempty"` // a [knownBody]
 }
 
 func (b Batch) validate() error {
@@ -51,7 +53,7 @@ func (b Batch) validate() error {
 	case b.ID == uuid.Nil:
 		return errors.New("batch has no id")
 	case b.Until.IsZero():
-		return errors.New("batch has no end of its lease")
+		return errors.New("batch has no end of the lease")
 	case len(b.Tweets) == 0 || len(b.Tweets) > MaxBatchTweets:
 		return fmt.Errorf("batch has %d tweets, want 1 to %d", len(b.Tweets), MaxBatchTweets)
 	}
@@ -61,12 +63,15 @@ func (b Batch) validate() error {
 			return err
 		}
 		if seen[t.ID] {
-			return fmt.Errorf("tweet %s is named twice", t.ID)
+			return fmt.Errorf("tweet %s is listed twice", t.ID)
 		}
 		seen[t.ID] = true
 		if len(t.Rows) == 0 {
 			return fmt.Errorf("tweet %s has no row", t.ID)
 		}
+	}
+	if b.Known != nil && len(b.Known.States) != len(b.Tweets) {
+		return fmt.Errorf("batch knows the states of %d of %d tweets", len(b.Known.States), len(b.Tweets))
 	}
 	return nil
 }
@@ -75,17 +80,21 @@ func (b Batch) encode() ([]byte, error) {
 	if err := b.validate(); err != nil {
 		return nil, err
 	}
-	body, err := json.Marshal(batchBody{V: schemaVersion, ID: b.ID, Until: b.Until, Tweets: b.Tweets})
+	known, err := b.Known.encode()
+	if err != nil {
+		return nil, err
+	}
+	body, err := json.Marshal(batchBody{V: schemaVersion, ID: b.ID, Until: b.Until, Tweets: b.Tweets, Known: known})
 	if err != nil {
 		return nil, err
 	}
 	if len(body) > maxBatchBytes-headerRoom {
-		return nil, fmt.Errorf("%w: %d bytes, %d at most; put fewer tweets in a batch", ErrTooLarge, len(body), maxBatchBytes-headerRoom)
+		return nil, fmt.Errorf("%w: %d bytes, limit %d; put fewer tweets in a batch", ErrTooLarge, len(body), maxBatchBytes-headerRoom)
 	}
 	return body, nil
 }
 
-// headerRoom is what the headers of a message may take of its stream's limit.
+// headerRoom is the part of a stream's message size limit that is left for headers.
 const headerRoom = 512
 
 func decodeBatch(body []byte, trace string) (Batch, error) {
@@ -96,33 +105,33 @@ func decodeBatch(body []byte, trace string) (Batch, error) {
 	if err := decodeVersioned(body, &b.V, &b); err != nil {
 		return Batch{}, fmt.Errorf("decode batch: %w", err)
 	}
-	batch := Batch{ID: b.ID, Until: b.Until, Tweets: b.Tweets, Trace: trace}
+	batch := Batch{ID: b.ID, Until: b.Until, Tweets: b.Tweets, Known: decodeKnown(b.Known, len(b.Tweets)), Trace: trace}
 	if err := batch.validate(); err != nil {
 		return Batch{}, fmt.Errorf("decode batch: %w", err)
 	}
 	return batch, nil
 }
 
-// decodeVersioned decodes body into v, and then checks the version it points to.
+// decodeVersioned decodes body into v, and then checks the version that it points to.
 func decodeVersioned(body []byte, version *int, v any) error {
 	if err := json.Unmarshal(body, v); err != nil {
 		return err
 	}
 	if *version != schemaVersion {
-		return fmt.Errorf("version %d of the message is not known, only %d is", *version, schemaVersion)
+		return fmt.Errorf("version %d of the message is unknown, want %d", *version, schemaVersion)
 	}
 	return nil
 }
 
-// PublishBatches puts the batches into the queue, all at once, and waits until
-// each is stored. It returns the ids of those that are not, in order, and an error
-// that says why: nil if and only if none was refused; otherwise all reasons joined,
-// which wrap [ErrFull], [ErrTooLarge], or what NATS said. When NATS is away it
-// fails at once, and nothing is sent later.
+// PublishBatches publishes the batches concurrently and waits until each is stored. It
+// returns the ids of those that are not, in order, and an error that joins the reasons,
+// which wrap [ErrFull], [ErrTooLarge] or an error of NATS. The error is nil if and only
+// if all are stored. While NATS is unreachable it fails at once, and nothing is
+// sent later.
 //
-// A batch also counts as refused when its fate is not known because the answer
-// was lost. It may then be delivered all the same, and whoever takes it finds
-// that its claim is gone.
+// A batch whose acknowledgement was lost, twice, does not count as refused: it may be
+// delivered, and its tweets must not be claimed again before its lease ends. The error
+// then wraps an [UnconfirmedError] that names it.
 func (q *Queue) PublishBatches(ctx context.Context, batches []Batch) (refused []uuid.UUID, err error) {
 	errs := make([]error, len(batches))
 	var messages []*nats.Msg
@@ -140,23 +149,31 @@ func (q *Queue) PublishBatches(ctx context.Context, batches []Batch) (refused []
 		}
 		messages, index = append(messages, m), append(index, i)
 	}
-	for k, err := range q.publishAll(ctx, messages) {
+	for k, err := range q.publishSurely(ctx, messages) {
 		errs[index[k]] = err
 	}
 	var reasons []error
-	said := map[string]bool{}
+	var unconfirmed *UnconfirmedError
+	reported := map[string]bool{}
 	for i, err := range errs {
-		if err == nil {
+		switch {
+		case err == nil:
 			continue
+		case !errors.Is(err, ErrUnconfirmed):
+			refused = append(refused, batches[i].ID)
+		case unconfirmed == nil:
+			unconfirmed = &UnconfirmedError{Batches: []uuid.UUID{batches[i].ID}, Err: err}
+			err = unconfirmed
+		default:
+			unconfirmed.Batches = append(unconfirmed.Batches, batches[i].ID)
 		}
-		refused = append(refused, batches[i].ID)
-		// Hundreds may be refused for one reason.
-		if !said[err.Error()] {
-			said[err.Error()] = true
+		// Hundreds may be refused for the same reason.
+		if !reported[err.Error()] {
+			reported[err.Error()] = true
 			reasons = append(reasons, err)
 		}
 	}
-	if len(refused) > 0 {
+	if len(reasons) > 0 {
 		return refused, fmt.Errorf("publish batches: %d of %d refused: %w", len(refused), len(batches), errors.Join(reasons...))
 	}
 	return nil, nil

@@ -13,11 +13,12 @@ import (
 	"gorgone/engagement"
 	"gorgone/internal/natsserver/natstest"
 	"gorgone/queue"
+	"gorgone/queue/queuetest"
 )
 
 func TestBatchThrough(t *testing.T) {
 	t.Parallel()
-	_, q := start(t, queue.Config{})
+	_, q := queuetest.Start(t, queue.Config{})
 	sent := newBatch(200, 7) // the most that must fit
 	sent.Trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 	publish(t, q, sent)
@@ -33,7 +34,7 @@ func TestBatchThrough(t *testing.T) {
 	if err := d.Ack(testContext(t)); err != nil {
 		t.Fatal(err)
 	}
-	awaitDepth(t, q, "the batch is gone", func(d queue.Depth) bool { return d.Batch == queue.LaneDepth{} })
+	awaitDepth(t, q, "the batch is gone", func(d queue.Depth) bool { return d.Batch == queue.ClassDepth{} })
 }
 
 func TestPublishBatchesRefused(t *testing.T) {
@@ -57,14 +58,14 @@ func TestPublishBatchesRefused(t *testing.T) {
 		{"too many tweets", newBatch(queue.MaxBatchTweets+1, 1), "501 tweets", nil},
 		{"no tweets", newBatch(0, 0), "0 tweets", nil},
 		{"no row", newBatch(1, 0), "no row", nil},
-		{"a tweet twice", twice, "named twice", nil},
+		{"a tweet twice", twice, "listed twice", nil},
 		{"not a tweet id", badID, "12>", engagement.ErrTweetID},
-		{"no end", endless, "no end of its lease", nil},
+		{"no end", endless, "no end of the lease", nil},
 		{"no id", anonymous, "no id", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			server, q := start(t, queue.Config{Memory: true})
+			server, q := queuetest.Start(t, queue.Config{Memory: true})
 			before, after := newBatch(1, 1), newBatch(1, 1)
 			refused, err := q.PublishBatches(testContext(t), []queue.Batch{before, c.batch, after})
 			if err == nil || !strings.Contains(err.Error(), c.want) || (c.is != nil && !errors.Is(err, c.is)) {
@@ -82,7 +83,7 @@ func TestPublishBatchesRefused(t *testing.T) {
 
 func TestPublishBatchesFull(t *testing.T) {
 	t.Parallel()
-	_, q := start(t, queue.Config{MaxBatches: 3})
+	_, q := queuetest.Start(t, queue.Config{MaxBatches: 3})
 	sent := []queue.Batch{newBatch(1, 1), newBatch(1, 1), newBatch(1, 1), newBatch(1, 1), newBatch(1, 1)}
 	refused, err := q.PublishBatches(testContext(t), sent)
 	if !errors.Is(err, queue.ErrFull) || !slices.Equal(refused, []uuid.UUID{sent[3].ID, sent[4].ID}) {
@@ -102,7 +103,7 @@ func TestPublishBatchesFull(t *testing.T) {
 
 func TestPublishBatchTwice(t *testing.T) {
 	t.Parallel()
-	server, q := start(t, queue.Config{})
+	server, q := queuetest.Start(t, queue.Config{})
 	b := newBatch(1, 1)
 	publish(t, q, b, b)
 	publish(t, q, b)
@@ -120,8 +121,15 @@ func TestPublishBatchTwice(t *testing.T) {
 
 func TestPublishWithoutServer(t *testing.T) {
 	t.Parallel()
-	server, q := start(t, queue.Config{})
+	server := natstest.Start(t)
+	conn := queuetest.Connect(t, server)
+	q, err := queue.Open(testContext(t), conn, queue.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	server.Stop()
+	// What is sent before the client has noticed may have arrived, and does not count as refused.
+	await(t, "noticed that the server is gone", func() bool { return !conn.Connected() })
 	// No deadline: it must fail by itself.
 	sent := []queue.Batch{newBatch(1, 1), newBatch(1, 1)}
 	refused, err := q.PublishBatches(t.Context(), sent)
@@ -133,7 +141,7 @@ func TestPublishWithoutServer(t *testing.T) {
 	}
 	server.Resume()
 	// Nothing was buffered to be sent later.
-	open(t, server, queue.Config{}) // after whatever a reconnected client would have sent first
+	queuetest.Open(t, server, queue.Config{}) // after whatever a reconnected client would have sent first
 	if n := stored(t, server, "ENG_BATCH") + stored(t, server, "ENG_REFRESH"); n != 0 {
 		t.Errorf("%d messages are stored", n)
 	}
@@ -141,7 +149,7 @@ func TestPublishWithoutServer(t *testing.T) {
 
 func TestPublishCancelled(t *testing.T) {
 	t.Parallel()
-	q := open(t, natstest.Start(t), queue.Config{})
+	q := queuetest.Open(t, natstest.Start(t), queue.Config{})
 	ctx, cancel := context.WithCancelCause(t.Context())
 	stop := errors.New("stopping")
 	cancel(stop)

@@ -2,7 +2,6 @@ package queue_test
 
 import (
 	"testing"
-	"time"
 
 	"github.com/rs/zerolog"
 	"github.com/sourcegraph/conc/pool"
@@ -12,8 +11,7 @@ import (
 )
 
 // On a cluster everything is kept three times, and goes on when the server that led
-// the streams is gone: what was stored is delivered, requests coalesce, the pace
-// and the pause hold.
+// the streams is gone: what was stored is delivered, requests coalesce, cells hold.
 func TestReplicated(t *testing.T) {
 	t.Parallel()
 	cluster := natstest.StartCluster(t, 3)
@@ -33,8 +31,12 @@ func TestReplicated(t *testing.T) {
 		t.Fatal(err)
 	}
 	q := opened[0]
-	pace := join(t, q, queue.PaceConfig{Key: "k", Rate: 500})
-	if err := pace.Lane(queue.LaneBatch).Wait(ctx); err != nil {
+	cell, err := q.DurableCell(ctx, "k", "the cell")
+	if err != nil {
+		t.Fatal(err)
+	}
+	revision, err := cell.CompareAndSwap(ctx, []byte("before"), 0)
+	if err != nil {
 		t.Fatal(err)
 	}
 	b, r := newBatch(3, 2), newRefresh(1)
@@ -56,14 +58,10 @@ func TestReplicated(t *testing.T) {
 	if !publishRefresh(t, q, newRefresh(1)) {
 		t.Error("a refresh in flight was not coalesced")
 	}
-	if err := pace.Lane(queue.LaneRefresh).Wait(ctx); err != nil {
+	if _, err := cell.CompareAndSwap(ctx, []byte("after"), revision); err != nil {
 		t.Error(err)
 	}
-	until := time.Now().Add(time.Hour)
-	if err := pace.Pause(ctx, until, "429"); err != nil {
-		t.Error(err)
-	}
-	if got, _, _ := join(t, q, queue.PaceConfig{Key: "k"}).Paused(); got.Before(until) {
-		t.Errorf("a new replica is paused until %s", got)
+	if value, _, err := cell.Load(ctx); err != nil || string(value) != "after" {
+		t.Errorf("the cell holds %q, %v", value, err)
 	}
 }

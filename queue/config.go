@@ -8,26 +8,25 @@ import (
 	"time"
 )
 
-// DefaultLease is how long a claim holds when nothing else was ever set.
+// DefaultLease is how long a claim holds unless another lease was ever configured.
 const DefaultLease = 3 * time.Minute
 
-// leasePerAckWait is how many times an unanswered batch must be deliverable
-// within its lease: a lease of fewer AckWaits could end before a second worker
-// had its turn.
+// leasePerAckWait is the minimum number of AckWaits in a lease. A shorter lease could
+// end before a second worker has received an unacknowledged batch.
 const leasePerAckWait = 4
 
-// Config says how the queue is set up. Zero fields take their defaults.
+// Config configures a queue. Zero fields take their defaults.
 type Config struct {
-	Prefix          string        // of all names: capital letters, digits, - and _. Defaults to ENG
-	Lease           time.Duration // how long a claim holds, and batches are kept. 0: what the stream says, or [DefaultLease] for a new one
-	AdoptLease      bool          // change the lease of an existing stream instead of failing with a [LeaseError]
+	Prefix          string        // of all stream and bucket names: capital letters, digits, - and _. Defaults to ENG
+	Lease           time.Duration // how long a claim holds and a batch is kept. 0: the stream's, or [DefaultLease] for a new stream
+	AdoptLease      bool          // change the lease of an existing stream instead of returning a [LeaseError]
 	Replicas        int           // of every stream: 1, 3 or 5. Defaults to 1
 	Memory          bool          // keep streams in memory instead of in files
-	MaxBatches      int           // most batch messages at once. Defaults to 20,000
-	DuplicateWindow time.Duration // in which a batch is stored once only. Defaults to 2 min, or the lease if that is shorter
-	AckWait         time.Duration // after which an unanswered batch is delivered again. Defaults to 30 s, or a quarter of a lease shorter than 2 min
+	MaxBatches      int           // maximum number of stored batch messages. Defaults to 20,000
+	DuplicateWindow time.Duration // in which a batch published twice is stored once. Defaults to 2 min, or the lease if shorter
+	AckWait         time.Duration // after which an unacknowledged batch is redelivered. Defaults to 30 s, or a quarter of a lease below 2 min
 	RefreshAge      time.Duration // after which a refresh is dropped. Defaults to 60 s
-	RefreshAckWait  time.Duration // after which an unanswered refresh is delivered again. Defaults to 10 s
+	RefreshAckWait  time.Duration // after which an unacknowledged refresh is redelivered. Defaults to 10 s
 }
 
 func (c Config) withDefaults() Config {
@@ -39,7 +38,7 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// withLease settles the lease, and what follows from it.
+// withLease sets the lease and the defaults that depend on it.
 func (c Config) withLease(lease time.Duration) Config {
 	c.Lease = lease
 	c.DuplicateWindow = cmp.Or(c.DuplicateWindow, min(2*time.Minute, lease))
@@ -49,8 +48,8 @@ func (c Config) withLease(lease time.Duration) Config {
 
 var prefixPattern = regexp.MustCompile(`^[A-Z][A-Z0-9_-]{0,31}$`)
 
-// validate reports all faults at once. A lease of 0 is not settled yet, and is
-// not checked.
+// validate reports all faults at once. It does not check a lease of 0, which is not
+// decided yet.
 func (c Config) validate() error {
 	var faults []error
 	fault := func(format string, a ...any) { faults = append(faults, fmt.Errorf(format, a...)) }
@@ -62,7 +61,7 @@ func (c Config) validate() error {
 		fault("replicas %d: want 1, 3 or 5", c.Replicas)
 	}
 	if c.MaxBatches < 1 || c.MaxBatches > 1_000_000 {
-		fault("most batches %d: want 1 to 1,000,000", c.MaxBatches)
+		fault("max batches %d: want 1 to 1,000,000", c.MaxBatches)
 	}
 	if c.AckWait != 0 && c.AckWait < time.Second {
 		fault("ack wait %s: want at least 1s", c.AckWait)
@@ -78,7 +77,7 @@ func (c Config) validate() error {
 	}
 	if c.Lease != 0 {
 		if c.Lease < leasePerAckWait*c.AckWait {
-			fault("lease %s: must be at least %d times the ack wait of %s, or a batch whose worker died could not be taken over in time", c.Lease, leasePerAckWait, c.AckWait)
+			fault("lease %s: must be at least %d times the ack wait of %s, so that another worker can take a batch over in time", c.Lease, leasePerAckWait, c.AckWait)
 		}
 		if c.DuplicateWindow > c.Lease {
 			fault("duplicate window %s: must not be longer than the lease of %s", c.DuplicateWindow, c.Lease)
@@ -90,15 +89,16 @@ func (c Config) validate() error {
 	return nil
 }
 
-// LeaseError is returned by [Open] when the lease that was set is not the one
-// that the other processes on this queue go by.
+// LeaseError is returned by [Open] if the configured lease differs from the one that the
+// queue's other processes use.
 type LeaseError struct {
 	Stream string        // name of the batch stream, which holds the lease
-	Want   time.Duration // what the configuration says
-	Have   time.Duration // what the stream says
+	Want   time.Duration // the configured lease
+	Have   time.Duration // the stream's lease
 }
 
 func (e *LeaseError) Error() string {
-	return fmt.Sprintf("the lease is set to %s, but stream %s was set up with %s: set the same lease for every process, or none, or change it for all of them with `gorgone migrate` while they are stopped",
+	return fmt.Sprintf("the lease is set to %s, but stream %s was created with %s: set the same lease for every process, or none, "+
+		"or stop them all and change it with `gorgone migrate`",
 		e.Want, e.Stream, e.Have)
 }

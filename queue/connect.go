@@ -12,40 +12,42 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/rs/zerolog"
+
+	"gorgone/internal/address"
 )
 
 const (
-	// answerTimeout bounds every question to the server whose context has no deadline.
-	answerTimeout = 5 * time.Second
+	// requestTimeout bounds every request to the server whose context has no deadline.
+	requestTimeout = 5 * time.Second
 
-	// closeTimeout bounds how long Close waits for what was sent to arrive.
+	// closeTimeout bounds how long Close waits for sent messages to arrive.
 	closeTimeout = 2 * time.Second
 )
 
-// Options says how to reach NATS.
+// Options configures a connection to NATS.
 type Options struct {
 	URL             string                     // nats://[user:password@]host:port, comma-separated for a cluster
-	InProcess       nats.InProcessConnProvider // the embedded server; takes precedence over URL
+	InProcess       nats.InProcessConnProvider // the embedded server; of URL only user and password are used
 	CredentialsFile string                     // path of a .creds file; may be empty
-	Name            string                     // shown in the server's list of connections
+	Name            string                     // of the connection in the server's list
 	Log             zerolog.Logger
 }
 
-// Conn is a connection to NATS that reconnects for ever. While it is down,
-// whatever needs it fails at once: nothing is buffered to be sent later.
+// Conn is a connection to NATS that reconnects forever. While it is down, operations
+// fail at once: nothing is buffered to be sent later.
 type Conn struct {
 	nc  *nats.Conn
 	js  jetstream.JetStream
 	log zerolog.Logger
 
 	mu      sync.Mutex
-	lastErr error // why the last attempt to connect failed
+	lastErr error // of the last attempt to connect
 }
 
-// Connect connects, and waits until the connection stands. When ctx ends before
-// that, the error says what the last attempt failed of.
+// Connect waits until the connection is established. If ctx ends first, the error says
+// why the last attempt failed.
 func Connect(ctx context.Context, o Options) (*Conn, error) {
-	address, err := o.address()
+	server, err := o.address()
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +59,7 @@ func Connect(ctx context.Context, o Options) (*Conn, error) {
 		nats.ReconnectWait(250 * time.Millisecond),
 		nats.ReconnectJitter(250*time.Millisecond, time.Second),
 		nats.RetryOnFailedConnect(true),
-		nats.IgnoreAuthErrorAbort(), // a credential that is being replaced must not end the process
+		nats.IgnoreAuthErrorAbort(), // replacing a credential must not end the process
 		nats.PingInterval(20 * time.Second),
 		nats.MaxPingsOutstanding(3),
 		nats.ReconnectBufSize(-1),
@@ -69,7 +71,7 @@ func Connect(ctx context.Context, o Options) (*Conn, error) {
 			}
 		}),
 		nats.ReconnectHandler(func(nc *nats.Conn) {
-			c.log.Info().Str("server", nc.ConnectedUrlRedacted()).Msg("connected to nats again")
+			c.log.Info().Str("server", withoutUser(nc.ConnectedUrl())).Msg("connected to nats again")
 		}),
 		nats.ErrorHandler(c.asyncError),
 	}
@@ -79,50 +81,50 @@ func Connect(ctx context.Context, o Options) (*Conn, error) {
 	if o.CredentialsFile != "" {
 		opts = append(opts, nats.UserCredentials(o.CredentialsFile))
 	}
-	if c.nc, err = nats.Connect(address, opts...); err != nil {
+	if c.nc, err = nats.Connect(server, opts...); err != nil {
 		return nil, fmt.Errorf("connect to nats: %w", err)
 	}
 	select {
 	case <-up:
 	case <-ctx.Done():
 		c.nc.Close()
-		return nil, fmt.Errorf("connect to nats at %s: %w (last attempt: %w)", redacted(address), context.Cause(ctx), c.failure())
+		return nil, fmt.Errorf("connect to nats at %s: %w (last attempt: %w)", withoutUser(server), context.Cause(ctx), c.failure())
 	}
-	if c.js, err = jetstream.New(c.nc, jetstream.WithDefaultTimeout(answerTimeout), jetstream.WithPublishAsyncTimeout(answerTimeout), jetstream.WithPublishAsyncMaxPending(maxPublishing)); err != nil {
+	if c.js, err = jetstream.New(c.nc, jetstream.WithDefaultTimeout(requestTimeout), jetstream.WithPublishAsyncTimeout(requestTimeout), jetstream.WithPublishAsyncMaxPending(maxPublishPending)); err != nil {
 		c.nc.Close()
 		return nil, fmt.Errorf("connect to nats: %w", err)
 	}
 	return c, nil
 }
 
-// Close sends what is still to be sent and closes the connection.
+// Close flushes and closes the connection.
 func (c *Conn) Close() {
 	if c.nc.IsConnected() {
 		if err := c.nc.FlushTimeout(closeTimeout); err != nil {
-			c.log.Warn().Err(err).Msg("closed the connection to nats before all was sent")
+			c.log.Warn().Err(err).Msg("closed the connection to nats before everything was sent")
 		}
 	}
 	c.nc.Close()
 }
 
-// Connected reports whether the connection stands at this moment.
+// Connected reports whether the connection is up.
 func (c *Conn) Connected() bool { return c.nc.IsConnected() }
 
-// Reconnects returns how often the connection was lost and came back. What was sent
-// in between did not arrive here.
+// Reconnects returns how often the connection was lost and re-established. Messages
+// published in between were not received.
 func (c *Conn) Reconnects() uint64 { return c.nc.Stats().Reconnects }
 
-// Server returns the address of the connected server without credentials, or ""
-// when there is none.
-func (c *Conn) Server() string { return c.nc.ConnectedUrlRedacted() }
+// Server returns the address of the connected server without credentials, or "" if not
+// connected.
+func (c *Conn) Server() string { return withoutUser(c.nc.ConnectedUrl()) }
 
-// ServerVersion returns the version of the connected server, or "" when there is none.
+// ServerVersion returns the version of the connected server, or "" if not connected.
 func (c *Conn) ServerVersion() string { return c.nc.ConnectedServerVersion() }
 
 func (c *Conn) failed(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	// That no server was left to try is no news; why is.
+	// The reason matters more than that no server was left to try.
 	if c.lastErr == nil || !errors.Is(err, nats.ErrNoServers) {
 		c.lastErr = err
 	}
@@ -132,7 +134,7 @@ func (c *Conn) failure() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.lastErr == nil {
-		return errors.New("none was answered")
+		return errors.New("no server answered")
 	}
 	return c.lastErr
 }
@@ -145,26 +147,37 @@ func (c *Conn) asyncError(_ *nats.Conn, sub *nats.Subscription, err error) {
 	event.Msg("nats reported an error")
 }
 
-// address checks the URL itself, because the client's errors repeat it, with the
-// password in it.
+// address checks the URL itself, because the client's errors would repeat it with the
+// password.
 func (o Options) address() (string, error) {
-	if o.InProcess != nil {
+	if o.InProcess != nil && o.URL == "" {
 		return nats.DefaultURL, nil
 	}
 	if o.URL == "" {
-		return "", errors.New("connect to nats: no address given (want nats://host:port)")
+		return "", errors.New("connect to nats: no address given, want nats://host:port")
 	}
 	for i, part := range strings.Split(o.URL, ",") {
-		u, err := url.Parse(strings.TrimSpace(part))
+		part = strings.TrimSpace(part)
+		u, err := url.Parse(part)
+		if err == nil {
+			if wrong := address.CheckCredentials(part, "/?#"); wrong != nil {
+				return "", fmt.Errorf("connect to nats: address %d of the list: %w", i+1, wrong)
+			}
+		}
 		if err != nil || u.Hostname() == "" || (u.Scheme != "nats" && u.Scheme != "tls" && u.Scheme != "ws" && u.Scheme != "wss") {
-			return "", fmt.Errorf("connect to nats: address %d of the list is not of the form nats://[user:password@]host:port", i+1)
+			return "", fmt.Errorf("connect to nats: address %d of the list is not of the form nats://[user:password@]host:port (with characters such as / : ? # %% of user and password percent-encoded)", i+1)
 		}
 	}
 	return o.URL, nil
 }
 
-func redacted(address string) string {
-	parts := strings.Split(address, ",")
+// withoutUser returns the addresses without user and password. A token stands in the
+// user's place.
+func withoutUser(addresses string) string {
+	if addresses == "" {
+		return ""
+	}
+	parts := strings.Split(addresses, ",")
 	for i, part := range parts {
 		u, err := url.Parse(strings.TrimSpace(part))
 		if err != nil {

@@ -25,7 +25,7 @@ func TestConnect(t *testing.T) {
 	}{
 		{"over a port", queue.Options{URL: server.ClientURL()}},
 		{"in process", queue.Options{InProcess: server.InProcess()}},
-		{"in process, whatever the address", queue.Options{InProcess: server.InProcess(), URL: "nats://nobody.invalid"}},
+		{"in process, whatever the address", queue.Options{InProcess: server.InProcess(), URL: "nats://absent.invalid"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -75,10 +75,14 @@ func TestConnectFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []struct{ name, url, want string }{
-		{"nobody listens", "nats://me:SECRET@" + closed, "connection refused"},
+		{"nothing listens", "nats://me:SECRET@" + closed, "connection refused"},
 		{"no address", "", "no address"},
 		{"not an address", "nats://me:SECRET@host:port", "nats://[user:password@]host:port"},
 		{"another scheme", "http://me:SECRET@localhost", "nats://[user:password@]host:port"},
+		{"a raw @", "nats://me:SECRET@SECRET2@localhost", "percent-encoded"},
+		{"a raw /", "nats://me:12/SECRET@localhost", "percent-encoded"},
+		{"a raw #", "nats://me:SECRET#SECRET2@localhost", "percent-encoded"},
+		{"a token", "nats://SECRET@" + closed, "connection refused"},
 		{"the second of a list", "nats://localhost,nats://me:SECRET@:4222", "address 2 of the list"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -97,13 +101,13 @@ func TestConnectFails(t *testing.T) {
 	}
 }
 
-// What needs the server fails at once when it is away, and says why.
+// What needs the server fails at once when it is unavailable, and says why.
 func TestNotConnected(t *testing.T) {
 	t.Parallel()
 	server := natstest.Start(t)
 	var log lockedBuffer
 	conn, err := queue.Connect(testContext(t), queue.Options{
-		URL: strings.Replace(server.ClientURL(), "nats://", "nats://me:SECRET@", 1),
+		URL: strings.Replace(server.ClientURL(), "nats://", "nats://SECRET@", 1), // a token
 		Log: zerolog.New(&log),
 	})
 	if err != nil {
@@ -120,14 +124,14 @@ func TestNotConnected(t *testing.T) {
 	await(t, "noticed that the server is gone", func() bool { return !conn.Connected() })
 	_, publishErr := q.PublishBatches(t.Context(), []queue.Batch{newBatch(1, 1)})
 	_, refreshErr := q.PublishRefresh(t.Context(), newRefresh(1))
-	_, _, watchErr := q.WatchDone(testContext(t), tweetID(1))
+	_, _, watchErr := q.WatchResults(testContext(t), tweetID(1))
 	_, depthErr := q.Depth(t.Context())
 	for name, err := range map[string]error{
 		"publish": publishErr, "refresh": refreshErr, "depth": depthErr,
 		"ack": d.Ack(t.Context()), "nak": d.Nak(0), "in progress": d.InProgress(t.Context()),
 		"dead-letter": d.DeadLetter(t.Context(), "x"),
 		"watch":       watchErr,
-		"done":        q.PublishDone(t.Context(), queue.Done{TweetID: tweetID(1)}),
+		"done":        q.PublishResult(t.Context(), queue.RefreshResult{TweetID: tweetID(1)}),
 	} {
 		if !errors.Is(err, queue.ErrNotConnected) {
 			t.Errorf("%s: %v", name, err)
@@ -135,7 +139,7 @@ func TestNotConnected(t *testing.T) {
 	}
 	server.Resume()
 	await(t, "reconnected", func() bool { return strings.Contains(log.String(), "connected to nats again") })
-	if strings.Contains(log.String(), "SECRET") {
+	if strings.Contains(log.String()+conn.Server(), "SECRET") {
 		t.Errorf("the password is in the log: %s", &log)
 	}
 	if !strings.Contains(log.String(), "lost the connection") {

@@ -12,7 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Headers of a dead letter. Headers of the message itself are kept beside them.
+// Headers of a dead letter, in addition to those of the message itself.
 const (
 	headerReason     = "Eng-Reason"
 	headerFirstSeen  = "Eng-First-Seen"
@@ -23,33 +23,33 @@ const (
 	headerStreamSeq  = "Eng-Stream-Seq"
 )
 
-// maxReason is how many bytes of a reason are kept.
+// maxReason is the maximum length of a reason in bytes.
 const maxReason = 2048
 
 // DeadLetter is one entry of the dead-letter stream.
 type DeadLetter struct {
-	Seq        uint64    // place in the dead-letter stream
-	Lane       Lane      // where the message came from
+	Seq        uint64    // sequence number in the dead-letter stream
+	Class      Class     // where the message came from
 	Reason     string    // why it could not be handled
-	Deliveries int       // how often it had been delivered; 0: not known
-	FirstSeen  time.Time // when it was published; zero: not known
-	At         time.Time // when it was given up
+	Deliveries int       // how often it was delivered; 0: unknown
+	FirstSeen  time.Time // when it was published; zero: unknown
+	At         time.Time // when it was dead-lettered
 	Subject    string    // subject it was published on
 	MsgID      string    // id it was published with; may be empty
-	Stream     string    // stream it came from, and
-	StreamSeq  uint64    // its place there
-	Body       []byte    // the message; nil for a server's notice of one
+	Stream     string    // stream it came from
+	StreamSeq  uint64    // its sequence number there
+	Body       []byte    // of the message; nil if the message was not kept
 }
 
-// DeadLetter moves the message to the dead-letter stream, with the reason. It is
-// removed from its lane only once the copy is stored; a copy is stored once.
+// DeadLetter moves the message to the dead-letter stream, with the reason. The message
+// is removed from its own stream only after the copy is stored, which happens once.
 func (d *Delivery) DeadLetter(ctx context.Context, reason string) error {
 	letter := DeadLetter{
-		Lane: d.lane, Reason: reason, Deliveries: d.Deliveries(), FirstSeen: d.meta.Timestamp,
+		Class: d.class, Reason: reason, Deliveries: d.Deliveries(), FirstSeen: d.meta.Timestamp,
 		Subject: d.msg.Subject(), MsgID: d.msg.Headers().Get(jetstream.MsgIDHeader),
 		Stream: d.meta.Stream, StreamSeq: d.meta.Sequence.Stream, Body: d.msg.Data(),
 	}
-	if err := d.q.publish(ctx, d.q.deadLetterOf(letter, d.msg.Headers())); err != nil {
+	if err := d.q.publish(ctx, d.q.deadLetterMessage(letter, d.msg.Headers())); err != nil {
 		return fmt.Errorf("dead-letter %s: %w", d.name(), err)
 	}
 	if err := d.msg.TermWithReason(oneLine(reason)); err != nil {
@@ -58,11 +58,11 @@ func (d *Delivery) DeadLetter(ctx context.Context, reason string) error {
 	return nil
 }
 
-// deadLetterOf returns the message that keeps a dead letter, beside the headers
-// that it had.
-func (q *Queue) deadLetterOf(d DeadLetter, headers nats.Header) *nats.Msg {
+// deadLetterMessage returns the message to store for a dead letter; headers are those of
+// the original message.
+func (q *Queue) deadLetterMessage(d DeadLetter, headers nats.Header) *nats.Msg {
 	seq := strconv.FormatUint(d.StreamSeq, 10)
-	m := &nats.Msg{Subject: q.names.deadOf(d.Lane), Data: d.Body, Header: nats.Header{}}
+	m := &nats.Msg{Subject: q.names.deadOf(d.Class), Data: d.Body, Header: nats.Header{}}
 	maps.Copy(m.Header, headers)
 	m.Header.Set(headerMsgID, d.MsgID)
 	m.Header.Set(headerReason, oneLine(d.Reason))
@@ -75,7 +75,7 @@ func (q *Queue) deadLetterOf(d DeadLetter, headers nats.Header) *nats.Msg {
 	return m
 }
 
-// oneLine makes a text fit for a header.
+// oneLine turns a text into one line of at most maxReason bytes, fit for a header.
 func oneLine(s string) string {
 	s = strings.Join(strings.Fields(strings.ToValidUTF8(s, "?")), " ")
 	if len(s) > maxReason {

@@ -13,6 +13,7 @@ import (
 
 	"gorgone/internal/natsserver/natstest"
 	"gorgone/queue"
+	"gorgone/queue/queuetest"
 )
 
 // raw returns JetStream itself, for doing to a queue what the package does not.
@@ -25,7 +26,7 @@ func raw(t *testing.T, nc *nats.Conn) (context.Context, jetstream.JetStream) {
 	return testContext(t), js
 }
 
-// stored returns how many messages a stream holds, whoever has them.
+// stored returns how many messages a stream holds, delivered or not.
 func stored(t *testing.T, server *natstest.Server, stream string) int {
 	t.Helper()
 	ctx, js := raw(t, server.Connect(t))
@@ -53,7 +54,7 @@ func deadLetters(t *testing.T, q *queue.Queue) []queue.DeadLetter {
 
 func TestDeadLetter(t *testing.T) {
 	t.Parallel()
-	_, q := start(t, queue.Config{})
+	_, q := queuetest.Start(t, queue.Config{})
 	b := newBatch(2, 1)
 	publish(t, q, b)
 	d := next(t, batches(t, q))
@@ -72,7 +73,7 @@ func TestDeadLetter(t *testing.T) {
 		t.Fatalf("%d dead letters, want 1", len(list))
 	}
 	got := list[0]
-	if got.Lane != queue.LaneBatch || got.Reason != "no row of it can be written" || got.Deliveries != 1 ||
+	if got.Class != queue.ClassBatch || got.Reason != "no row of it can be written" || got.Deliveries != 1 ||
 		got.Subject != "eng.batch.due" || got.MsgID != b.ID.String() || got.Stream != "ENG_BATCH" || got.StreamSeq != 1 ||
 		!got.FirstSeen.Equal(d.PublishedAt()) || got.At.Before(got.FirstSeen) {
 		t.Errorf("got %+v", got)
@@ -87,7 +88,7 @@ func TestDeadLetter(t *testing.T) {
 // next one is taken.
 func TestPoison(t *testing.T) {
 	t.Parallel()
-	server, q := start(t, queue.Config{})
+	server, q := queuetest.Start(t, queue.Config{})
 	nc := server.Connect(t)
 	ctx, js := raw(t, nc)
 	put := func(subject, body string) {
@@ -122,7 +123,7 @@ func TestPoison(t *testing.T) {
 			t.Errorf("reason %d is %q, want %q in it", i, list[i].Reason, want)
 		}
 	}
-	if list[0].Lane != queue.LaneRefresh || list[4].Lane != queue.LaneBatch || string(list[4].Body) != "not json" {
+	if list[0].Class != queue.ClassRefresh || list[4].Class != queue.ClassBatch || string(list[4].Body) != "not json" {
 		t.Errorf("got %+v", list)
 	}
 	if limited, err := q.DeadLetters(testContext(t), 2); err != nil || len(limited) != 2 || limited[0].Seq != list[0].Seq {
@@ -131,13 +132,13 @@ func TestPoison(t *testing.T) {
 	awaitDepth(t, q, "only the good ones are left", func(d queue.Depth) bool { return d.Batch.AckPending == 1 && d.Refresh.AckPending == 1 })
 }
 
-// exhaust lets a lane's first message come to its most deliveries without an answer.
-func exhaust(t *testing.T, q *queue.Queue, lane queue.Lane) {
+// exhaust lets a class's first message come to its most deliveries without an answer.
+func exhaust(t *testing.T, q *queue.Queue, class queue.Class) {
 	t.Helper()
 	in, group := batches(t, q), refreshes(t, q)
 	for range 50 {
 		var err error
-		if lane == queue.LaneBatch {
+		if class == queue.ClassBatch {
 			err = next(t, in).Nak(0)
 		} else {
 			err = nextGroup(t, group, 1)[0].Nak(0)
@@ -147,7 +148,7 @@ func exhaust(t *testing.T, q *queue.Queue, lane queue.Lane) {
 		}
 	}
 	// The server notices when the next worker asks.
-	if lane == queue.LaneBatch {
+	if class == queue.ClassBatch {
 		good := newBatch(1, 1)
 		publish(t, q, good)
 		if got := next(t, in).Batch().ID; got != good.ID {
@@ -163,11 +164,11 @@ func exhaust(t *testing.T, q *queue.Queue, lane queue.Lane) {
 
 // A message that is delivered again and again without an answer is given up by the
 // server, which tells; others are not held up by it. It becomes a dead letter like
-// others, and leaves its lane.
+// others, and leaves its class.
 func TestExhausted(t *testing.T) {
 	t.Parallel()
-	_, q := start(t, queue.Config{})
-	in, err := q.Exhausted(testContext(t))
+	_, q := queuetest.Start(t, queue.Config{})
+	in, err := q.ConsumeMaxDeliveries(testContext(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,20 +176,20 @@ func TestExhausted(t *testing.T) {
 	b, r := newBatch(2, 1), newRefresh(1)
 	publish(t, q, b)
 	publishRefresh(t, q, r)
-	for before, lane := range []queue.Lane{queue.LaneBatch, queue.LaneRefresh} { // one letter a lane
-		exhaust(t, q, lane)
+	for before, class := range []queue.Class{queue.ClassBatch, queue.ClassRefresh} { // one letter a class
+		exhaust(t, q, class)
 		awaitDepth(t, q, "the server told", func(d queue.Depth) bool { return d.DeadLetters > before })
-		if got := deadLetters(t, q)[0]; got.Lane != lane || got.StreamSeq != 1 || got.Deliveries != 50 || got.Body != nil {
+		if got := deadLetters(t, q)[0]; got.Class != class || got.StreamSeq != 1 || got.Deliveries != 50 || got.Body != nil {
 			t.Errorf("the notice reads %+v", got)
 		}
 		e, err := in.Next(testContext(t))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if lane == queue.LaneRefresh && !publishRefresh(t, q, newRefresh(1)) {
+		if class == queue.ClassRefresh && !publishRefresh(t, q, newRefresh(1)) {
 			t.Error("the message that was given up does not block its tweet; this test shows nothing")
 		}
-		if err := e.Bury(testContext(t)); err != nil {
+		if err := e.DeadLetter(testContext(t)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -197,8 +198,8 @@ func TestExhausted(t *testing.T) {
 		t.Fatalf("%d dead letters, want 2: %+v", len(list), list)
 	}
 	for i, d := range list { // newest first
-		lane := []queue.Lane{queue.LaneRefresh, queue.LaneBatch}[i]
-		if d.Lane != lane || d.Deliveries != 50 || d.Reason != "delivered 50 times without an answer" || d.FirstSeen.IsZero() || d.StreamSeq != 1 {
+		class := []queue.Class{queue.ClassRefresh, queue.ClassBatch}[i]
+		if d.Class != class || d.Deliveries != 50 || d.Reason != "delivered 50 times without an answer" || d.FirstSeen.IsZero() || d.StreamSeq != 1 {
 			t.Errorf("dead letter %+v", d)
 		}
 	}
@@ -216,9 +217,9 @@ func TestExhausted(t *testing.T) {
 // The message may be gone when its notice is read.
 func TestExhaustedAndGone(t *testing.T) {
 	t.Parallel()
-	server, q := start(t, queue.Config{})
+	server, q := queuetest.Start(t, queue.Config{})
 	publish(t, q, newBatch(1, 1))
-	exhaust(t, q, queue.LaneBatch)
+	exhaust(t, q, queue.ClassBatch)
 	ctx, js := raw(t, server.Connect(t))
 	stream, err := js.Stream(ctx, "ENG_BATCH")
 	if err != nil {
@@ -227,7 +228,7 @@ func TestExhaustedAndGone(t *testing.T) {
 	if err := stream.DeleteMsg(ctx, 1); err != nil {
 		t.Fatal(err)
 	}
-	in, err := q.Exhausted(ctx)
+	in, err := q.ConsumeMaxDeliveries(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -236,7 +237,7 @@ func TestExhaustedAndGone(t *testing.T) {
 	if err != nil || e.Letter().Body != nil {
 		t.Fatalf("got %+v, %v", e, err)
 	}
-	if err := e.Bury(ctx); err != nil {
+	if err := e.DeadLetter(ctx); err != nil {
 		t.Fatal(err)
 	}
 	list := deadLetters(t, q)
@@ -250,7 +251,7 @@ func TestExhaustedAndGone(t *testing.T) {
 
 func TestDropAndRepublish(t *testing.T) {
 	t.Parallel()
-	_, q := start(t, queue.Config{})
+	_, q := queuetest.Start(t, queue.Config{})
 	in := batches(t, q)
 	for range 5 {
 		publish(t, q, newBatch(1, 1))
@@ -259,7 +260,7 @@ func TestDropAndRepublish(t *testing.T) {
 		}
 	}
 	for _, seq := range []uint64{2, 4, 4} { // again: it is gone, which is as wanted
-		if err := q.DropDeadLetter(testContext(t), seq); err != nil {
+		if err := q.DeleteDeadLetter(testContext(t), seq); err != nil {
 			t.Fatal(err)
 		}
 	}

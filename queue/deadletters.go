@@ -14,35 +14,41 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// ErrNoDeadLetter is returned for a dead letter that is not there (any more).
+// ErrNoDeadLetter is returned for a dead letter that does not exist (any more).
 var ErrNoDeadLetter = errors.New("no such dead letter")
 
-// DeadLetters lists the newest dead letters, newest first, at most limit.
+// DeadLetters returns up to limit dead letters, newest first.
 func (q *Queue) DeadLetters(ctx context.Context, limit int) ([]DeadLetter, error) {
+	list, _, err := q.DeadLetterPage(ctx, 0, limit)
+	return list, err
+}
+
+// DeadLetterPage returns up to limit dead letters after the newest offset ones, newest
+// first, and how many there are in total.
+func (q *Queue) DeadLetterPage(ctx context.Context, offset, limit int) (list []DeadLetter, total int, err error) {
 	seqs, err := q.DeadLetterSeqs(ctx)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	var list []DeadLetter
-	for _, seq := range slices.Backward(seqs) {
+	for _, seq := range slices.Backward(seqs[:max(len(seqs)-offset, 0)]) {
 		if len(list) == limit {
 			break
 		}
 		d, err := q.DeadLetter(ctx, seq)
 		if errors.Is(err, ErrNoDeadLetter) {
-			continue // dropped at this moment
+			continue // deleted in the meantime
 		}
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		list = append(list, d)
 	}
-	return list, nil
+	return list, len(seqs), nil
 }
 
-// DeadLetterSeqs returns the places of all dead letters, oldest first.
+// DeadLetterSeqs returns the sequence numbers of all dead letters, oldest first.
 func (q *Queue) DeadLetterSeqs(ctx context.Context) ([]uint64, error) {
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	stream, err := q.js.Stream(ctx, q.names.dead)
 	if err != nil {
@@ -69,10 +75,13 @@ func (q *Queue) DeadLetterSeqs(ctx context.Context) ([]uint64, error) {
 	return seqs, nil
 }
 
-// DeadLetter returns the dead letter at a place, or an error that wraps
-// [ErrNoDeadLetter].
+// DeadLetter returns the dead letter with the given sequence number, or an error that
+// wraps [ErrNoDeadLetter].
 func (q *Queue) DeadLetter(ctx context.Context, seq uint64) (DeadLetter, error) {
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	if seq == 0 { // the server takes it for a bad request
+		return DeadLetter{}, fmt.Errorf("%w: they are counted from 1", ErrNoDeadLetter)
+	}
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	stream, err := q.js.Stream(ctx, q.names.dead)
 	if err != nil {
@@ -88,76 +97,75 @@ func (q *Queue) DeadLetter(ctx context.Context, seq uint64) (DeadLetter, error) 
 	return q.readDeadLetter(m), nil
 }
 
-// DropDeadLetter deletes a dead letter. One that is gone is no error.
-func (q *Queue) DropDeadLetter(ctx context.Context, seq uint64) error {
+// DeleteDeadLetter deletes a dead letter. It is no error if there is none.
+func (q *Queue) DeleteDeadLetter(ctx context.Context, seq uint64) error {
 	return q.remove(ctx, q.names.dead, seq)
 }
 
-// Republish puts the message of a dead letter back into its lane, as it was. The
-// dead letter stays. The error wraps [ErrNoDeadLetter] when the message was not
-// kept.
+// Republish publishes the message of a dead letter again, unchanged. The dead letter
+// stays. The error wraps [ErrNoDeadLetter] if the message was not kept.
 func (q *Queue) Republish(ctx context.Context, d DeadLetter) error {
 	if d.Body == nil || d.Subject == "" {
 		return fmt.Errorf("%w: the message of %d was not kept", ErrNoDeadLetter, d.Seq)
 	}
-	// Without the id that it had: as a duplicate it would not be stored.
+	// Without its id: a duplicate would not be stored.
 	if err := q.publish(ctx, &nats.Msg{Subject: d.Subject, Data: d.Body}); err != nil {
 		return fmt.Errorf("publish dead letter %d again: %w", d.Seq, err)
 	}
 	return nil
 }
 
-// KeepDeadLetter stores a dead letter. One of the same message is stored once.
-func (q *Queue) KeepDeadLetter(ctx context.Context, d DeadLetter) error {
-	if err := q.publish(ctx, q.deadLetterOf(d, nil)); err != nil {
-		return fmt.Errorf("keep a dead letter: %w", err)
+// AddDeadLetter stores a dead letter, once per message.
+func (q *Queue) AddDeadLetter(ctx context.Context, d DeadLetter) error {
+	if err := q.publish(ctx, q.deadLetterMessage(d, nil)); err != nil {
+		return fmt.Errorf("store a dead letter: %w", err)
 	}
 	return nil
 }
 
-// Batch reads the batch that the dead letter holds.
+// Batch decodes the batch in the dead letter.
 func (d DeadLetter) Batch() (Batch, error) { return decodeBatch(d.Body, "") }
 
-// Refresh reads the refresh that the dead letter holds.
+// Refresh decodes the refresh in the dead letter.
 func (d DeadLetter) Refresh() (Refresh, error) {
 	return decodeRefresh(d.Body, d.Subject[strings.LastIndexByte(d.Subject, '.')+1:])
 }
 
-func (q *Queue) laneOf(stream string) Lane {
+func (q *Queue) classOf(stream string) Class {
 	if stream == q.names.refresh {
-		return LaneRefresh
+		return ClassRefresh
 	}
-	return LaneBatch
+	return ClassBatch
 }
 
 func (q *Queue) readDeadLetter(m *jetstream.RawStreamMsg) DeadLetter {
 	d := DeadLetter{Seq: m.Sequence, At: m.Time}
-	lane, ours := strings.CutPrefix(m.Subject, q.names.deadOf(""))
-	if !ours {
-		return q.readNotice(d, m)
+	class, found := strings.CutPrefix(m.Subject, q.names.deadOf(""))
+	if !found {
+		return q.readAdvisory(d, m)
 	}
-	d.Lane = Lane(lane)
+	d.Class = Class(class)
 	d.Reason = m.Header.Get(headerReason)
 	d.Subject = m.Header.Get(headerSubject)
 	d.MsgID = m.Header.Get(headerMsgID)
 	d.Stream = m.Header.Get(headerStream)
 	d.Body = m.Data
-	// What an operator put there by hand may lack these: they stay zero.
+	// A message that an operator stored by hand may lack these: they stay zero.
 	d.Deliveries, _ = strconv.Atoi(m.Header.Get(headerDeliveries))
 	d.StreamSeq, _ = strconv.ParseUint(m.Header.Get(headerStreamSeq), 10, 64)
 	d.FirstSeen, _ = time.Parse(time.RFC3339Nano, m.Header.Get(headerFirstSeen))
 	return d
 }
 
-// readNotice reads the server's announcement that a message was delivered
-// maxDeliver times and is not delivered any more. A worker makes a dead letter of
-// the message, see [Exhausted]; the announcement of one that is gone stays.
-func (q *Queue) readNotice(d DeadLetter, m *jetstream.RawStreamMsg) DeadLetter {
+// readAdvisory reads the server's advisory that a message was delivered maxDeliver times
+// and is not delivered any more. A worker dead-letters the message, see
+// [MaxDeliveriesMessage]; the advisory of a message that is gone stays.
+func (q *Queue) readAdvisory(d DeadLetter, m *jetstream.RawStreamMsg) DeadLetter {
 	var a advisory
 	if err := json.Unmarshal(m.Data, &a); err != nil {
-		d.Reason = fmt.Sprintf("unreadable notice of the server on %s: %v", m.Subject, err)
+		d.Reason = fmt.Sprintf("unreadable server advisory on %s: %v", m.Subject, err)
 		return d
 	}
-	d.Lane, d.Stream, d.StreamSeq, d.Deliveries, d.Reason = q.laneOf(a.Stream), a.Stream, a.StreamSeq, a.Deliveries, a.reason()
+	d.Class, d.Stream, d.StreamSeq, d.Deliveries, d.Reason = q.classOf(a.Stream), a.Stream, a.StreamSeq, a.Deliveries, a.reason()
 	return d
 }

@@ -11,44 +11,49 @@ import (
 )
 
 const (
-	// keepAlivePerAckWait is how often a delivery that is being worked on says so
-	// within its AckWait: one that gets lost does no harm.
+	// keepAlivePerAckWait is the number of keep-alives per AckWait: losing one does no
+	// harm.
 	keepAlivePerAckWait = 3
 
-	// hearPerAckWait is which part of the AckWait the server has to answer that: who
-	// works learns that he was not heard well before the message goes to another.
-	hearPerAckWait = 4
+	// keepAliveTimeouts is the number of keep-alive time-outs per AckWait: a worker learns
+	// that the server did not answer well before the message is redelivered.
+	keepAliveTimeouts = 4
 )
 
-// inProgress is what JetStream is told of a message that is being worked on.
+// inProgress is the acknowledgement that extends the AckWait of a message.
 var inProgress = []byte("+WPI")
 
-// Delivery is one delivery of a message. It should end with Ack, Nak or
-// DeadLetter, once; otherwise the message is delivered again after the lane's
-// AckWait. A late answer, after the message went to somebody else, is honoured by
-// the server all the same: what is done twice must do no harm.
+// Delivery is one delivery of a message. End it once, with Ack, Nak or DeadLetter;
+// otherwise the message is redelivered after its AckWait. The server honours a late
+// acknowledgement even after it redelivered the message, so handling a message twice
+// must do no harm.
 type Delivery struct {
 	q       *Queue
-	lane    Lane
+	class   Class
 	ackWait time.Duration
 	msg     jetstream.Msg
 	meta    *jetstream.MsgMetadata
-	heard   *heard
+	prompt  bool
+	acks    *ackDeadline
 }
 
-// AckWait is after which time without a sign of life the server delivers the
-// message to another.
+// AckWait returns how long after the last acknowledgement or [Delivery.InProgress] the
+// server redelivers the message.
 func (d *Delivery) AckWait() time.Duration { return d.ackWait }
 
-// Ours reports whether nobody else can have been given the message since: the
-// server is known to have heard of it within half an AckWait, and was never out of
-// hearing for a whole one.
-func (d *Delivery) Ours() bool { return d.heard.lately(time.Now(), d.ackWait) }
+// Prompt reports whether the message arrived within half an AckWait of being asked for. Then
+// it was sent in that time, and cannot have been redelivered before it arrived. One that was
+// waited for longer may have been on its way for that long.
+func (d *Delivery) Prompt() bool { return d.prompt }
 
-// Ack removes the message from the queue, and waits until the server has done so.
-// After an error the message may be delivered again.
+// StillOwned reports whether the message cannot have been redelivered: the server
+// confirmed an InProgress within the last half AckWait, and never missed a whole one.
+func (d *Delivery) StillOwned() bool { return d.acks.stillOwned(time.Now(), d.ackWait) }
+
+// Ack removes the message from the queue and waits for the server's confirmation. After
+// an error the message may be redelivered.
 func (d *Delivery) Ack(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	if err := d.msg.DoubleAck(ctx); err != nil {
 		return fmt.Errorf("ack %s: %w", d.name(), plain(err))
@@ -56,33 +61,32 @@ func (d *Delivery) Ack(ctx context.Context) error {
 	return nil
 }
 
-// Nak gives the message back, to be delivered again after delay, which may be 0.
+// Nak returns the message to the queue, which redelivers it after delay. The delay may be 0.
 func (d *Delivery) Nak(delay time.Duration) error {
 	err := d.msg.NakWithDelay(max(delay, 0))
 	if err != nil {
-		return fmt.Errorf("give back %s: %w", d.name(), plain(err))
+		return fmt.Errorf("return %s: %w", d.name(), plain(err))
 	}
 	return nil
 }
 
-// InProgress says that the message is being worked on, which restarts its AckWait,
-// and waits until the server has heard it.
+// InProgress restarts the message's AckWait and waits for the server's confirmation.
 func (d *Delivery) InProgress(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, d.ackWait/hearPerAckWait)
+	ctx, cancel := context.WithTimeout(ctx, d.ackWait/keepAliveTimeouts)
 	defer cancel()
-	said := time.Now()
+	sent := time.Now()
 	if _, err := d.q.conn.nc.RequestWithContext(ctx, d.msg.Reply(), inProgress); err != nil {
-		return fmt.Errorf("keep %s: %w", d.name(), plain(err))
+		return fmt.Errorf("extend the ack deadline of %s: %w", d.name(), plain(err))
 	}
-	d.heard.now(said, time.Now(), d.ackWait)
+	d.acks.extended(sent, time.Now(), d.ackWait)
 	return nil
 }
 
-// KeepAlive calls InProgress every third of the AckWait until ctx ends or stop is
-// called. When the server did not hear it unheard is called, which may be nil: unless
-// it hears the next, it delivers the message to another. stop must be called; it
-// waits until the last call is over.
-func (d *Delivery) KeepAlive(ctx context.Context, unheard func(context.Context)) (stop func()) {
+// KeepAlive calls InProgress every third of the AckWait until ctx ends or stop is called.
+// When the server does not confirm one, KeepAlive calls missed, which may be nil: unless
+// the next one succeeds, the server redelivers the message. The caller must call stop,
+// which waits for the last call to return.
+func (d *Delivery) KeepAlive(ctx context.Context, missed func(context.Context)) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var wg conc.WaitGroup
 	wg.Go(func() {
@@ -95,9 +99,9 @@ func (d *Delivery) KeepAlive(ctx context.Context, unheard func(context.Context))
 			case <-tick.C:
 			}
 			if err := d.InProgress(ctx); err != nil && ctx.Err() == nil {
-				d.q.log.Warn().Err(err).Msg("could not say that a message is being worked on")
-				if unheard != nil {
-					unheard(ctx)
+				d.q.log.Warn().Err(err).Msg("extending the ack deadline of a message failed")
+				if missed != nil {
+					missed(ctx)
 				}
 			}
 		}
@@ -108,33 +112,33 @@ func (d *Delivery) KeepAlive(ctx context.Context, unheard func(context.Context))
 	}
 }
 
-// heard is when the server heard last that a message is in hand.
-type heard struct {
-	mu   sync.Mutex
-	at   time.Time
-	late bool // it was out of hearing for an AckWait
+// ackDeadline tracks when the server last restarted the AckWait of a message.
+type ackDeadline struct {
+	mu     sync.Mutex
+	last   time.Time
+	missed bool // an AckWait passed without an extension
 }
 
-// now notes that the server heard what was said then, and answered at the given time.
-func (h *heard) now(said, answered time.Time, ackWait time.Duration) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.late = h.late || answered.Sub(h.at) >= ackWait
-	h.at = said
+// extended records an extension that was sent and confirmed at the given times. The
+// server restarted the AckWait somewhere in between.
+func (a *ackDeadline) extended(sent, confirmed time.Time, ackWait time.Duration) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.missed = a.missed || confirmed.Sub(a.last) >= ackWait
+	a.last = sent
 }
 
-func (h *heard) lately(now time.Time, ackWait time.Duration) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return !h.late && now.Sub(h.at) < ackWait/2
+func (a *ackDeadline) stillOwned(now time.Time, ackWait time.Duration) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return !a.missed && now.Sub(a.last) < ackWait/2
 }
 
-// Deliveries is how often the message was delivered, this time included. It
-// counts every delivery, also those that a pause or a shutdown ended, so it is no
-// count of failures.
+// Deliveries returns how often the message was delivered, including this time. It counts
+// deliveries that a pause or a shutdown ended too, so it is not a count of failures.
 func (d *Delivery) Deliveries() int { return int(d.meta.NumDelivered) }
 
-// PublishedAt is when the message was stored, by the NATS server's clock.
+// PublishedAt returns when the message was stored, by the NATS server's clock.
 func (d *Delivery) PublishedAt() time.Time { return d.meta.Timestamp }
 
 func (d *Delivery) name() string {

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Ours is what nobody else can have been given: the server was never out of hearing
-// for an AckWait, and heard of it within half of one.
+// A message is still owned if the server never missed an extension
+// for an AckWait, and confirmed one within the last half of one.
 func TestHeardLately(t *testing.T) {
 	t.Parallel()
 	const wait = 30 * time.Second
@@ -20,7 +20,7 @@ func TestHeardLately(t *testing.T) {
 	}{
 		"just delivered":            {nil, 0, true},
 		"within half":               {nil, 14.9, true},
-		"not heard for half":        {nil, 15, false},
+		"not extended for half":     {nil, 15, false},
 		"kept alive":                {[]answer{{10, 10.1}, {20, 20.1}, {30, 30.1}}, 44, true},
 		"answered late":             {[]answer{{10, 24}}, 24, true},
 		"counted from what it said": {[]answer{{10, 24}}, 25, false},
@@ -28,11 +28,11 @@ func TestHeardLately(t *testing.T) {
 		"a gap of an ack wait":      {[]answer{{29, 30}}, 30, false},
 		"a gap is never forgotten":  {[]answer{{31, 31}, {32, 32}, {33, 33}}, 33, false},
 	} {
-		h := heard{at: start}
+		h := ackDeadline{last: start}
 		for _, a := range c.answers {
-			h.now(at(a.said), at(a.answered), wait)
+			h.extended(at(a.said), at(a.answered), wait)
 		}
-		if got := h.lately(at(c.now), wait); got != c.want {
+		if got := h.stillOwned(at(c.now), wait); got != c.want {
 			t.Errorf("%s: %t, want %t", name, got, c.want)
 		}
 	}

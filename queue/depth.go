@@ -2,32 +2,35 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 )
 
-// LaneDepth is what is in one lane.
-type LaneDepth struct {
+// ClassDepth counts the messages of one class.
+type ClassDepth struct {
 	Pending     int // waiting for a worker
-	AckPending  int // with a worker, or given back with a delay
-	Redelivered int // of those, delivered more than once
-	Waiting     int // workers asking for work; 0 with something pending means that none takes any
+	AckPending  int // delivered to a worker, or returned with a delay
+	Redelivered int // of AckPending, delivered more than once
+	Waiting     int // workers waiting for a message; 0 while messages are pending means that none fetches any
 }
 
-// Depth is what is in the queue.
+// Depth counts the messages in the queue.
 type Depth struct {
-	Batch       LaneDepth
-	Refresh     LaneDepth
+	Batch       ClassDepth
+	Refresh     ClassDepth
 	DeadLetters int
+	Kept        int // messages of answers that could not be written yet
 }
 
-// Depth asks the server what is in the queue: three questions.
+// Depth reads the counts, which takes four requests.
 func (q *Queue) Depth(ctx context.Context) (Depth, error) {
 	var d Depth
 	var err error
-	if d.Batch, err = q.laneDepth(ctx, q.names.batch); err != nil {
+	if d.Batch, err = q.classDepth(ctx, q.names.batch); err != nil {
 		return Depth{}, err
 	}
-	if d.Refresh, err = q.laneDepth(ctx, q.names.refresh); err != nil {
+	if d.Refresh, err = q.classDepth(ctx, q.names.refresh); err != nil {
 		return Depth{}, err
 	}
 	stream, err := q.js.Stream(ctx, q.names.dead)
@@ -35,19 +38,53 @@ func (q *Queue) Depth(ctx context.Context) (Depth, error) {
 		return Depth{}, fmt.Errorf("read depth of %s: %w", q.names.dead, plain(err))
 	}
 	d.DeadLetters = int(stream.CachedInfo().State.Msgs)
+	if stream, err = q.js.Stream(ctx, q.names.kept); err != nil {
+		return Depth{}, fmt.Errorf("read depth of %s: %w", q.names.kept, plain(err))
+	}
+	d.Kept = int(stream.CachedInfo().State.Msgs)
 	return d, nil
 }
 
-func (q *Queue) laneDepth(ctx context.Context, stream string) (LaneDepth, error) {
+func (q *Queue) classDepth(ctx context.Context, stream string) (ClassDepth, error) {
 	consumer, err := q.js.Consumer(ctx, stream, consumerName)
 	if err != nil {
-		return LaneDepth{}, fmt.Errorf("read depth of %s: %w", stream, plain(err))
+		return ClassDepth{}, fmt.Errorf("read depth of %s: %w", stream, plain(err))
 	}
 	info := consumer.CachedInfo()
-	return LaneDepth{
+	return ClassDepth{
 		Pending:     int(info.NumPending),
 		AckPending:  info.NumAckPending,
 		Redelivered: info.NumRedelivered,
 		Waiting:     info.NumWaiting,
 	}, nil
+}
+
+// fullShare is the share of its bytes from which a stream counts as full.
+const fullShare = 0.95
+
+// CheckSpace returns an error when the server does not store what is written, or a stream
+// has hardly any room left. It writes one small value, on disk.
+func (q *Queue) CheckSpace(ctx context.Context) error {
+	cell, err := q.DurableCell(ctx, "space", "a value that shows whether there is room")
+	if err != nil {
+		return err
+	}
+	if _, err := cell.Update(ctx, func([]byte) ([]byte, error) { return []byte(time.Now().UTC().Format(time.RFC3339Nano)), nil }); err != nil {
+		return err
+	}
+	var faults []error
+	for _, name := range []string{q.names.batch, q.names.refresh} {
+		stream, err := q.js.Stream(ctx, name)
+		if err != nil {
+			return fmt.Errorf("read the size of %s: %w", name, plain(err))
+		}
+		info := stream.CachedInfo()
+		if most, have := info.Config.MaxBytes, info.State.Bytes; most > 0 && float64(have) >= fullShare*float64(most) {
+			faults = append(faults, fmt.Errorf("stream %s holds %d of %d bytes", name, have, most))
+		}
+		if most, have := info.Config.MaxMsgs, info.State.Msgs; most > 0 && float64(have) >= fullShare*float64(most) {
+			faults = append(faults, fmt.Errorf("stream %s holds %d of %d messages", name, have, most))
+		}
+	}
+	return errors.Join(faults...)
 }

@@ -6,37 +6,52 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/google/uuid"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
 var (
-	// ErrNotConnected is returned at once by whatever needs the server while it
-	// cannot be reached.
+	// ErrNotConnected is returned at once by operations that need the server while it is
+	// unreachable.
 	ErrNotConnected = errors.New("not connected to nats")
 
-	// ErrFull is returned when a lane holds as many messages as it may. The
-	// dispatcher gives the claim back and tries again later.
+	// ErrFull is returned when a stream holds as many messages as it may. The dispatcher
+	// then releases the claim and tries again later.
 	ErrFull = errors.New("the queue is full")
 
-	// ErrTooLarge is returned for a message that is larger than its stream accepts.
+	// ErrUnconfirmed is returned when a message was sent and the answer of the server was
+	// lost: it may be stored.
+	ErrUnconfirmed = errors.New("it is not known whether the queue holds the message")
+
+	// ErrTooLarge is returned for a message that exceeds the size limit of its stream.
 	ErrTooLarge = errors.New("the message is too large")
 
-	// errHeld means that a work queue holds a message of the same subject.
-	errHeld = errors.New("a message of this subject is in the queue")
+	// errSubjectTaken means that the work queue already holds a message of the subject.
+	errSubjectTaken = errors.New("the queue holds a message of this subject")
 )
 
-// Codes of JetStream's API that the client has no names for.
+// UnconfirmedError names batches that may be stored: they were sent and the answer of the
+// server was lost. Publishing one again while its lease lasts stores it once.
+type UnconfirmedError struct {
+	Batches []uuid.UUID // ids, in the order of publication
+	Err     error       // of the first of them; wraps [ErrUnconfirmed]
+}
+
+func (e *UnconfirmedError) Error() string { return e.Err.Error() }
+func (e *UnconfirmedError) Unwrap() error { return e.Err }
+
+// Error codes of JetStream's API that the client does not name.
 const (
-	codeNoPeers         jetstream.ErrorCode = 10005 // these three pass when a cluster has elected its leaders
+	codeNoPeers         jetstream.ErrorCode = 10005 // these three pass once a cluster has elected its leaders
 	codeClusterNotReady jetstream.ErrorCode = 10008
 	codeNoResources     jetstream.ErrorCode = 10023
 	codeTooLarge        jetstream.ErrorCode = 10054 // over the stream's MaxMsgSize
-	codeReplicas        jetstream.ErrorCode = 10074 // more replicas than a lone server can keep
-	codeStoreFailed     jetstream.ErrorCode = 10077 // over a limit of the stream; the text says which
+	codeReplicas        jetstream.ErrorCode = 10074 // more replicas than a standalone server can keep
+	codeStoreFailed     jetstream.ErrorCode = 10077 // a limit of the stream was exceeded; the text says which
 )
 
-// plain replaces what the client calls a full buffer of length 0.
+// plain replaces the client's error for a reconnect buffer of length 0.
 func plain(err error) error {
 	if errors.Is(err, nats.ErrReconnectBufExceeded) {
 		return ErrNotConnected
@@ -44,7 +59,7 @@ func plain(err error) error {
 	return err
 }
 
-// publishError names the limits of a stream.
+// publishError maps a limit of a stream to its sentinel error.
 func publishError(err error) error {
 	var api *jetstream.APIError
 	if !errors.As(err, &api) {
@@ -56,7 +71,7 @@ func publishError(err error) error {
 	case api.ErrorCode != codeStoreFailed:
 		return err
 	case strings.Contains(api.Description, "per subject exceeded"):
-		return errHeld
+		return errSubjectTaken
 	case strings.Contains(api.Description, "maximum messages exceeded"), strings.Contains(api.Description, "maximum bytes exceeded"):
 		return ErrFull
 	default:
@@ -64,7 +79,7 @@ func publishError(err error) error {
 	}
 }
 
-// conflict reports whether a bucket's entry was changed since it was read.
+// conflict reports whether a key has changed since it was read.
 func conflict(err error) bool {
 	return errors.Is(err, jetstream.ErrKeyExists) || errors.Is(err, jetstream.ErrKeyRevisionMismatch)
 }
@@ -83,8 +98,8 @@ func lost(err error) bool {
 	return false
 }
 
-// notReady reports whether setting up is worth another try: a cluster elects its
-// leaders, another process is setting up the same, or an answer got lost.
+// notReady reports whether setting up is worth a retry: the cluster is electing its
+// leaders, another process is setting up the same queue, or an answer was lost.
 func notReady(err error) bool {
 	for _, target := range []error{
 		jetstream.ErrStreamNameAlreadyInUse, jetstream.ErrConsumerExists,
@@ -106,7 +121,7 @@ func notReady(err error) bool {
 	}
 }
 
-// explain adds what to do about the errors that a wrong server gives.
+// explain adds a remedy to the errors of a misconfigured server.
 func explain(err error) error {
 	var api *jetstream.APIError
 	switch {

@@ -15,50 +15,21 @@ import (
 	"gorgone/engagement"
 )
 
-// Outcome is how a refresh ended.
-type Outcome string
-
-// The outcomes.
-const (
-	Updated    Outcome = "updated"    // looked at, and written
-	Current    Outcome = "current"    // a newer observation was there already
-	Missing    Outcome = "missing"    // an answer lacked the tweet, which may still be there
-	Deleted    Outcome = "deleted"    // the tweet counts as deleted; reason says why
-	Unresolved Outcome = "unresolved" // no usable answer about the tweet
-	Failed     Outcome = "failed"     // the look-up failed; cause and reason say why
-	Untracked  Outcome = "untracked"  // no row tracks the tweet
-)
-
-// Cause says of a failed refresh, in a word, what kept it from its answer.
-type Cause string
-
-// The causes.
-const (
-	CauseRateLimited Cause = "rate_limited"  // calls are paused by the provider's rate limit
-	CauseOutOfCredit Cause = "out_of_credit" // the provider's account is empty
-	CauseKeyRefused  Cause = "key_refused"   // the provider does not accept the API key
-	CauseLate        Cause = "late"          // no call was possible before the deadline
-	CauseDatabase    Cause = "database"      // the answer could not be written
-	CausePaused      Cause = "paused"        // somebody has paused refreshes
-	CauseProvider    Cause = "provider"      // any other fault of the look-up
-	CauseOutage      Cause = "outage"        // the provider fails again and again, so that it is left alone for a while
-)
-
-// Done is the result of a refresh, for whoever waits for it.
-type Done struct {
-	V          int         `json:"v"` // set by PublishDone
-	TweetID    string      `json:"tweet_id"`
-	RequestIDs []uuid.UUID `json:"request_ids"` // requests this answers; coalesced ones are not named
-	Outcome    Outcome     `json:"outcome"`
-	Cause      Cause       `json:"cause,omitempty"` // of Failed
-	Reason     string      `json:"reason,omitempty"`
-	RetryAt    time.Time   `json:"retry_at,omitzero"` // database time at which to ask again; zero: not known
-	ObservedAt time.Time   `json:"observed_at,omitzero"`
-	Rows       []DoneRow   `json:"rows,omitempty"`
+// RefreshResult is the result of a refresh, published to those who wait for it.
+type RefreshResult struct {
+	V          int                       `json:"v"` // set by PublishResult
+	TweetID    string                    `json:"tweet_id"`
+	RequestIDs []uuid.UUID               `json:"request_ids"` // the requests it answers; coalesced ones are not listed
+	Outcome    engagement.RequestOutcome `json:"outcome"`
+	Cause      engagement.FailureCause   `json:"cause,omitempty"` // of a failed refresh
+	Reason     string                    `json:"reason,omitempty"`
+	RetryAt    time.Time                 `json:"retry_at,omitzero"` // database time at which to try again; zero: unknown
+	ObservedAt time.Time                 `json:"observed_at,omitzero"`
+	Rows       []ResultRow               `json:"rows,omitempty"`
 }
 
-// DoneRow is what a refresh did to one row of the tweet.
-type DoneRow struct {
+// ResultRow is what a refresh did to one row of the tweet.
+type ResultRow struct {
 	RowID           uuid.UUID          `json:"row_id"`
 	ZoneID          *uuid.UUID         `json:"zone_id,omitempty"`
 	Before          engagement.Metrics `json:"before"`
@@ -69,20 +40,20 @@ type DoneRow struct {
 	NextUpdateAt    time.Time          `json:"next_update_at,omitzero"`
 }
 
-// Event is something that live pages may want to show.
+// Event is a change that live pages may show.
 type Event struct {
 	Kind string          // a-z, 0-9, - and _
-	Data json.RawMessage // its content, by kind
+	Data json.RawMessage // depends on the kind
 }
 
-// watchBuffer is how many events a watcher may be behind before it misses some.
+// watchBuffer is how many events a subscriber may lag behind before it misses some.
 const watchBuffer = 256
 
 var kindPattern = regexp.MustCompile(`^[a-z0-9_-]{1,64}$`)
 
-// PublishDone tells all who wait for the tweet. It is sent at once or not at all,
-// and is not stored.
-func (q *Queue) PublishDone(_ context.Context, d Done) error {
+// PublishResult publishes the result to all who wait for the tweet. It is sent at once
+// or not at all, and is not stored.
+func (q *Queue) PublishResult(_ context.Context, d RefreshResult) error {
 	if err := engagement.CheckTweetID(d.TweetID); err != nil {
 		return fmt.Errorf("publish result: %w", err)
 	}
@@ -90,19 +61,19 @@ func (q *Queue) PublishDone(_ context.Context, d Done) error {
 	return q.send(q.names.doneOf(d.TweetID), d)
 }
 
-// WatchDone returns the results of refreshes of the tweet from now on. It stands
-// at the server when WatchDone returns, so publish the refresh after it. stop must
-// be called. The channel is never closed: wait on a context too.
-func (q *Queue) WatchDone(ctx context.Context, tweetID string) (results <-chan Done, stop func(), err error) {
+// WatchResults returns the results of the tweet's refreshes from now on. The subscription
+// is active when WatchResults returns, so publish the refresh after it. The caller must
+// call stop. The channel is never closed: wait on a context too.
+func (q *Queue) WatchResults(ctx context.Context, tweetID string) (results <-chan RefreshResult, stop func(), err error) {
 	if err := engagement.CheckTweetID(tweetID); err != nil {
 		return nil, nil, fmt.Errorf("watch results: %w", err)
 	}
-	return watch(ctx, q, q.names.doneOf(tweetID), func(m *nats.Msg) (d Done, err error) {
+	return watch(ctx, q, q.names.doneOf(tweetID), func(m *nats.Msg) (d RefreshResult, err error) {
 		return d, decodeVersioned(m.Data, &d.V, &d)
 	})
 }
 
-// PublishEvent sends an event with data as JSON. It is sent at once or not at all,
+// PublishEvent publishes an event with data as JSON. It is sent at once or not at all,
 // and is not stored.
 func (q *Queue) PublishEvent(_ context.Context, kind string, data any) error {
 	if !kindPattern.MatchString(kind) {
@@ -111,8 +82,8 @@ func (q *Queue) PublishEvent(_ context.Context, kind string, data any) error {
 	return q.send(q.names.event(kind), data)
 }
 
-// WatchEvents returns the events of all kinds from now on. Who reads too slowly
-// misses events. stop must be called. The channel is never closed.
+// WatchEvents returns the events of all kinds from now on. A slow reader misses events.
+// The caller must call stop. The channel is never closed.
 func (q *Queue) WatchEvents(ctx context.Context) (events <-chan Event, stop func(), err error) {
 	return watch(ctx, q, q.names.event(">"), func(m *nats.Msg) (Event, error) {
 		return Event{Kind: strings.TrimPrefix(m.Subject, q.names.event("")), Data: m.Data}, nil
@@ -130,7 +101,7 @@ func (q *Queue) send(subject string, v any) error {
 	return nil
 }
 
-// watch subscribes, and waits until the server knows.
+// watch subscribes and waits until the subscription is active.
 func watch[T any](ctx context.Context, q *Queue, subject string, decode func(*nats.Msg) (T, error)) (<-chan T, func(), error) {
 	if !q.conn.Connected() {
 		return nil, nil, fmt.Errorf("subscribe to %s: %w", subject, ErrNotConnected)
@@ -154,13 +125,13 @@ func watch[T any](ctx context.Context, q *Queue, subject string, decode func(*na
 	}
 	stop := func() {
 		if err := sub.Unsubscribe(); err != nil && sub.IsValid() && !q.conn.nc.IsClosed() {
-			q.log.Warn().Err(err).Str("subject", subject).Msg("could not unsubscribe")
+			q.log.Warn().Err(err).Str("subject", subject).Msg("unsubscribing failed")
 		}
 		if n := missed.Swap(0); n > 0 {
 			q.log.Warn().Int64("missed", n).Str("subject", subject).Msg("a slow reader missed events")
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	if err := q.conn.nc.FlushWithContext(ctx); err != nil {
 		stop()

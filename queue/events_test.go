@@ -9,25 +9,26 @@ import (
 
 	"gorgone/engagement"
 	"gorgone/queue"
+	"gorgone/queue/queuetest"
 )
 
 func TestDone(t *testing.T) {
 	t.Parallel()
-	server, web := start(t, queue.Config{})
-	worker := open(t, server, queue.Config{})
-	results, stop, err := web.WatchDone(testContext(t), tweetID(1))
+	server, web := queuetest.Start(t, queue.Config{})
+	worker := queuetest.Open(t, server, queue.Config{})
+	results, stop, err := web.WatchResults(testContext(t), tweetID(1))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer stop()
 	zone := uuid.New()
-	want := queue.Done{
+	want := queue.RefreshResult{
 		V:          1,
 		TweetID:    tweetID(1),
 		RequestIDs: []uuid.UUID{uuid.New()},
-		Outcome:    queue.Updated,
+		Outcome:    engagement.RequestUpdated,
 		ObservedAt: epoch,
-		Rows: []queue.DoneRow{{
+		Rows: []queue.ResultRow{{
 			RowID:           uuid.New(),
 			ZoneID:          &zone,
 			Before:          engagement.Metrics{Likes: engagement.Known(1)},
@@ -37,9 +38,9 @@ func TestDone(t *testing.T) {
 			NextUpdateAt:    epoch.Add(30 * time.Minute),
 		}},
 	}
-	other := queue.Done{TweetID: tweetID(2), Outcome: queue.Missing}
-	for _, d := range []queue.Done{other, want} {
-		if err := worker.PublishDone(testContext(t), d); err != nil {
+	other := queue.RefreshResult{TweetID: tweetID(2), Outcome: engagement.RequestMissing}
+	for _, d := range []queue.RefreshResult{other, want} {
+		if err := worker.PublishResult(testContext(t), d); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -55,19 +56,19 @@ func TestDone(t *testing.T) {
 
 func TestDoneOfNoTweet(t *testing.T) {
 	t.Parallel()
-	_, q := start(t, queue.Config{})
-	if _, _, err := q.WatchDone(testContext(t), ">"); err == nil {
+	_, q := queuetest.Start(t, queue.Config{})
+	if _, _, err := q.WatchResults(testContext(t), ">"); err == nil {
 		t.Error("watched all tweets")
 	}
-	if err := q.PublishDone(testContext(t), queue.Done{TweetID: "*"}); err == nil {
+	if err := q.PublishResult(testContext(t), queue.RefreshResult{TweetID: "*"}); err == nil {
 		t.Error("published for all tweets")
 	}
 }
 
 func TestEvents(t *testing.T) {
 	t.Parallel()
-	server, web := start(t, queue.Config{})
-	worker := open(t, server, queue.Config{})
+	server, web := queuetest.Start(t, queue.Config{})
+	worker := queuetest.Open(t, server, queue.Config{})
 	events, stop, err := web.WatchEvents(testContext(t))
 	if err != nil {
 		t.Fatal(err)
@@ -94,7 +95,7 @@ func TestEvents(t *testing.T) {
 // Watches outlive a restart of the server.
 func TestWatchSurvivesRestart(t *testing.T) {
 	t.Parallel()
-	server, q := start(t, queue.Config{})
+	server, q := queuetest.Start(t, queue.Config{})
 	events, stop, err := q.WatchEvents(testContext(t))
 	if err != nil {
 		t.Fatal(err)
@@ -103,7 +104,7 @@ func TestWatchSurvivesRestart(t *testing.T) {
 	server.Restart()
 	ctx := testContext(t)
 	// An event that is sent while the watch is down is lost: send until one comes.
-	sender := open(t, server, queue.Config{})
+	sender := queuetest.Open(t, server, queue.Config{})
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for {

@@ -9,33 +9,12 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// A pause that somebody else wrote is read, or it is not: it never stands for a
-// time that can not be written again.
-func FuzzDecodePause(f *testing.F) {
-	f.Add([]byte(`{"v":1,"until_ms":1793534400000,"reason":"rate limit"}`))
-	f.Add([]byte(`{"v":1,"until_ms":-9223372036854775808}`))
-	f.Add([]byte(`{"v":2}`))
-	f.Fuzz(func(t *testing.T, body []byte) {
-		e, err := decodePause(body)
-		if err != nil {
-			return
-		}
-		again, err := json.Marshal(e)
-		if err != nil {
-			t.Fatalf("%+v cannot be written: %v", e, err)
-		}
-		if e2, err := decodePause(again); err != nil || !e2.until().Equal(e.until()) {
-			t.Fatalf("%+v came back as %+v, %v", e, e2, err)
-		}
-	})
-}
-
 // What the web server is told of looks at tweets.
 func FuzzDecodeSeen(f *testing.F) {
 	f.Add([]byte(`[{"tweet_id":"20","tier":"hot","next_update_at":"2026-11-01T12:00:00Z"}]`))
 	f.Add([]byte(`[{"before":{"likes":-1}}]`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		seen, err := DecodeSeen(body)
+		seen, err := DecodeUpdates(body)
 		if err != nil {
 			return
 		}

@@ -6,11 +6,9 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
 
 	"gorgone/engagement"
-	"gorgone/internal/natsserver/natstest"
 	"gorgone/queue"
 )
 
@@ -26,33 +24,6 @@ func testContext(tb testing.TB) context.Context {
 	ctx, cancel := context.WithTimeout(tb.Context(), patience)
 	tb.Cleanup(cancel)
 	return ctx
-}
-
-func connect(tb testing.TB, server *natstest.Server) *queue.Conn {
-	tb.Helper()
-	conn, err := queue.Connect(testContext(tb), queue.Options{URL: server.ClientURL(), Name: tb.Name(), Log: zerolog.Nop()})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(conn.Close)
-	return conn
-}
-
-// open opens a queue over a connection of its own, as another process would.
-func open(tb testing.TB, server *natstest.Server, cfg queue.Config) *queue.Queue {
-	tb.Helper()
-	q, err := queue.Open(testContext(tb), connect(tb, server), cfg)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return q
-}
-
-// start starts a server and opens a queue on it.
-func start(tb testing.TB, cfg queue.Config) (*natstest.Server, *queue.Queue) {
-	tb.Helper()
-	server := natstest.Start(tb)
-	return server, open(tb, server, cfg)
 }
 
 func tweetID(i int) string { return engagement.TweetIDAt(epoch, int64(i)) }
@@ -90,9 +61,9 @@ func publishRefresh(tb testing.TB, q *queue.Queue, r queue.Refresh) (coalesced b
 	return coalesced
 }
 
-func batches(tb testing.TB, q *queue.Queue) *queue.BatchInbox {
+func batches(tb testing.TB, q *queue.Queue) *queue.BatchConsumer {
 	tb.Helper()
-	in, err := q.Batches(testContext(tb))
+	in, err := q.ConsumeBatches(testContext(tb))
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -100,9 +71,9 @@ func batches(tb testing.TB, q *queue.Queue) *queue.BatchInbox {
 	return in
 }
 
-func refreshes(tb testing.TB, q *queue.Queue) *queue.RefreshInbox {
+func refreshes(tb testing.TB, q *queue.Queue) *queue.RefreshConsumer {
 	tb.Helper()
-	in, err := q.Refreshes(testContext(tb))
+	in, err := q.ConsumeRefreshes(testContext(tb))
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -110,7 +81,7 @@ func refreshes(tb testing.TB, q *queue.Queue) *queue.RefreshInbox {
 	return in
 }
 
-func next(tb testing.TB, in *queue.BatchInbox) *queue.BatchDelivery {
+func next(tb testing.TB, in *queue.BatchConsumer) *queue.BatchDelivery {
 	tb.Helper()
 	d, err := in.Next(testContext(tb))
 	if err != nil {
@@ -119,9 +90,9 @@ func next(tb testing.TB, in *queue.BatchInbox) *queue.BatchDelivery {
 	return d
 }
 
-func nextGroup(tb testing.TB, in *queue.RefreshInbox, limit int) []*queue.RefreshDelivery {
+func nextGroup(tb testing.TB, in *queue.RefreshConsumer, limit int) []*queue.RefreshDelivery {
 	tb.Helper()
-	group, err := in.NextGroup(testContext(tb), limit)
+	group, err := in.Fetch(testContext(tb), limit)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -167,8 +138,3 @@ func awaitDepth(tb testing.TB, q *queue.Queue, what string, wanted func(queue.De
 		return wanted(last)
 	})
 }
-
-// wallClock stands for the clock of the database.
-type wallClock struct{}
-
-func (wallClock) Database() time.Time { return time.Now() }

@@ -27,6 +27,12 @@ func TestSchema(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	withKnown := exampleBatch()
+	withKnown.Known = &Known{At: withKnown.Until.Add(-3 * time.Minute), States: []engagement.PriorState{{Observed: true, InDoubt: true}}}
+	known, err := withKnown.encode()
+	if err != nil {
+		t.Fatal(err)
+	}
 	refresh, err := Refresh{
 		RequestID:   exampleBatch().ID,
 		TweetID:     "20",
@@ -38,8 +44,8 @@ func TestSchema(t *testing.T) {
 	}
 	for _, c := range []struct{ name, got, want string }{
 		{"batch", string(batch), `{"v":1,"id":"f47ac10b-58cc-4372-a567-0e02b2c3d479","until":"2026-11-01T12:03:00.123456Z","tweets":[{"id":"1984567890123456789","rows":["6ba7b810-9dad-11d1-80b4-00c04fd430c8"]}]}`},
+		{"batch with what is known", string(known), `{"v":1,"id":"f47ac10b-58cc-4372-a567-0e02b2c3d479","until":"2026-11-01T12:03:00.123456Z","tweets":[{"id":"1984567890123456789","rows":["6ba7b810-9dad-11d1-80b4-00c04fd430c8"]}],"known":{"v":1,"at":"2026-11-01T12:00:00.123456Z","tweets":"3"}}`},
 		{"refresh", string(refresh), `{"v":1,"request_id":"f47ac10b-58cc-4372-a567-0e02b2c3d479","tweet_id":"20","requested_at":"2026-11-01T12:03:00.123456Z","deadline":"2026-11-01T12:03:01.123456Z"}`},
-		{"pace", string(paceState{All: time.UnixMicro(7), Batch: time.UnixMicro(8), Factor: 0.5}.encode()), `{"v":1,"all_us":7,"batch_us":8,"factor":0.5}`},
 	} {
 		if c.got != c.want {
 			t.Errorf("%s is\n%s, want\n%s", c.name, c.got, c.want)
@@ -96,7 +102,7 @@ func FuzzDecodeBatch(f *testing.F) {
 		if err != nil {
 			t.Fatalf("accepted a batch that cannot be sent: %v", err)
 		}
-		if b2, err := decodeBatch(again, ""); err != nil || b2.ID != b.ID || !b2.Until.Equal(b.Until) || !reflect.DeepEqual(b2.Tweets, b.Tweets) {
+		if b2, err := decodeBatch(again, ""); err != nil || b2.ID != b.ID || !b2.Until.Equal(b.Until) || !reflect.DeepEqual(b2.Tweets, b.Tweets) || !reflect.DeepEqual(b2.Known, b.Known) {
 			t.Fatalf("%+v came back as %+v, %v", b, b2, err)
 		}
 	})

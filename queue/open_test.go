@@ -11,6 +11,7 @@ import (
 
 	"gorgone/internal/natsserver/natstest"
 	"gorgone/queue"
+	"gorgone/queue/queuetest"
 )
 
 func TestOpenTogether(t *testing.T) {
@@ -18,7 +19,7 @@ func TestOpenTogether(t *testing.T) {
 	server := natstest.Start(t)
 	conns := make([]*queue.Conn, 8)
 	for i := range conns {
-		conns[i] = connect(t, server)
+		conns[i] = queuetest.Connect(t, server)
 	}
 	ctx := testContext(t)
 	p := pool.New().WithErrors()
@@ -35,7 +36,7 @@ func TestOpenTogether(t *testing.T) {
 
 func TestOpenKeepsWhatIsThere(t *testing.T) {
 	t.Parallel()
-	server, q := start(t, queue.Config{})
+	server, q := queuetest.Start(t, queue.Config{})
 	publish(t, q, newBatch(1, 1))
 	ctx := testContext(t)
 	js, err := jetstream.New(server.Connect(t))
@@ -52,7 +53,7 @@ func TestOpenKeepsWhatIsThere(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	again := open(t, server, queue.Config{MaxBatches: 7, AckWait: 20 * time.Second, RefreshAge: 40 * time.Second})
+	again := queuetest.Open(t, server, queue.Config{MaxBatches: 7, AckWait: 20 * time.Second, RefreshAge: 40 * time.Second})
 
 	if stream, err = js.Stream(ctx, "ENG_BATCH"); err != nil {
 		t.Fatal(err)
@@ -76,7 +77,7 @@ func TestLease(t *testing.T) {
 	server := natstest.Start(t)
 	lease := func(cfg queue.Config) (time.Duration, error) {
 		t.Helper()
-		q, err := queue.Open(testContext(t), connect(t, server), cfg)
+		q, err := queue.Open(testContext(t), queuetest.Connect(t, server), cfg)
 		if err != nil {
 			return 0, err
 		}
@@ -115,13 +116,13 @@ func TestLease(t *testing.T) {
 
 func TestConfigFaults(t *testing.T) {
 	t.Parallel()
-	conn := connect(t, natstest.Start(t))
+	conn := queuetest.Connect(t, natstest.Start(t))
 	for _, c := range []struct {
 		name string
 		cfg  queue.Config
 		want []string
 	}{
-		{"names and numbers, all at once", queue.Config{Prefix: "eng.x", Replicas: 2, MaxBatches: -1, AckWait: time.Millisecond}, []string{`prefix "eng.x"`, "replicas 2", "most batches -1", "ack wait 1ms"}},
+		{"names and numbers, all at once", queue.Config{Prefix: "eng.x", Replicas: 2, MaxBatches: -1, AckWait: time.Millisecond}, []string{`prefix "eng.x"`, "replicas 2", "max batches -1", "ack wait 1ms"}},
 		{"lease and ack wait", queue.Config{Lease: time.Minute, AckWait: 20 * time.Second}, []string{"lease 1m0s: must be at least 4 times the ack wait of 20s"}},
 		{"duplicates beyond the lease", queue.Config{Lease: 2 * time.Minute, DuplicateWindow: 3 * time.Minute}, []string{"duplicate window 3m0s: must not be longer than the lease of 2m0s"}},
 		{"duplicates beyond the default lease", queue.Config{DuplicateWindow: time.Hour}, []string{"must not be longer than the lease of 3m0s"}},
@@ -145,7 +146,7 @@ func TestConfigFaults(t *testing.T) {
 
 func TestSurvivesWipedServer(t *testing.T) {
 	t.Parallel()
-	server, q := start(t, queue.Config{Lease: 2 * time.Minute})
+	server, q := queuetest.Start(t, queue.Config{Lease: 2 * time.Minute})
 	server.Wipe()
 	// The first attempts may still find the connection broken.
 	await(t, "a batch was published", func() bool {
@@ -156,7 +157,7 @@ func TestSurvivesWipedServer(t *testing.T) {
 		t.Error("refresh coalesced in an empty queue")
 	}
 	// The lease came back as it was.
-	if got := open(t, server, queue.Config{}).Lease(); got != 2*time.Minute {
+	if got := queuetest.Open(t, server, queue.Config{}).Lease(); got != 2*time.Minute {
 		t.Errorf("lease is %s", got)
 	}
 }

@@ -1,6 +1,7 @@
 package queue_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -8,11 +9,12 @@ import (
 	"github.com/google/uuid"
 
 	"gorgone/queue"
+	"gorgone/queue/queuetest"
 )
 
 func TestRefreshThrough(t *testing.T) {
 	t.Parallel()
-	_, q := start(t, queue.Config{})
+	_, q := queuetest.Start(t, queue.Config{})
 	sent := newRefresh(1)
 	publishRefresh(t, q, sent)
 	group := nextGroup(t, refreshes(t, q), 10)
@@ -26,10 +28,10 @@ func TestRefreshThrough(t *testing.T) {
 }
 
 // A second request for a tweet is coalesced while the first is queued, while it is
-// in flight and while it is given back, and never after that.
+// in flight and while it is returned, and never after that.
 func TestRefreshesCoalesce(t *testing.T) {
 	t.Parallel()
-	_, q := start(t, queue.Config{RefreshAckWait: time.Minute})
+	_, q := queuetest.Start(t, queue.Config{RefreshAckWait: time.Minute})
 	in := refreshes(t, q)
 	step := func(when string, want bool) {
 		t.Helper()
@@ -42,16 +44,20 @@ func TestRefreshesCoalesce(t *testing.T) {
 	if publishRefresh(t, q, newRefresh(2)) {
 		t.Fatal("another tweet was coalesced")
 	}
+	// The consumer may not have heard of the second message yet when the first is fetched.
 	group := nextGroup(t, in, 10)
+	if len(group) < 2 {
+		group = append(group, nextGroup(t, in, 10)...)
+	}
 	if len(group) != 2 {
-		t.Fatalf("a group of %d, want 2", len(group))
+		t.Fatalf("%d messages, want 2", len(group))
 	}
 	first := group[0]
 	step("in flight", true)
 	if err := first.Nak(0); err != nil {
 		t.Fatal(err)
 	}
-	step("given back", true)
+	step("returned", true)
 	again := nextGroup(t, in, 10)[0]
 	if again.Refresh().RequestID != first.Refresh().RequestID || again.Deliveries() != 2 {
 		t.Fatalf("got %+v, delivery %d", again.Refresh(), again.Deliveries())
@@ -65,7 +71,7 @@ func TestRefreshesCoalesce(t *testing.T) {
 
 func TestRefreshesOfTheMomentAreGrouped(t *testing.T) {
 	t.Parallel()
-	_, q := start(t, queue.Config{RefreshAckWait: time.Minute}) // no answer is due in this test
+	_, q := queuetest.Start(t, queue.Config{RefreshAckWait: time.Minute}) // no answer is due in this test
 	for i := range 25 {
 		publishRefresh(t, q, newRefresh(i))
 	}
@@ -90,14 +96,16 @@ func TestRefreshesOfTheMomentAreGrouped(t *testing.T) {
 func TestRefreshOvertakesBacklog(t *testing.T) {
 	t.Parallel()
 	const backlog = 20_000
-	_, q := start(t, queue.Config{MaxBatches: backlog})
+	_, q := queuetest.Start(t, queue.Config{MaxBatches: backlog})
 	batch := newBatch(1, 1)
 	all := make([]queue.Batch, backlog)
 	for i := range all {
 		all[i] = batch
 		all[i].ID = uuid.New()
 	}
-	publish(t, q, all...)
+	for some := range slices.Chunk(all, 1000) { // each has a time limit of its own
+		publish(t, q, some...)
+	}
 	busy := batches(t, q)
 	for range 16 {
 		next(t, busy)
@@ -114,7 +122,7 @@ func TestRefreshOvertakesBacklog(t *testing.T) {
 
 func TestPublishRefreshRefused(t *testing.T) {
 	t.Parallel()
-	_, q := start(t, queue.Config{})
+	_, q := queuetest.Start(t, queue.Config{})
 	good := newRefresh(1)
 	for _, c := range []struct {
 		name   string
@@ -123,7 +131,7 @@ func TestPublishRefreshRefused(t *testing.T) {
 	}{
 		{"not a tweet id", func(r *queue.Refresh) { r.TweetID = "1.*" }, "not a tweet id"},
 		{"no request id", func(r *queue.Refresh) { r.RequestID = uuid.Nil }, "no request id"},
-		{"no time", func(r *queue.Refresh) { r.RequestedAt = time.Time{} }, "no time of request"},
+		{"no time", func(r *queue.Refresh) { r.RequestedAt = time.Time{} }, "no request time"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -12,16 +12,16 @@ import (
 )
 
 const (
-	// setUpAnswer bounds one question. A cluster that is electing leaders answers
-	// none; then all is asked again, and what was done is found done.
-	setUpAnswer = time.Second
+	// setUpTimeout bounds one request. A cluster that is electing leaders answers none;
+	// setting up then starts over, and skips what is already done.
+	setUpTimeout = time.Second
 
-	// setUpPause is how long to wait before asking a cluster again that was not ready.
-	setUpPause = 250 * time.Millisecond
+	// setUpRetryDelay is how long to wait for a cluster that is not ready.
+	setUpRetryDelay = 250 * time.Millisecond
 )
 
-// setUp makes everything that is missing on the server, and changes what differs.
-// It tries again while the server's cluster is not ready.
+// setUp creates what is missing on the server and updates what differs. It retries
+// while the server's cluster is not ready.
 func (q *Queue) setUp(ctx context.Context) error {
 	for {
 		err := q.setUpOnce(ctx)
@@ -31,7 +31,7 @@ func (q *Queue) setUp(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return explain(err)
-		case <-time.After(setUpPause):
+		case <-time.After(setUpRetryDelay):
 		}
 	}
 }
@@ -43,8 +43,9 @@ func (q *Queue) setUpOnce(ctx context.Context) error {
 	for name, apply := range map[string]func(*jetstream.StreamConfig){
 		q.names.refresh: q.refreshStream,
 		q.names.dead:    q.deadStream,
-		// The pace is worth nothing after a restart, and is written for every run of
-		// calls: it stays in memory.
+		q.names.kept:    q.keptStream,
+		// The rate limiter's state is useless after a restart, and is written up to 20
+		// times a second: it stays in memory.
 		bucketStream(q.names.pace):  q.bucket(q.names.pace, jetstream.MemoryStorage),
 		bucketStream(q.names.pause): q.bucket(q.names.pause, q.storage()),
 	} {
@@ -59,19 +60,23 @@ func (q *Queue) setUpOnce(ctx context.Context) error {
 	if err := q.putConsumer(ctx, q.names.batch, consumerName, q.batchConsumer); err != nil {
 		return err
 	}
-	if err := q.putConsumer(ctx, q.names.dead, exhaustedName, q.exhaustedConsumer); err != nil {
+	if err := q.putConsumer(ctx, q.names.dead, maxDeliveriesConsumer, q.configureMaxDeliveriesConsumer); err != nil {
+		return err
+	}
+	if err := q.putConsumer(ctx, q.names.kept, consumerName, q.keptConsumer); err != nil {
 		return err
 	}
 	return q.putConsumer(ctx, q.names.refresh, consumerName, q.refreshConsumer)
 }
 
-// putBatchStream settles the lease with what is there before it writes its own.
+// putBatchStream reconciles the lease with an existing stream's, and then creates or
+// updates the stream.
 func (q *Queue) putBatchStream(ctx context.Context) error {
 	found, err := q.find(ctx, q.names.batch)
 	if err != nil {
 		return err
 	}
-	cfg, err := q.cfg.settle(q.names.batch, found)
+	cfg, err := q.cfg.resolveLease(q.names.batch, found)
 	if err != nil {
 		return err
 	}
@@ -79,15 +84,15 @@ func (q *Queue) putBatchStream(ctx context.Context) error {
 	return q.putStream(ctx, q.names.batch, found, q.batchStream)
 }
 
-// settle fills in the lease: that of the stream, which may be nil, unless told to
-// change it.
-func (c Config) settle(name string, stream *jetstream.StreamConfig) (Config, error) {
+// resolveLease fills in the lease: that of the stream, which may be nil, unless AdoptLease
+// is set.
+func (c Config) resolveLease(name string, stream *jetstream.StreamConfig) (Config, error) {
 	lease := c.Lease
 	if stream != nil {
 		have, err := time.ParseDuration(stream.Metadata[leaseKey])
 		switch {
 		case err != nil || have <= 0:
-			// Not set up by us, or by hand: nothing to differ from.
+			// Created by hand: there is no lease to compare with.
 		case lease == 0:
 			lease = have
 		case lease != have && !c.AdoptLease:
@@ -101,9 +106,9 @@ func (c Config) settle(name string, stream *jetstream.StreamConfig) (Config, err
 	return c, c.validate()
 }
 
-// find returns the stream's configuration, or nil when there is no such stream.
+// find returns the stream's configuration, or nil if there is no such stream.
 func (q *Queue) find(ctx context.Context, name string) (*jetstream.StreamConfig, error) {
-	ctx, cancel := context.WithTimeout(ctx, setUpAnswer)
+	ctx, cancel := context.WithTimeout(ctx, setUpTimeout)
 	defer cancel()
 	stream, err := q.js.Stream(ctx, name)
 	switch {
@@ -116,7 +121,7 @@ func (q *Queue) find(ctx context.Context, name string) (*jetstream.StreamConfig,
 }
 
 func (q *Queue) putStream(ctx context.Context, name string, found *jetstream.StreamConfig, apply func(*jetstream.StreamConfig)) error {
-	ctx, cancel := context.WithTimeout(ctx, setUpAnswer)
+	ctx, cancel := context.WithTimeout(ctx, setUpTimeout)
 	defer cancel()
 	if found == nil {
 		var c jetstream.StreamConfig
@@ -139,7 +144,7 @@ func (q *Queue) putStream(ctx context.Context, name string, found *jetstream.Str
 }
 
 func (q *Queue) putConsumer(ctx context.Context, stream, name string, apply func(*jetstream.ConsumerConfig)) error {
-	ctx, cancel := context.WithTimeout(ctx, setUpAnswer)
+	ctx, cancel := context.WithTimeout(ctx, setUpTimeout)
 	defer cancel()
 	consumer, err := q.js.Consumer(ctx, stream, name)
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {

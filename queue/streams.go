@@ -8,32 +8,32 @@ import (
 )
 
 const (
-	// consumerName is the one durable consumer of each lane.
+	// consumerName is the durable consumer of each work queue.
 	consumerName = "workers"
 
-	// leaseKey is where the batch stream's metadata holds the lease.
+	// leaseKey is the key of the lease in the batch stream's metadata.
 	leaseKey = "gorgone.lease"
 
-	// maxDeliver is a backstop that no healthy message comes near: a batch is
+	// maxDeliver is a backstop far beyond what a message normally needs: a batch is
 	// delivered about once per AckWait of its lease.
 	maxDeliver = 50
 
-	// maxWaiting is how many workers may ask for work at once. Beyond it requests
-	// are dropped without a word, and it cannot be changed later.
+	// maxWaiting is the maximum number of workers that wait for a message. Further pull
+	// requests are dropped silently, and the number cannot be changed later.
 	maxWaiting = 2048
 
 	maxBatchBytes   = 64 << 10
 	maxRefreshBytes = 4 << 10
-	maxGroup        = 100 // most refreshes fetched at once
+	maxFetch        = 100 // maximum number of refreshes fetched at once
 
 	deadLetterAge = 14 * 24 * time.Hour
 )
 
-// names are the names of everything on the server that belongs to one queue.
+// names holds the names of everything on the server that belongs to one queue.
 type names struct {
-	batch, refresh, dead string // streams
-	pace, pause          string // buckets
-	subject              string // first part of all subjects, with its dot
+	batch, refresh, dead, kept string // streams
+	pace, pause                string // buckets
+	subject                    string // prefix of all subjects, including the dot
 }
 
 func newNames(prefix string) names {
@@ -41,6 +41,7 @@ func newNames(prefix string) names {
 		batch:   prefix + "_BATCH",
 		refresh: prefix + "_REFRESH",
 		dead:    prefix + "_DLQ",
+		kept:    prefix + "_KEPT",
 		pace:    prefix + "_PACE",
 		pause:   prefix + "_PAUSE",
 		subject: strings.ToLower(prefix) + ".",
@@ -49,19 +50,21 @@ func newNames(prefix string) names {
 
 func (n names) batchDue() string              { return n.subject + "batch.due" }
 func (n names) refreshOf(tweet string) string { return n.subject + "refresh." + tweet }
-func (n names) deadOf(l Lane) string          { return n.subject + "dlq." + string(l) }
+func (n names) deadOf(l Class) string         { return n.subject + "dlq." + string(l) }
+func (n names) keptOf(work string) string     { return n.subject + "kept." + work }
 func (n names) doneOf(tweet string) string    { return n.subject + "done." + tweet }
 func (n names) event(kind string) string      { return n.subject + "evt." + kind }
-func (n names) audience() string              { return n.subject + "audience" }
+func (n names) subscribers() string           { return n.subject + "audience" }
 
-// exhausted is where the server announces a message that reached maxDeliver. The
-// announcement is a plain message, so the dead-letter stream listens for it.
-func exhausted(stream string) string {
+// maxDeliveriesAdvisory is the subject on which the server announces that a message has
+// reached maxDeliver. The advisory is not stored by itself, so the dead-letter stream
+// subscribes to it.
+func maxDeliveriesAdvisory(stream string) string {
 	return "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES." + stream + "." + consumerName
 }
 
-// A stream's settings are applied to what is there, or to nothing, so that what
-// an operator set besides (placement, compression) stays.
+// Settings are applied on top of an existing stream's configuration, so that what an
+// operator has added (placement, compression) stays.
 
 func (q *Queue) batchStream(c *jetstream.StreamConfig) {
 	q.common(c)
@@ -87,7 +90,7 @@ func (q *Queue) refreshStream(c *jetstream.StreamConfig) {
 	c.Description = "refresh requests, one a tweet"
 	c.Subjects = []string{q.names.subject + "refresh.*"}
 	c.Retention = jetstream.WorkQueuePolicy
-	// A second request for a tweet is refused while one is queued or in flight.
+	// A second request for a tweet is rejected while one is queued or in flight.
 	c.Discard = jetstream.DiscardNew
 	c.DiscardNewPerSubject = true
 	c.MaxMsgsPerSubject = 1
@@ -102,7 +105,7 @@ func (q *Queue) deadStream(c *jetstream.StreamConfig) {
 	q.common(c)
 	c.Name = q.names.dead
 	c.Description = "messages that could not be handled, and why"
-	c.Subjects = []string{q.names.subject + "dlq.>", exhausted(q.names.batch), exhausted(q.names.refresh)}
+	c.Subjects = []string{q.names.subject + "dlq.>", maxDeliveriesAdvisory(q.names.batch), maxDeliveriesAdvisory(q.names.refresh)}
 	c.Retention = jetstream.LimitsPolicy
 	c.Discard = jetstream.DiscardOld
 	c.MaxMsgs = 100_000
@@ -116,9 +119,9 @@ func (q *Queue) deadStream(c *jetstream.StreamConfig) {
 // bucketStream is the name of the stream behind a key-value bucket.
 func bucketStream(bucket string) string { return "KV_" + bucket }
 
-// bucket is the stream of a key-value bucket (NATS ADR-8) without direct reads:
-// those may be answered by a server that is behind, and a replica that starts must
-// not miss a pause that stands.
+// bucket returns the stream settings of a key-value bucket (NATS ADR-8) without direct
+// reads: a server that lags behind may answer those, and a replica that starts must not
+// miss a pause that is in force.
 func (q *Queue) bucket(name string, storage jetstream.StorageType) func(*jetstream.StreamConfig) {
 	return func(c *jetstream.StreamConfig) {
 		c.Name = bucketStream(name)
@@ -147,8 +150,8 @@ func (q *Queue) storage() jetstream.StorageType {
 	return jetstream.FileStorage
 }
 
-// bytes is how large a stream may get. The server sets that much aside, and has
-// less memory than disk to do so.
+// bytes returns the maximum size of a stream. The server reserves that much, and has
+// less memory than disk.
 func (q *Queue) bytes(onDisk int64) int64 {
 	if q.cfg.Memory {
 		return onDisk / 4
@@ -157,20 +160,20 @@ func (q *Queue) bytes(onDisk int64) int64 {
 }
 
 func (q *Queue) batchConsumer(c *jetstream.ConsumerConfig) {
-	workers(c)
+	commonConsumer(c)
 	c.AckWait = q.cfg.AckWait
 	c.MaxAckPending = 4096
 	c.MaxRequestBatch = 10
 }
 
 func (q *Queue) refreshConsumer(c *jetstream.ConsumerConfig) {
-	workers(c)
+	commonConsumer(c)
 	c.AckWait = q.cfg.RefreshAckWait
 	c.MaxAckPending = 4096
-	c.MaxRequestBatch = maxGroup
+	c.MaxRequestBatch = maxFetch
 }
 
-func workers(c *jetstream.ConsumerConfig) {
+func commonConsumer(c *jetstream.ConsumerConfig) {
 	c.Name = consumerName
 	c.Durable = consumerName
 	c.AckPolicy = jetstream.AckExplicitPolicy

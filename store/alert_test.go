@@ -7,14 +7,16 @@ import (
 	"github.com/google/uuid"
 	"github.com/sourcegraph/conc"
 
+	"gorgone/alert"
 	"gorgone/engagement"
 	"gorgone/store"
+	"gorgone/store/postgres"
 )
 
 // rule adds an alert rule, which then counts at once.
-func (e *env) rule(t *testing.T, r engagement.AlertRule, zone uuid.UUID) store.AlertRule {
+func (e *env) rule(t *testing.T, r engagement.AlertRule, zone uuid.UUID) alert.Rule {
 	t.Helper()
-	added, err := e.AddAlertRule(t.Context(), store.AlertRule{AlertRule: r, Zone: zone})
+	added, err := e.AddRule(t.Context(), alert.Rule{AlertRule: r, Zone: zone})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -22,9 +24,9 @@ func (e *env) rule(t *testing.T, r engagement.AlertRule, zone uuid.UUID) store.A
 	return added
 }
 
-func (e *env) alerts(t *testing.T) []store.Alert {
+func (e *env) alerts(t *testing.T) []alert.Alert {
 	t.Helper()
-	list, err := e.Alerts(t.Context(), store.AlertQuery{Limit: 1000})
+	list, err := e.Alerts(t.Context(), alert.Query{Limit: 1000})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +84,7 @@ func TestVelocityAlert(t *testing.T) {
 // TestVelocityAcrossProviders: a difference between two providers is no velocity.
 func TestVelocityAcrossProviders(t *testing.T) {
 	t.Parallel()
-	e := newEnv(t, store.ExecPrepared)
+	e := newEnv(t, postgres.ExecPrepared)
 	e.track(t, 1)
 	e.rule(t, engagement.AlertRule{Kind: engagement.AlertVelocity, Threshold: 500, Window: 10 * time.Minute}, uuid.Nil)
 	for _, step := range []struct {
@@ -109,7 +111,7 @@ func TestAlertsOnce(t *testing.T) {
 	inEachMode(t, func(t *testing.T, e *env) {
 		const tweets, tries = 8, 6
 		tracked := e.track(t, tweets)
-		hook, err := e.AddWebhook(t.Context(), store.Webhook{URL: "https://example.com/x", Secret: "s", Format: "json"})
+		hook, err := e.AddWebhook(t.Context(), alert.Webhook{URL: "https://example.com/x", Secret: "s", Format: "json"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -142,7 +144,7 @@ func TestAlertsOnce(t *testing.T) {
 				t.Errorf("%d alerts of the kind %s, want %d", n, kind, want)
 			}
 		}
-		for _, to := range []uuid.UUID{hook.ID, store.EventsWebhook} {
+		for _, to := range []uuid.UUID{hook.ID, alert.EventsWebhook} {
 			if n := e.count(t, `select count(distinct alert_id) from gorgone.alert_deliveries where webhook_id = $1`, to); n != 2*tweets {
 				t.Errorf("%d deliveries to %s, want %d", n, to, 2*tweets)
 			}
@@ -153,10 +155,10 @@ func TestAlertsOnce(t *testing.T) {
 	})
 }
 
-// TestAlertInTheTransaction: when the batch is not written, nobody is told.
+// TestAlertInTheTransaction: when the batch is not written, no alert is sent.
 func TestAlertInTheTransaction(t *testing.T) {
 	t.Parallel()
-	e := newEnv(t, store.ExecPrepared)
+	e := newEnv(t, postgres.ExecPrepared)
 	e.track(t, 2)
 	e.rule(t, engagement.AlertRule{Kind: engagement.AlertCount, Metric: engagement.AlertTotal, Threshold: 100}, uuid.Nil)
 	e.exec(t, `alter table twitter_engagement_tracking add constraint no_more check (update_count < 1) not valid`)
@@ -176,7 +178,7 @@ func TestAlertInTheTransaction(t *testing.T) {
 
 func TestStalledAlerts(t *testing.T) {
 	t.Parallel()
-	e := newEnv(t, store.ExecPrepared)
+	e := newEnv(t, postgres.ExecPrepared)
 	e.rule(t, engagement.AlertRule{Kind: engagement.AlertStalled, Window: 30 * time.Minute}, uuid.Nil)
 	check := func(active int) {
 		t.Helper()
@@ -223,17 +225,17 @@ func TestDeliveries(t *testing.T) {
 	inEachMode(t, func(t *testing.T, e *env) {
 		const tweets, senders = 40, 6
 		e.track(t, tweets)
-		if _, err := e.AddWebhook(t.Context(), store.Webhook{URL: "https://example.com/x", Secret: "s", Format: "json"}); err != nil {
+		if _, err := e.AddWebhook(t.Context(), alert.Webhook{URL: "https://example.com/x", Secret: "s", Format: "json"}); err != nil {
 			t.Fatal(err)
 		}
 		e.rule(t, engagement.AlertRule{Kind: engagement.AlertCount, Metric: "likes", Threshold: 100}, e.zone)
 		e.look(t, 1000)
-		claims := make([][]store.Delivery, senders)
+		claims := make([][]alert.Delivery, senders)
 		var racing conc.WaitGroup
 		for i := range senders {
 			racing.Go(func() {
 				var err error
-				if claims[i], err = e.ClaimDeliveries(t.Context(), uuid.New(), 10, time.Minute, []uuid.UUID{store.EventsWebhook}); err != nil {
+				if claims[i], err = e.ClaimDeliveries(t.Context(), uuid.New(), 10, time.Minute, []uuid.UUID{alert.EventsWebhook}); err != nil {
 					t.Error(err)
 				}
 			})
@@ -253,12 +255,12 @@ func TestDeliveries(t *testing.T) {
 		}
 		e.clock.advance(time.Minute)
 		first, second := uuid.New(), uuid.New()
-		held, err := e.ClaimDeliveries(t.Context(), first, 1, time.Minute, []uuid.UUID{store.EventsWebhook})
+		held, err := e.ClaimDeliveries(t.Context(), first, 1, time.Minute, []uuid.UUID{alert.EventsWebhook})
 		if err != nil || len(held) != 1 {
 			t.Fatalf("claimed %d: %v", len(held), err)
 		}
 		e.clock.advance(time.Minute)
-		again, err := e.ClaimDeliveries(t.Context(), second, tweets, time.Minute, []uuid.UUID{store.EventsWebhook})
+		again, err := e.ClaimDeliveries(t.Context(), second, tweets, time.Minute, []uuid.UUID{alert.EventsWebhook})
 		if err != nil || len(again) != tweets {
 			t.Fatalf("claimed %d: %v", len(again), err)
 		}
@@ -288,7 +290,7 @@ func TestDeliveries(t *testing.T) {
 		if n, err := e.RetryDeliveries(t.Context(), []uuid.UUID{dead[0].ID}); err != nil || n != 1 {
 			t.Errorf("retried %d: %v", n, err)
 		}
-		if left, err := e.ClaimDeliveries(t.Context(), first, tweets, time.Minute, []uuid.UUID{store.EventsWebhook}); err != nil || len(left) != 1 || left[0].Attempts != 1 {
+		if left, err := e.ClaimDeliveries(t.Context(), first, tweets, time.Minute, []uuid.UUID{alert.EventsWebhook}); err != nil || len(left) != 1 || left[0].Attempts != 1 {
 			t.Errorf("claimed %+v: %v", left, err)
 		}
 	})
@@ -297,7 +299,7 @@ func TestDeliveries(t *testing.T) {
 // TestDeletedAlert: by the miss that proves it, once, until the tweet is seen again.
 func TestDeletedAlert(t *testing.T) {
 	t.Parallel()
-	e := newEnv(t, store.ExecPrepared)
+	e := newEnv(t, postgres.ExecPrepared)
 	e.track(t, 1)
 	e.look(t, 5)
 	e.rule(t, engagement.AlertRule{Kind: engagement.AlertDeleted}, uuid.Nil)

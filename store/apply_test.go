@@ -17,7 +17,7 @@ func TestApply(t *testing.T) {
 		batch := e.claim(t)
 		e.clock.advance(10 * time.Second)
 		applied := e.apply(t, e.found(batch, 10))
-		wantOutcomes(t, applied, map[store.Outcome]int{store.OutcomeApplied: 3})
+		wantOutcomes(t, applied, map[engagement.RowOutcome]int{engagement.RowApplied: 3})
 
 		first := applied.Rows[0]
 		if first.ZoneID != e.zone || first.After.Metrics != likes(10) || first.Snapshot == nil || first.After.Tier != engagement.UltraHot {
@@ -39,7 +39,7 @@ func TestApply(t *testing.T) {
 		e.clock.advance(10*time.Minute - 10*time.Second)
 		at := e.clock.Now()
 		applied = e.apply(t, e.found(e.claim(t), 25))
-		wantOutcomes(t, applied, map[store.Outcome]int{store.OutcomeApplied: 3})
+		wantOutcomes(t, applied, map[engagement.RowOutcome]int{engagement.RowApplied: 3})
 		points := e.snapshots(t, tracked[0].Row)
 		if len(points) != 2 {
 			t.Fatalf("%d snapshots, want 2", len(points))
@@ -72,9 +72,9 @@ func TestApplyTwice(t *testing.T) {
 		e.clock.advance(2 * time.Minute)
 		second := e.found(batch, 99)
 
-		wantOutcomes(t, e.apply(t, second), map[store.Outcome]int{store.OutcomeApplied: 5})
-		wantOutcomes(t, e.apply(t, first), map[store.Outcome]int{store.OutcomeLostClaim: 5})
-		wantOutcomes(t, e.apply(t, second), map[store.Outcome]int{store.OutcomeLostClaim: 5})
+		wantOutcomes(t, e.apply(t, second), map[engagement.RowOutcome]int{engagement.RowApplied: 5})
+		wantOutcomes(t, e.apply(t, first), map[engagement.RowOutcome]int{engagement.RowLostClaim: 5})
+		wantOutcomes(t, e.apply(t, second), map[engagement.RowOutcome]int{engagement.RowLostClaim: 5})
 		for _, w := range tracked {
 			if points := e.snapshots(t, w.Row); len(points) != 1 || points[0].Metrics != likes(99) {
 				t.Errorf("history %+v, want one snapshot of 99 likes", points)
@@ -99,12 +99,12 @@ func TestApplyAfterLease(t *testing.T) {
 		if held, err := e.Held(t.Context(), frozen.ClaimID, frozen.Rows()); err != nil || len(held) != 0 {
 			t.Errorf("the frozen worker holds %d rows (%v), want none", len(held), err)
 		}
-		wantOutcomes(t, e.apply(t, late), map[store.Outcome]int{store.OutcomeLostClaim: 4})
+		wantOutcomes(t, e.apply(t, late), map[engagement.RowOutcome]int{engagement.RowLostClaim: 4})
 		if held, err := e.Held(t.Context(), next.ClaimID, next.Rows()); err != nil || len(held) != 4 {
 			t.Errorf("the second worker holds %d rows (%v), want 4", len(held), err)
 		}
-		wantOutcomes(t, e.apply(t, e.found(next, 2)), map[store.Outcome]int{store.OutcomeApplied: 4})
-		wantOutcomes(t, e.apply(t, late), map[store.Outcome]int{store.OutcomeLostClaim: 4})
+		wantOutcomes(t, e.apply(t, e.found(next, 2)), map[engagement.RowOutcome]int{engagement.RowApplied: 4})
+		wantOutcomes(t, e.apply(t, late), map[engagement.RowOutcome]int{engagement.RowLostClaim: 4})
 		for _, w := range tracked {
 			if points := e.snapshots(t, w.Row); len(points) != 1 || points[0].Metrics != likes(2) {
 				t.Errorf("history %+v, want one snapshot of 2 likes", points)
@@ -162,7 +162,7 @@ func TestApplyBadCounts(t *testing.T) {
 			work := e.found(e.claim(t), 5)
 			work.Results[1].Observation.Metrics = tt.metrics
 			applied := e.apply(t, work)
-			wantOutcomes(t, applied, map[store.Outcome]int{store.OutcomeApplied: 2, store.OutcomeOutOfRange: 1})
+			wantOutcomes(t, applied, map[engagement.RowOutcome]int{engagement.RowApplied: 2, engagement.RowOutOfRange: 1})
 			bad := applied.Rows[1]
 			if bad.After.Attempts != bad.Before.Attempts+1 || !bad.After.RetryAt.After(e.clock.Now()) || bad.Reason == "" {
 				t.Errorf("%s: %+v", tt.name, bad)
@@ -186,7 +186,7 @@ func TestApplyMissingAndUnresolved(t *testing.T) {
 			{TweetID: batch.Tweets[1].TweetID, Rows: batch.Tweets[1].Rows, Kind: store.Unresolved, Reason: "timed out"},
 		}}
 		applied := e.apply(t, work)
-		wantOutcomes(t, applied, map[store.Outcome]int{store.OutcomeMissing: 1, store.OutcomeUnresolved: 1})
+		wantOutcomes(t, applied, map[engagement.RowOutcome]int{engagement.RowMissing: 1, engagement.RowUnresolved: 1})
 		missing, failed := applied.Rows[0], applied.Rows[1]
 		if missing.After.Misses != 1 || !missing.After.RetryAt.Equal(epoch.Add(engagement.MissGap)) {
 			t.Errorf("missing: %+v", missing.After)
@@ -207,7 +207,7 @@ func TestApplyMissingAndUnresolved(t *testing.T) {
 		}
 		e.clock.advance(engagement.MissGap)
 		applied = e.apply(t, e.found(e.claimOf(t, missing.TweetID), 3))
-		wantOutcomes(t, applied, map[store.Outcome]int{store.OutcomeApplied: 1})
+		wantOutcomes(t, applied, map[engagement.RowOutcome]int{engagement.RowApplied: 1})
 		if a := applied.Rows[0].After; a.Misses != 0 || !a.RetryAt.IsZero() || !a.LastMissedAt.IsZero() {
 			t.Errorf("a tweet that came back is still %+v", a)
 		}
@@ -234,7 +234,7 @@ func TestApplyStale(t *testing.T) {
 		tracked := e.track(t, 1)
 		e.exec(t, `update twitter_engagement_tracking set last_updated_at = $1`, epoch.Add(time.Second))
 		applied := e.apply(t, e.found(e.claim(t), 7))
-		wantOutcomes(t, applied, map[store.Outcome]int{store.OutcomeStale: 1})
+		wantOutcomes(t, applied, map[engagement.RowOutcome]int{engagement.RowStale: 1})
 		if len(e.snapshots(t, tracked[0].Row)) != 0 {
 			t.Error("a stale observation made a snapshot")
 		}
@@ -243,7 +243,7 @@ func TestApplyStale(t *testing.T) {
 			t.Error("the row is due again at once")
 		}
 		e.clock.advance(10 * time.Minute)
-		wantOutcomes(t, e.apply(t, e.found(e.claim(t), 7)), map[store.Outcome]int{store.OutcomeApplied: 1})
+		wantOutcomes(t, e.apply(t, e.found(e.claim(t), 7)), map[engagement.RowOutcome]int{engagement.RowApplied: 1})
 	})
 }
 
@@ -254,7 +254,7 @@ func TestApplyFuture(t *testing.T) {
 		work := e.found(e.claim(t), 7)
 		work.Results[0].Observation.At = epoch.Add(time.Minute)
 		applied := e.apply(t, work)
-		wantOutcomes(t, applied, map[store.Outcome]int{store.OutcomeFuture: 1})
+		wantOutcomes(t, applied, map[engagement.RowOutcome]int{engagement.RowFuture: 1})
 		if a := applied.Rows[0].After; a.Attempts != 1 || !a.ObservedAt.IsZero() {
 			t.Errorf("after %+v", a)
 		}
@@ -270,7 +270,7 @@ func TestApplyVanished(t *testing.T) {
 		e.trackIn(t, other, newTweets(epoch.Add(-time.Hour), 2))
 		work := e.found(e.claim(t), 4)
 		e.exec(t, `delete from zones where id = $1`, other)
-		wantOutcomes(t, e.apply(t, work), map[store.Outcome]int{store.OutcomeApplied: 3, store.OutcomeVanished: 2})
+		wantOutcomes(t, e.apply(t, work), map[engagement.RowOutcome]int{engagement.RowApplied: 3, engagement.RowVanished: 2})
 		if o := e.outstanding(t); o.Batches != 0 {
 			t.Errorf("outstanding %+v: the batch was not closed", o)
 		}
@@ -295,7 +295,7 @@ func TestApplyAbsentCounts(t *testing.T) {
 		for _, m := range []engagement.Metrics{bare, full, bare, fallen} {
 			work := e.found(e.claim(t), 0)
 			work.Results[0].Observation.Metrics = m
-			wantOutcomes(t, e.apply(t, work), map[store.Outcome]int{store.OutcomeApplied: 1})
+			wantOutcomes(t, e.apply(t, work), map[engagement.RowOutcome]int{engagement.RowApplied: 1})
 			e.clock.advance(10 * time.Minute)
 		}
 		var views []string
@@ -322,12 +322,12 @@ func TestApplyNothing(t *testing.T) {
 		applied = e.apply(t, store.Work{ClaimID: uuid.New(), Results: []store.Result{
 			{TweetID: "1", Rows: []uuid.UUID{uuid.New()}, Kind: store.Found},
 		}})
-		wantOutcomes(t, applied, map[store.Outcome]int{store.OutcomeVanished: 1})
+		wantOutcomes(t, applied, map[engagement.RowOutcome]int{engagement.RowVanished: 1})
 	})
 }
 
-// TestApplyUnchanged finds the counts as they were: a snapshot is added and the
-// tweet's row is left alone.
+// TestApplyUnchanged finds the counts as they were: the tracking row alone tells, until
+// they change. Then the history has when they were last as before.
 func TestApplyUnchanged(t *testing.T) {
 	t.Parallel()
 	inEachMode(t, func(t *testing.T, e *env) {
@@ -338,14 +338,27 @@ func TestApplyUnchanged(t *testing.T) {
 		e.clock.advance(time.Second)
 		e.apply(t, e.found(e.claim(t), 7))
 		changed := e.clock.Now()
-		e.clock.advance(10 * time.Minute)
-		applied := e.apply(t, e.found(e.claim(t), 7))
-		wantOutcomes(t, applied, map[store.Outcome]int{store.OutcomeApplied: 1})
+		var last store.Applied
+		for range 3 {
+			e.clock.advance(10 * time.Minute)
+			last = e.apply(t, e.found(e.claim(t), 7))
+			wantOutcomes(t, last, map[engagement.RowOutcome]int{engagement.RowApplied: 1})
+		}
 		if got := updated(); !got.Equal(changed) {
 			t.Errorf("row updated at %v, counts changed at %v", got, changed)
 		}
-		if points := e.snapshots(t, row); len(points) != 2 || *points[1].Velocity != 0 {
-			t.Errorf("history %+v, want a second snapshot of velocity 0", points)
+		if n := e.count(t, `select count(*) from twitter_engagement_history`); n != 1 {
+			t.Errorf("%d rows of history, want 1", n)
+		}
+		points := e.snapshots(t, row)
+		if len(points) != 2 || *points[1].Velocity != 0 || !points[1].At.Equal(last.Rows[0].After.ObservedAt) {
+			t.Errorf("history %+v, want a second snapshot of velocity 0, at the last look-up", points)
+		}
+		e.clock.advance(10 * time.Minute)
+		e.apply(t, e.found(e.claim(t), 9))
+		points = append(points, e.snapshots(t, row)...)
+		if len(points) != 5 || points[3].At != points[1].At || points[4].Deltas.Likes != engagement.Known(2) || *points[4].Velocity != 12 {
+			t.Errorf("history %+v, want a third of velocity 12", points[2:])
 		}
 	})
 }

@@ -63,9 +63,9 @@ func TestAuthorsEarlierTweetsSetTheFirstEstimate(t *testing.T) {
 		}
 		model := engagement.DefaultModel()
 		for i, c := range cases {
-			var past []engagement.Past
+			var past []engagement.PastTweet
 			for _, total := range c.past {
-				past = append(past, engagement.Past{Total: total, Age: 2 * time.Hour})
+				past = append(past, engagement.PastTweet{Total: total, Age: 2 * time.Hour})
 			}
 			w, err := s.Tweet(t.Context(), tracked[i].Row)
 			if err != nil {

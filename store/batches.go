@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -9,6 +10,9 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 )
+
+// aheadBy is how far ahead the time of what has happened may lie: as much as clocks differ.
+const aheadBy = time.Minute
 
 // throughputWindow is the real time over which the throughput is measured.
 const throughputWindow = time.Minute
@@ -31,6 +35,7 @@ const updateBatch = `
 		failed_calls = failed_calls + $10::int4,
 		billed     = billed + $11::int4,
 		controls   = controls + $12::int4,
+		odd_counts = odd_counts + $13::int4,
 		done_at    = case when open_rows <= $2::int4 then coalesce(done_at, $7::timestamptz) else done_at end
 	where claim_id = $1::uuid`
 
@@ -39,6 +44,7 @@ type settled struct {
 	rows                       int // no longer open: answered, given back, refreshed or deleted
 	found, missing, unresolved int // tweets
 	skipped                    int // rows among rows that were not answered
+	oddCounts                  int // tweets among found with counters that were not read or not believed
 	spent                      []Calls
 }
 
@@ -49,24 +55,28 @@ type Calls struct {
 	Failed   int           // of those
 	Time     time.Duration // real time that they took together
 	Billed   int           // tweets that the provider bills for them
-	Controls int           // tweets asked for only to see whether the answers can be believed
-	Bill     uuid.UUID     // names them: the ledger takes what has the same name once, however often it is written; zero: each time
+	Canaries int           // tweets asked for only to see whether the answers can be believed
+	Lost     int           // tweets that may have been billed beside: the answers to their calls were lost
+	UsageID  uuid.UUID     // names them: the ledger takes what has the same name once, however often it is written; zero: each time
 }
 
-// Bill names calls, so that they may be written again when it is not known whether
-// they were.
-func Bill(spent []Calls) {
+// IdentifyUsage names calls that have no name yet, so that they may be written again
+// when it is not known whether they were.
+func IdentifyUsage(spent []Calls) {
 	for i := range spent {
-		spent[i].Bill = uuid.New()
+		if spent[i].UsageID == uuid.Nil {
+			spent[i].UsageID = uuid.New()
+		}
 	}
 }
 
-// AddCalls adds to the calls of each provider.
+// AddCalls adds to the calls of each provider that have no name yet: those that have one
+// may be written already.
 func AddCalls(all []Calls, c Calls) []Calls {
 	if c == (Calls{Provider: c.Provider}) {
 		return all
 	}
-	i := slices.IndexFunc(all, func(o Calls) bool { return o.Provider == c.Provider })
+	i := slices.IndexFunc(all, func(o Calls) bool { return o.Provider == c.Provider && o.UsageID == uuid.Nil })
 	if i < 0 {
 		return append(all, c)
 	}
@@ -74,9 +84,16 @@ func AddCalls(all []Calls, c Calls) []Calls {
 	return all
 }
 
+// Plus returns the sum of what two calls to the same provider cost.
+func (c Calls) Plus(o Calls) Calls {
+	c.Provider = cmp.Or(c.Provider, o.Provider)
+	c.add(o)
+	return c
+}
+
 func (c *Calls) add(o Calls) {
 	c.Count, c.Failed, c.Time = c.Count+o.Count, c.Failed+o.Failed, c.Time+o.Time
-	c.Billed, c.Controls = c.Billed+o.Billed, c.Controls+o.Controls
+	c.Billed, c.Canaries, c.Lost = c.Billed+o.Billed, c.Canaries+o.Canaries, c.Lost+o.Lost
 }
 
 // totalCalls is the sum over all providers.
@@ -91,24 +108,26 @@ func queueSettled(b *pgx.Batch, claim uuid.UUID, n settled, now time.Time) {
 	spent := totalCalls(n.spent)
 	if n.rows > 0 || spent.Count > 0 {
 		b.Queue(updateBatch, claim, n.rows, n.found, n.missing, n.unresolved, n.skipped, now,
-			spent.Count, float64(spent.Time)/float64(time.Millisecond), spent.Failed, spent.Billed, spent.Controls)
+			spent.Count, float64(spent.Time)/float64(time.Millisecond), spent.Failed, spent.Billed, spent.Canaries, n.oddCounts)
 	}
 }
 
 // The first part reads open batches only, the second those done in the window:
-// both by index, however many batches are kept.
+// both by index, however many batches are kept. What a clock ahead of its time has written
+// counts for nothing.
 const selectOutstanding = `
 	select o.batches::int4, o.tweets::int4, d.answered::int8, d.since
 	from
 		(select count(*) batches, coalesce(sum(ceil(tweets * open_rows / rows::float8)), 0) tweets
-		 from gorgone.batches where done_at is null and claimed_until > $1::timestamptz) o,
+		 from gorgone.batches where done_at is null and claimed_until > $1::timestamptz
+			and claimed_at <= $1::timestamptz + $3::interval) o,
 		(select coalesce(sum(found + missing), 0) answered, min(claimed_at) since
-		 from gorgone.batches where done_at > $2::timestamptz) d`
+		 from gorgone.batches where done_at > $2::timestamptz and done_at <= $1::timestamptz + $3::interval) d`
 
-// queueOutstanding adds the statement that reads what is outstanding at now.
-func (s *Store) queueOutstanding(b *pgx.Batch, now time.Time, o *Outstanding) {
-	window := s.clock.Engine(throughputWindow)
-	b.Queue(selectOutstanding, now, now.Add(-window)).QueryRow(func(r pgx.Row) error {
+// QueueOutstanding adds the statement that reads what is outstanding at now.
+func QueueOutstanding(b *pgx.Batch, clock Clock, now time.Time, o *Outstanding) {
+	window := clock.Engine(throughputWindow)
+	b.Queue(selectOutstanding, now, now.Add(-window), aheadBy).QueryRow(func(r pgx.Row) error {
 		var (
 			answered int64
 			since    *time.Time
@@ -121,20 +140,22 @@ func (s *Store) queueOutstanding(b *pgx.Batch, now time.Time, o *Outstanding) {
 		}
 		// A window that work began in only lately is cut to that part.
 		took := min(now.Sub(*since), window)
-		o.DonePerSecond = float64(answered) / max(float64(took)/float64(s.clock.Engine(time.Second)), 1)
+		o.DonePerSecond = float64(answered) / max(float64(took)/float64(clock.Engine(time.Second)), 1)
 		return nil
 	})
 }
 
 // PruneBatches deletes the records of batches that were done, or whose lease
-// ended, before the given engine time. It returns how many.
+// ended, before the given engine time; of those that are not done only such as count for
+// no budget any more. It returns how many.
 func (s *Store) PruneBatches(ctx context.Context, before time.Time) (int, error) {
 	const sql = `
 		delete from gorgone.batches
-		where done_at < $1::timestamptz or (done_at is null and claimed_until < $1::timestamptz)`
-	ctx, cancel := s.db.bounded(ctx)
+		where done_at < $1::timestamptz or (done_at is null and claimed_until < least($1::timestamptz, $2::timestamptz))`
+	ctx, cancel := s.db.Bounded(ctx)
 	defer cancel()
-	tag, err := s.db.pool.Exec(ctx, sql, before)
+	open := s.clock.Now().Add(-s.clock.Engine(writeLate))
+	tag, err := s.db.Exec(ctx, sql, before, open)
 	if err != nil {
 		return 0, fmt.Errorf("prune the records of batches: %w", err)
 	}

@@ -12,13 +12,15 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/sourcegraph/conc"
 
+	"gorgone/engagement"
 	"gorgone/internal/postgres"
 	"gorgone/store"
+	pg "gorgone/store/postgres"
 )
 
 // durableEnv is a database on a server of its own that keeps its commits, unlike
 // that of the tests.
-func durableEnv(b *testing.B, mode store.ExecMode) *env {
+func durableEnv(b *testing.B, mode pg.ExecMode) *env {
 	b.Helper()
 	dir, err := os.MkdirTemp("", "gorgone-bench-")
 	if err != nil {
@@ -50,7 +52,7 @@ func durableEnv(b *testing.B, mode store.ExecMode) *env {
 //	go test ./store -run '^$' -bench Apply -benchtime 5x
 func BenchmarkApply(b *testing.B) {
 	const tweets = 20_000
-	for _, mode := range []store.ExecMode{store.ExecPrepared, store.ExecPooled} {
+	for _, mode := range []pg.ExecMode{pg.ExecPrepared, pg.ExecPooled} {
 		e := durableEnv(b, mode)
 		list := newTweets(epoch, tweets)
 		for i := range list {
@@ -102,7 +104,7 @@ func applyAll(b *testing.B, e *env, batches []store.Batch, appliers int, n int64
 					b.Error(err)
 					return
 				}
-				applied.Add(int64(got.Count(store.OutcomeApplied)))
+				applied.Add(int64(got.Count(engagement.RowApplied)))
 			}
 		})
 	}
@@ -121,7 +123,7 @@ func applyAll(b *testing.B, e *env, batches []store.Batch, appliers int, n int64
 func BenchmarkClaim(b *testing.B) {
 	const zones, each = 1000, 10
 	rows := testRows(b, 1_000_000)
-	one := durableEnv(b, store.ExecPrepared)
+	one := durableEnv(b, pg.ExecPrepared)
 	populate(b, one, rows, zones*each)
 	many := one.copy(b, "many")
 	skew := one.zone // that has what is left over
@@ -160,7 +162,7 @@ func BenchmarkClaim(b *testing.B) {
 }
 
 // copy returns a copy of the database, on the same server. The connections to this
-// one are opened anew.
+// one are opened again.
 func (e *env) copy(b *testing.B, name string) *env {
 	b.Helper()
 	e.db.Close()
@@ -169,10 +171,10 @@ func (e *env) copy(b *testing.B, name string) *env {
 	if _, err := admin.Exec(b.Context(), `create database `+name+` template gorgone`); err != nil {
 		b.Fatal(err)
 	}
-	again := openEnv(b, e.url, store.ExecPrepared)
+	again := openEnv(b, e.url, pg.ExecPrepared)
 	again.zone = e.zone
 	*e = *again
-	made := openEnv(b, strings.Replace(e.url, "/gorgone?", "/"+name+"?", 1), store.ExecPrepared)
+	made := openEnv(b, strings.Replace(e.url, "/gorgone?", "/"+name+"?", 1), pg.ExecPrepared)
 	made.zone = e.zone
 	return made
 }
@@ -204,7 +206,7 @@ func spreadDue(tb testing.TB, e *env, zones, each int) {
 
 // BenchmarkStats reads the statistics of a million rows, half of them live.
 func BenchmarkStats(b *testing.B) {
-	e := durableEnv(b, store.ExecPrepared)
+	e := durableEnv(b, pg.ExecPrepared)
 	populate(b, e, 1_000_000, 10_000)
 	for b.Loop() {
 		if _, err := e.Stats(b.Context()); err != nil {

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"gorgone/store"
+	"gorgone/store/postgres"
 )
 
 // BenchmarkBloat plays two days of 10,000 tweets that are claimed and answered as the
@@ -17,7 +17,7 @@ import (
 func BenchmarkBloat(b *testing.B) {
 	const tweets, rounds = 10_000, 288
 	for b.Loop() {
-		e := durableEnv(b, store.ExecPrepared)
+		e := durableEnv(b, postgres.ExecPrepared)
 		e.exec(b, `alter system set autovacuum_naptime = '1s'`)
 		e.exec(b, `select pg_reload_conf()`)
 		if _, err := e.EnsurePartitions(b.Context(), epoch, epoch.Add(4*aDay)); err != nil {

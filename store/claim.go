@@ -7,6 +7,9 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"gorgone/engagement"
+	"gorgone/store/postgres"
 )
 
 // ClaimRequest says how much to claim.
@@ -33,12 +36,12 @@ type Claimed struct {
 	Batches []Batch
 	Tweets  int // tweets in Batches
 	Rows    int // rows in Batches
-	Parked  int // due rows put off because their zone is inactive
+	Parked  int // due rows put with their zone, which is inactive, or with none: they have no tweet to ask for
 
-	Closed  string // why nothing may be claimed now: a budget is used up; "" otherwise
+	Closed  string // why nothing may be claimed now: a budget is used up, or the time is in doubt; "" otherwise
 	Busy    bool   // another claim was under way; nothing was done
 	Limited bool   // the allowance was less than what was asked for
-	MoreDue bool   // rows that are due were left for the next claim
+	MoreDue bool   // unclaimed due rows were left, for whatever reason; unknown (false) when Closed or Busy
 
 	Outstanding Outstanding // before this claim
 }
@@ -46,6 +49,7 @@ type Claimed struct {
 // Batch is a number of tweets claimed together, to be given to one worker.
 type Batch struct {
 	ClaimID   uuid.UUID
+	At        time.Time // engine time of the claim
 	Until     time.Time // engine time at which the lease ends
 	OldestDue time.Time // earliest due time among its rows
 	Tweets    []ClaimedTweet
@@ -54,7 +58,8 @@ type Batch struct {
 // ClaimedTweet is one tweet to look up, and the rows that the answer serves.
 type ClaimedTweet struct {
 	TweetID string
-	Rows    []uuid.UUID // ids of twitter_tweets
+	Rows    []uuid.UUID           // ids of twitter_tweets
+	Prior   engagement.PriorState // what was known of it when it was claimed
 }
 
 // Rows returns the ids of all rows in the batch.
@@ -72,7 +77,8 @@ func (b Batch) Rows() []uuid.UUID {
 // Rows are taken in due order, the longest overdue first. All other live rows of
 // the same tweet are leased with it, due or not, so that one look-up serves them
 // all. A tweet is in one batch only, unless it has more rows than BatchRows. Rows
-// whose zone is inactive are put off by five minutes and never handed out.
+// whose zone is inactive are never handed out: they wait as they are, at no cost, and are
+// claimed as soon as it is active.
 func (s *Store) Claim(ctx context.Context, req ClaimRequest) (Claimed, error) {
 	if err := req.validate(); err != nil {
 		return Claimed{}, err
@@ -80,14 +86,15 @@ func (s *Store) Claim(ctx context.Context, req ClaimRequest) (Claimed, error) {
 	if err := s.readPolicies(ctx, false); err != nil {
 		return Claimed{}, err
 	}
-	if which, until := s.spentLately().Exhausted(); which != "" {
-		return Claimed{Closed: fmt.Sprintf("%s is used up; the next begins at %s", which, until.Format(time.RFC3339))}, nil
+	if err := s.clock.Agrees(); err != nil {
+		return Claimed{Closed: err.Error()}, nil //nolint:nilerr // that claims are closed is an answer, not a failure
 	}
 	var claimed Claimed
-	err := s.db.transact(ctx, "claim due tweets", func(ctx context.Context, t *tx) error {
+	err := s.transactInTime(ctx, "claim due tweets", func(ctx context.Context, t *postgres.Tx) error {
 		now := s.clock.Now()
 		claimed = Claimed{}
-		free, err := s.enterClaim(ctx, t, now, &claimed.Outstanding)
+		spending := Spending{At: now, Budget: s.options.Budget}
+		free, err := s.enterClaim(ctx, t, now, &claimed.Outstanding, &spending)
 		if err != nil {
 			return err
 		}
@@ -95,17 +102,22 @@ func (s *Store) Claim(ctx context.Context, req ClaimRequest) (Claimed, error) {
 			claimed.Busy = true
 			return nil
 		}
+		if which, until := spending.Exhausted(); which != "" {
+			claimed.Closed = fmt.Sprintf("%s is used up; the next begins at %s", which, until.Format(time.RFC3339))
+			return nil
+		}
 		want := req.Tweets
 		if req.Allowance != nil {
 			want = min(want, max(req.Allowance(claimed.Outstanding), 0))
 			claimed.Limited = want < req.Tweets
 		}
-		tweets, err := s.takeDue(ctx, t, now, want, &claimed)
+		want = min(want, s.affordable(spending, req.BatchTweets))
+		tweets, err := s.takeDue(ctx, t, now, want, req.Lease, &claimed)
 		if err != nil || len(tweets) == 0 {
 			return err
 		}
 		until := now.Add(s.clock.Engine(req.Lease)).Truncate(time.Microsecond)
-		claimed.Batches, err = pack(tweets, req.BatchTweets, req.BatchRows, until)
+		claimed.Batches, err = pack(tweets, req.BatchTweets, req.BatchRows, now, until)
 		if err != nil {
 			return err
 		}
@@ -131,44 +143,48 @@ func (r ClaimRequest) validate() error {
 const claimLock = 0x636c61696d
 
 // enterClaim takes the claim lock until the end of the transaction, unless
-// another claim has it, and reads what is outstanding under it.
-func (s *Store) enterClaim(ctx context.Context, t *tx, now time.Time, o *Outstanding) (bool, error) {
+// another claim has it, and reads under it what is outstanding, and what was spent if
+// there is a budget.
+func (s *Store) enterClaim(ctx context.Context, t *postgres.Tx, now time.Time, o *Outstanding, spending *Spending) (bool, error) {
 	var free bool
-	b := t.group()
+	b := t.Group()
 	b.Queue(`select pg_try_advisory_xact_lock($1::int8)`, int64(claimLock)).QueryRow(func(r pgx.Row) error { return r.Scan(&free) })
-	s.queueOutstanding(b, now, o)
-	if err := t.send(ctx, b); err != nil {
+	QueueOutstanding(b, s.clock, now, o)
+	if spending.Budget.Day > 0 || spending.Budget.Month > 0 {
+		s.queueReadSpending(b, spending)
+	}
+	if err := t.Send(ctx, b); err != nil {
 		return false, fmt.Errorf("take the claim lock: %w", err)
 	}
 	return free, nil
 }
 
 // lease writes the claims of the batches and records them.
-func lease(ctx context.Context, t *tx, claimed *Claimed, now time.Time) error {
+func lease(ctx context.Context, t *postgres.Tx, claimed *Claimed, now time.Time) error {
 	const sql = `
-		update public.twitter_engagement_tracking k set claim_id = u.claim, claimed_until = $3::timestamptz
-		from unnest($1::uuid[], $2::uuid[]) u (id, claim)
+		update public.twitter_engagement_tracking k set claim_id = ($2::uuid[])[u.batch], claimed_until = $3::timestamptz
+		from unnest($1::uuid[], $4::int4[]) u (id, batch)
 		where k.tweet_db_id = u.id`
 	var (
-		ids, claims, batches []uuid.UUID
-		tweets, rows         []int32
+		ids, batches     []uuid.UUID
+		of, tweets, rows []int32
 	)
 	for _, batch := range claimed.Batches {
 		own := batch.Rows()
 		ids = append(ids, own...)
-		for range own {
-			claims = append(claims, batch.ClaimID)
-		}
 		batches = append(batches, batch.ClaimID)
+		for range own {
+			of = append(of, int32(len(batches))) // #nosec G115 -- a few
+		}
 		tweets = append(tweets, int32(len(batch.Tweets))) // #nosec G115 -- at most ClaimRequest.BatchTweets
 		rows = append(rows, int32(len(own)))              // #nosec G115 -- at most ClaimRequest.BatchRows
 	}
 	claimed.Rows = len(ids)
 	until := claimed.Batches[0].Until
-	b := t.group()
-	b.Queue(sql, ids, claims, until).Exec(wrote(len(ids), "claims"))
-	b.Queue(insertBatches, batches, tweets, rows, now, until).Exec(wrote(len(batches), "batches"))
-	if err := t.send(ctx, b); err != nil {
+	b := t.Group()
+	b.Queue(sql, ids, batches, until, of).Exec(postgres.Wrote(len(ids), "claims"))
+	b.Queue(insertBatches, batches, tweets, rows, now, until).Exec(postgres.Wrote(len(batches), "batches"))
+	if err := t.Send(ctx, b); err != nil {
 		return fmt.Errorf("write the claims: %w", err)
 	}
 	return nil

@@ -6,7 +6,9 @@ import (
 
 	"github.com/google/uuid"
 
+	"gorgone/engagement"
 	"gorgone/store"
+	"gorgone/store/postgres"
 )
 
 func TestClaim(t *testing.T) {
@@ -86,7 +88,7 @@ func TestClaimAcrossZones(t *testing.T) {
 		if len(rows) != 2 || !rows[due.Row] || !rows[later.Row] {
 			t.Errorf("rows %v of the tweet, want those of two zones", rows)
 		}
-		wantOutcomes(t, e.apply(t, e.found(claimed.Batches[0], 1)), map[store.Outcome]int{store.OutcomeApplied: 3})
+		wantOutcomes(t, e.apply(t, e.found(claimed.Batches[0], 1)), map[engagement.RowOutcome]int{engagement.RowApplied: 3})
 	})
 }
 
@@ -117,40 +119,6 @@ func TestClaimManyRows(t *testing.T) {
 		}
 		if len(seen) != 6 || claimed.Tweets != 2 || claimed.Rows != 6 {
 			t.Errorf("claimed %d rows: %+v", len(seen), claimed)
-		}
-	})
-}
-
-// TestClaimParks has a large inactive zone at the head of the queue: it is put
-// off, and does not keep the others waiting.
-func TestClaimParks(t *testing.T) {
-	t.Parallel()
-	inEachMode(t, func(t *testing.T, e *env) {
-		idle := e.newZone(t)
-		e.exec(t, `update zones set is_active = false where id = $1`, idle)
-		e.trackIn(t, idle, newTweets(epoch.Add(-time.Hour), 300))
-		e.exec(t, `update twitter_engagement_tracking set next_update_at = $1`, epoch.Add(-time.Hour))
-		e.track(t, 5)
-
-		claimed, err := e.Claim(t.Context(), store.ClaimRequest{Tweets: 5, BatchTweets: 100, BatchRows: 100, Lease: lease})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if claimed.Parked != 300 || claimed.Tweets != 5 {
-			t.Errorf("parked %d and claimed %d, want 300 and 5", claimed.Parked, claimed.Tweets)
-		}
-		stats, err := e.Stats(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if stats.Parked != 300 || stats.DueUnclaimed != 0 || stats.DueClaimed != 5 {
-			t.Errorf("stats %+v", stats)
-		}
-		// Active again, the zone is taken up when the time is over.
-		e.exec(t, `update zones set is_active = true where id = $1`, idle)
-		e.clock.advance(5 * time.Minute)
-		if claimed := e.claimIn(t, 1000); claimed.Tweets != 305 {
-			t.Errorf("claimed %d tweets, want 305", claimed.Tweets)
 		}
 	})
 }
@@ -208,7 +176,7 @@ func TestClaimBusy(t *testing.T) {
 
 func TestClaimBadRequest(t *testing.T) {
 	t.Parallel()
-	e := newEnv(t, store.ExecPrepared)
+	e := newEnv(t, postgres.ExecPrepared)
 	if _, err := e.Claim(t.Context(), store.ClaimRequest{Tweets: 1, BatchTweets: 1, BatchRows: 1}); err == nil {
 		t.Error("a claim without a lease was taken")
 	}

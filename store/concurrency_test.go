@@ -193,7 +193,7 @@ func TestApplyAgainstZoneDelete(t *testing.T) {
 					t.Error(err)
 				}
 				for _, r := range applied.Rows {
-					if r.Outcome != store.OutcomeApplied && r.Outcome != store.OutcomeVanished {
+					if r.Outcome != engagement.RowApplied && r.Outcome != engagement.RowVanished {
 						t.Errorf("outcome %s", r.Outcome)
 					}
 				}

@@ -10,9 +10,11 @@ import (
 
 	"github.com/google/uuid"
 
+	"gorgone/engagement"
 	"gorgone/internal/clock"
 	"gorgone/internal/postgres/pgtest"
 	"gorgone/store"
+	"gorgone/store/postgres"
 )
 
 func TestConnectFails(t *testing.T) {
@@ -22,16 +24,16 @@ func TestConnectFails(t *testing.T) {
 	_ = closed.Close()
 	tests := []struct {
 		name        string
-		config      store.Config
+		config      postgres.Config
 		unavailable bool
 	}{
-		{"not a url", store.Config{URL: "postgres://u:secret@host:port/db"}, false},
-		{"nobody there", store.Config{URL: "postgres://u:secret@" + closed.Addr().String() + "/db"}, true},
-		{"a wrong password", store.Config{URL: asRole(t, good, "gorgone", "secret")}, false},
-		{"an unknown mode", store.Config{URL: good, ExecMode: "fast"}, false},
+		{"not a url", postgres.Config{URL: "postgres://u:secret@host:port/db"}, false},
+		{"no server", postgres.Config{URL: "postgres://u:secret@" + closed.Addr().String() + "/db"}, true},
+		{"a wrong password", postgres.Config{URL: asRole(t, good, "gorgone", "secret")}, true},
+		{"an unknown mode", postgres.Config{URL: good, ExecMode: "fast"}, false},
 	}
 	for _, tt := range tests {
-		_, err := store.Connect(t.Context(), tt.config)
+		_, err := postgres.Connect(t.Context(), tt.config)
 		if err == nil {
 			t.Errorf("%s: connected", tt.name)
 			continue
@@ -39,7 +41,7 @@ func TestConnectFails(t *testing.T) {
 		if strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: the error tells the password: %v", tt.name, err)
 		}
-		if store.Unavailable(err) != tt.unavailable {
+		if postgres.Unavailable(err) != tt.unavailable {
 			t.Errorf("%s: unavailable is %v: %v", tt.name, !tt.unavailable, err)
 		}
 	}
@@ -47,20 +49,20 @@ func TestConnectFails(t *testing.T) {
 
 func TestUnavailable(t *testing.T) {
 	t.Parallel()
-	e := newEnv(t, store.ExecPrepared)
+	e := newEnv(t, postgres.ExecPrepared)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := e.Zones(ctx); err == nil || store.Unavailable(err) {
+	if _, err := e.Zones(ctx); err == nil || postgres.Unavailable(err) {
 		t.Errorf("a cancelled call is unavailable: %v", err)
 	}
 	late, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
 	defer cancel()
-	if _, err := e.Zones(late); !store.Unavailable(err) {
+	if _, err := e.Zones(late); !postgres.Unavailable(err) {
 		t.Errorf("a call out of time is not: %v", err)
 	}
 	e.exec(t, `drop table zones cascade`)
-	if _, err := e.Zones(t.Context()); err == nil || store.Unavailable(err) {
-		t.Errorf("a missing table is unavailable: %v", err)
+	if _, err := e.Zones(t.Context()); !postgres.Unavailable(err) || postgres.Refused(err) {
+		t.Errorf("a missing table is taken for a fault of the data: %v", err)
 	}
 	// Every connection is cut, as by a restart: the pool's next use of one
 	// says so, the one after connects again.
@@ -68,7 +70,7 @@ func TestUnavailable(t *testing.T) {
 	for range 20 {
 		if _, err := e.db.ClockSetting(t.Context()); err == nil {
 			return
-		} else if !store.Unavailable(err) {
+		} else if !postgres.Unavailable(err) {
 			t.Errorf("a cut connection is not unavailable: %v", err)
 		}
 	}
@@ -79,13 +81,13 @@ func TestUnavailable(t *testing.T) {
 // for what is not held up, on a machine that is busy.
 func TestStatementTimeout(t *testing.T) {
 	t.Parallel()
-	for _, mode := range []store.ExecMode{store.ExecPrepared, store.ExecPooled} {
+	for _, mode := range []postgres.ExecMode{postgres.ExecPrepared, postgres.ExecPooled} {
 		t.Run(string(mode), func(t *testing.T) {
 			t.Parallel()
 			e := newEnv(t, mode)
 			e.track(t, 1)
 			batch := e.claim(t)
-			db := connect(t, store.Config{URL: e.url, ExecMode: mode, StatementTimeout: 3 * time.Second})
+			db := connect(t, postgres.Config{URL: e.url, ExecMode: mode, StatementTimeout: 3 * time.Second})
 			s := store.New(db, e.clock, store.Options{})
 			blocker := must(e.raw.Begin(t.Context()))(t)
 			if _, err := blocker.Exec(t.Context(), `select from twitter_tweets for update`); err != nil {
@@ -97,7 +99,7 @@ func TestStatementTimeout(t *testing.T) {
 			if err := blocker.Rollback(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			wantOutcomes(t, must(s.Apply(t.Context(), e.found(batch, 1)))(t), map[store.Outcome]int{store.OutcomeApplied: 1})
+			wantOutcomes(t, must(s.Apply(t.Context(), e.found(batch, 1)))(t), map[engagement.RowOutcome]int{engagement.RowApplied: 1})
 		})
 	}
 }
@@ -134,7 +136,7 @@ func TestClockSetting(t *testing.T) {
 			t.Errorf("setting of a new database: %+v", s)
 		}
 		fast := clock.Setting{Database: epoch, Engine: epoch.Add(-time.Hour), Speed: 600}
-		if err := e.db.SetClockSetting(t.Context(), fast); !errors.Is(err, store.ErrNotPrivate) {
+		if err := e.db.SetClockSetting(t.Context(), fast); !errors.Is(err, postgres.ErrNotPrivate) {
 			t.Errorf("a fast clock on a database that is not private: %v", err)
 		}
 		if err := e.db.SetClockSetting(t.Context(), clock.Setting{Speed: 1}); err != nil {

@@ -6,11 +6,14 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/sourcegraph/conc"
 
 	"gorgone/store"
+	"gorgone/store/postgres"
+	"gorgone/store/report"
 )
 
-// prices are those of a provider that is easy to reckon with.
+// prices are those of a provider that is easy to calculate with.
 var prices = store.Prices{"p": {Dollars: 0.01, Credits: 15}}
 
 func (e *env) with(o store.Options) *store.Store {
@@ -19,9 +22,9 @@ func (e *env) with(o store.Options) *store.Store {
 	return store.New(e.db, e.clock, o)
 }
 
-func (e *env) spent(tb testing.TB, s *store.Store) store.Spent {
+func (e *env) spent(tb testing.TB, s *store.Store) store.Spending {
 	tb.Helper()
-	spent, err := s.Spent(tb.Context())
+	spent, err := s.Spending(tb.Context())
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -75,7 +78,7 @@ func TestLedgerSharesCallsAmongZones(t *testing.T) {
 		}
 		check("before the books are closed")
 		for range 2 { // the second time nothing is left
-			if _, err := s.CloseBooks(t.Context(), e.clock.Now().Add(time.Second)); err != nil {
+			if _, err := s.CloseLedger(t.Context(), e.clock.Now().Add(time.Second)); err != nil {
 				t.Fatal(err)
 			}
 			check("after")
@@ -89,7 +92,7 @@ func TestLedgerSharesCallsAmongZones(t *testing.T) {
 	})
 }
 
-// What is written again, because nobody knows whether it was, is paid for once.
+// What is written again, because it is unknown whether it was, is paid for once.
 func TestABillIsEnteredOnce(t *testing.T) {
 	t.Parallel()
 	inEachMode(t, func(t *testing.T, e *env) {
@@ -99,9 +102,9 @@ func TestABillIsEnteredOnce(t *testing.T) {
 		e.trackIn(t, e.newZone(t), tweets[:1])
 		work := e.found(e.claim(t), 7)
 		work.Calls = []store.Calls{{Provider: "p", Count: 1, Billed: 2}, {Provider: "q", Count: 2}}
-		store.Bill(work.Calls)
+		store.IdentifyUsage(work.Calls)
 		refreshed := []store.Calls{{Provider: "p", Count: 1, Billed: 1}}
-		store.Bill(refreshed)
+		store.IdentifyUsage(refreshed)
 		for range 2 {
 			if _, err := s.Apply(t.Context(), work); err != nil {
 				t.Fatal(err)
@@ -114,8 +117,24 @@ func TestABillIsEnteredOnce(t *testing.T) {
 			}}, refreshed...); err != nil {
 				t.Fatal(err)
 			}
+			// What is redelivered after hours finds the entries in the ledger.
+			e.clock.advance(20 * time.Hour)
+			if _, err := s.CloseLedger(t.Context(), e.clock.Now().Add(-time.Minute)); err != nil {
+				t.Fatal(err)
+			}
 		}
-		list, err := s.Expenses(t.Context(), e.clock.Now(), e.clock.Now())
+		var again conc.WaitGroup // and what is written twice at once, is entered once
+		twice := []store.Calls{{Provider: "p", Count: 1, Billed: 5}}
+		store.IdentifyUsage(twice)
+		for range 8 {
+			again.Go(func() {
+				if err := s.RecordCalls(t.Context(), false, twice...); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		again.Wait()
+		list, err := s.Expenses(t.Context(), epoch, e.clock.Now())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -123,15 +142,15 @@ func TestABillIsEnteredOnce(t *testing.T) {
 		for _, x := range list {
 			calls, billed = calls+x.Calls, billed+x.Tweets
 		}
-		if !near(calls, 4) || !near(billed, 3) {
-			t.Errorf("%g calls and %g tweets in the ledger, want 4 and 3: %+v", calls, billed, list)
+		if !near(calls, 5) || !near(billed, 8) {
+			t.Errorf("%g calls and %g tweets in the ledger, want 5 and 8: %+v", calls, billed, list)
 		}
 	})
 }
 
 func TestBudgetStopsClaimsAndRefreshes(t *testing.T) {
 	t.Parallel()
-	e := newEnv(t, store.ExecPrepared)
+	e := newEnv(t, postgres.ExecPrepared)
 	s := e.with(store.Options{Budget: store.Budget{Day: 1, Month: 100, RefreshDay: 0.5}})
 	tracked := e.track(t, 3)
 	claim := func() store.Claimed {
@@ -190,7 +209,7 @@ func TestBudgetStopsClaimsAndRefreshes(t *testing.T) {
 
 func TestReconcile(t *testing.T) {
 	t.Parallel()
-	e := newEnv(t, store.ExecPrepared)
+	e := newEnv(t, postgres.ExecPrepared)
 	s := e.with(store.Options{})
 	read := func(credits float64) {
 		t.Helper()
@@ -210,12 +229,30 @@ func TestReconcile(t *testing.T) {
 	book(10)
 	read(10_000 - 150)
 	book(10)
-	if _, err := s.CloseBooks(t.Context(), e.clock.Now().Add(time.Hour)); err != nil {
+	if _, err := s.CloseLedger(t.Context(), e.clock.Now().Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	read(10_000 - 150 - 200) // 50 more than the ledger has
-	read(20_000)             // somebody paid
-	got, err := s.Reconcile(t.Context(), epoch)
+	read(20_000)             // credits were added
+	for range 12 {
+		book(100)
+		e.clock.advance(20 * time.Hour)
+		if _, err := s.CloseLedger(t.Context(), e.clock.Now()); err != nil {
+			t.Fatal(err)
+		}
+		book(100)
+		read(20_000)
+		// The sum is the whole ledger's, and the next one does not begin at its beginning.
+		if booked, all := scalar[float64](t, e, `select booked from gorgone.balances order by at desc limit 1`), scalar[float64](t, e, `
+			select 15 * sum(tweets) from (select tweets from gorgone.ledger union all select tweets from gorgone.spending) l`); !near(booked, all) {
+			t.Errorf("%g credits by the ledger, want %g", booked, all)
+		}
+	}
+	if late := scalar[int](t, e, `select max(at)::date - max(base_day) from gorgone.balances`); late > 2 {
+		t.Errorf("the next sum is over %d days", late)
+	}
+	e.exec(t, `delete from gorgone.balances where credits = 20000 and at > $1`, epoch.Add(5*time.Hour))
+	got, err := e.Reconcile(t.Context(), epoch)
 	if err != nil || len(got) != 1 {
 		t.Fatal(got, err)
 	}
@@ -229,7 +266,7 @@ func TestReconcile(t *testing.T) {
 // fewer looks than others will.
 func TestVolumeMeasuresWholeLives(t *testing.T) {
 	t.Parallel()
-	e := newEnv(t, store.ExecPrepared)
+	e := newEnv(t, postgres.ExecPrepared)
 	now := e.clock.Now()
 	tweets := newTweets(now, 3)
 	tweets[0].CreatedAt = now.Add(-29 * time.Minute)
@@ -240,7 +277,7 @@ func TestVolumeMeasuresWholeLives(t *testing.T) {
 			where tweet_db_id = (select id from twitter_tweets where tweet_id = $2)`, looks, tweets[i].TweetID)
 	}
 	v, err := e.Volume(t.Context(), now.Add(-time.Hour), now.Add(time.Hour))
-	if err != nil || v != (store.Volume{Tracked: 3, PerTweet: 20, ColdAfter: 1}) {
+	if err != nil || v != (report.Volume{Tracked: 3, PerTweet: 20, ColdAfter: 1}) {
 		t.Errorf("%+v, %v", v, err)
 	}
 }

@@ -8,7 +8,7 @@
 //
 // Two habits run through all of the SQL here. No statement asks for the time:
 // every timestamp is a parameter that comes from the injected [Clock]
-// ([DB.DatabaseTime] is the one exception, the clock's own source). And no
+// ([postgres.DB.DatabaseTime] is the one exception, the clock's own source). And no
 // statement leaves anything in the session, so that a transaction pooler may sit
 // in between.
 //

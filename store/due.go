@@ -9,82 +9,81 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"gorgone/engagement"
+	"gorgone/store/fair"
+	"gorgone/store/postgres"
+	"gorgone/store/sweep"
 )
-
-// parkFor is how long rows of an inactive zone are put off, in real time.
-const parkFor = 5 * time.Minute
-
-// dueRow is a row that can be claimed.
-type dueRow struct {
-	id   uuid.UUID
-	zone uuid.UUID
-	due  time.Time
-	rank int // place among the due rows of its zone
-}
 
 // dueTweet is a tweet with the rows to be claimed for it.
 type dueTweet struct {
 	tweetID string
 	due     time.Time // earliest of its rows
 	rows    []uuid.UUID
+	prior   engagement.PriorState
+}
+
+func (t *dueTweet) add(row uuid.UUID, prior engagement.PriorState) {
+	t.rows = append(t.rows, row)
+	t.prior = t.prior.Merge(prior)
 }
 
 // selectRowsOf finds all rows of the tweets of rows, with whether their zone is
 // active, some of them twice. A tweet that is in one zone only has no other row: nothing
 // more is read of it.
 const selectRowsOf = `
-	select s.id, s.tweet_id, z.id is not null and coalesce(z.is_active, true)
+	select s.id, s.tweet_id, z.id is not null and ` + postgres.ActiveZone + `
 	from public.twitter_tweets w
 	join public.twitter_tweets s on s.tweet_id = w.tweet_id
 	left join public.zones z on z.id = s.zone_id
 	where w.id = any($1::uuid[])`
 
-// lockSiblings locks those of rows that are live and that nobody holds.
+// lockSiblings locks those of rows that are live and unclaimed.
 const lockSiblings = `
-	select k.tweet_db_id from public.twitter_engagement_tracking k
+	select k.tweet_db_id, ` + fair.PriorColumns + ` from public.twitter_engagement_tracking k
 	where k.tweet_db_id = any($1::uuid[]) and k.next_update_at is not null
 	and (k.claimed_until is null or k.claimed_until <= $2::timestamptz)
 	for update skip locked`
 
 // takeDue locks up to want due rows of active zones, shared out over the zones and
-// in due order, with all other live rows of their tweets, and parks rows of inactive
-// zones.
-func (s *Store) takeDue(ctx context.Context, t *tx, now time.Time, want int, claimed *Claimed) ([]*dueTweet, error) {
-	homeless, err := adopt(ctx, t, now)
-	if err != nil || want == 0 {
-		return nil, err
-	}
-	zones, idleZones, err := dueZones(ctx, t, now)
+// in due order, with all other live rows of their tweets. What is due in inactive zones
+// is neither read nor written, however much it is.
+func (s *Store) takeDue(ctx context.Context, t *postgres.Tx, now time.Time, want int, lease time.Duration, claimed *Claimed) ([]*dueTweet, error) {
+	homeless, err := fair.Backfill(ctx, t, now)
 	if err != nil {
 		return nil, err
 	}
-	parked, _, err := share(ctx, t, now, idleZones, parkChunk)
+	zones, idleZones, err := fair.Zones(ctx, t, now)
 	if err != nil {
 		return nil, err
 	}
-	rows, more, err := share(ctx, t, now, zones, want)
+	swept, err := s.sweeper.Next(ctx, t, now, sweep.Bounds{
+		Plans: max(time.Duration(s.options.GoneSpan), s.clock.Engine(24*time.Hour)), Failures: s.clock.Engine(backoffCeiling), Claims: s.clock.Engine(2 * lease),
+	}, idleZones)
 	if err != nil {
 		return nil, err
 	}
-	claimed.MoreDue = more || homeless
-	tweets, idle, err := byTweet(ctx, t, now, rows)
+	if want == 0 {
+		left, err := fair.AnyDue(ctx, t, now, zones)
+		claimed.MoreDue = left || homeless || swept
+		return nil, err
+	}
+	rows, more, err := fair.Share(ctx, t, now, zones, want)
 	if err != nil {
 		return nil, err
 	}
-	for _, r := range parked {
-		idle = append(idle, r.id)
+	claimed.MoreDue = more || homeless || swept
+	tweets, aside, err := byTweet(ctx, t, now, rows)
+	if err != nil {
+		return nil, err
 	}
-	if len(idle) == 0 {
-		return tweets, nil
-	}
-	claimed.Parked = len(idle)
-	return tweets, s.park(ctx, t, now, idle)
+	claimed.Parked = aside.rows()
+	return tweets, aside.write(ctx, t)
 }
 
 // byTweet groups due rows by tweet, in due order, and locks with them all other live
-// rows of the same tweets that nobody holds. Rows that are not to be looked up are
-// returned as idle.
-func byTweet(ctx context.Context, t *tx, now time.Time, due []dueRow) (tweets []*dueTweet, idle []uuid.UUID, err error) {
+// rows of the same tweets that are unclaimed. Rows that are not to be looked up are
+// returned as aside.
+func byTweet(ctx context.Context, t *postgres.Tx, now time.Time, due []fair.Row) (tweets []*dueTweet, aside misplaced, err error) {
 	type row struct {
 		id      uuid.UUID
 		tweetID string
@@ -92,18 +91,18 @@ func byTweet(ctx context.Context, t *tx, now time.Time, due []dueRow) (tweets []
 	}
 	ids := make([]uuid.UUID, len(due))
 	for i, d := range due {
-		ids[i] = d.id
+		ids[i] = d.ID
 	}
 	if len(ids) == 0 {
-		return nil, nil, nil
+		return nil, aside, nil
 	}
 	var all []row
-	b := t.group()
-	b.Queue(selectRowsOf, ids).Query(collect(&all, func(r pgx.CollectableRow) (w row, err error) {
+	b := t.Group()
+	b.Queue(selectRowsOf, ids).Query(postgres.Collect(&all, func(r pgx.CollectableRow) (w row, err error) {
 		return w, r.Scan(&w.id, &w.tweetID, &w.active)
 	}))
-	if err := t.send(ctx, b); err != nil {
-		return nil, nil, fmt.Errorf("look up due tweets: %w", err)
+	if err := t.Send(ctx, b); err != nil {
+		return nil, aside, fmt.Errorf("look up due tweets: %w", err)
 	}
 	byID := make(map[uuid.UUID]row, len(all))
 	for _, w := range all {
@@ -111,22 +110,25 @@ func byTweet(ctx context.Context, t *tx, now time.Time, due []dueRow) (tweets []
 	}
 	claimed := make(map[string]*dueTweet, len(due))
 	for _, d := range due {
-		w, there := byID[d.id]
+		w, there := byID[d.ID]
 		switch {
-		case !there: // deleted at this moment; the tracking row goes with it
+		// A row without a tweet is deleted at this moment, or stays where the table has no
+		// foreign key. Of an unusable id no provider can be asked, and no message may hold it.
+		case !there, engagement.CheckTweetID(w.tweetID) != nil:
+			aside.nowhere = append(aside.nowhere, d.ID)
 			continue
-		case !w.active, engagement.CheckTweetID(w.tweetID) != nil: // of the last no provider can be asked, and no message may hold it
-			idle = append(idle, d.id)
+		case !w.active:
+			aside.elsewhere = append(aside.elsewhere, d.ID)
 			continue
 		}
 		tweet := claimed[w.tweetID]
 		if tweet == nil {
-			tweet = &dueTweet{tweetID: w.tweetID, due: d.due}
+			tweet = &dueTweet{tweetID: w.tweetID, due: d.Due}
 			claimed[w.tweetID] = tweet
 			tweets = append(tweets, tweet)
 		}
-		tweet.rows = append(tweet.rows, d.id)
-		delete(byID, d.id)
+		tweet.add(d.ID, d.Prior)
+		delete(byID, d.ID)
 	}
 	var siblings []uuid.UUID // of active zones
 	for _, w := range all {
@@ -135,39 +137,25 @@ func byTweet(ctx context.Context, t *tx, now time.Time, due []dueRow) (tweets []
 		}
 	}
 	if len(siblings) == 0 {
-		return tweets, idle, nil
+		return tweets, aside, nil
 	}
-	var locked []uuid.UUID
-	b = t.group()
-	b.Queue(lockSiblings, siblings, now).Query(collect(&locked, pgx.RowTo[uuid.UUID]))
-	if err := t.send(ctx, b); err != nil {
-		return nil, nil, fmt.Errorf("lock the other rows of due tweets: %w", err)
+	var locked []fair.Row
+	b = t.Group()
+	b.Queue(lockSiblings, siblings, now).Query(postgres.Collect(&locked, func(r pgx.CollectableRow) (d fair.Row, err error) {
+		return d, r.Scan(&d.ID, &d.Prior.Observed, &d.Prior.InDoubt)
+	}))
+	if err := t.Send(ctx, b); err != nil {
+		return nil, aside, fmt.Errorf("lock the other rows of due tweets: %w", err)
 	}
-	for _, id := range locked {
-		tweet := claimed[byID[id].tweetID]
-		tweet.rows = append(tweet.rows, id)
+	for _, d := range locked {
+		claimed[byID[d.ID].tweetID].add(d.ID, d.Prior)
 	}
-	return tweets, idle, nil
-}
-
-// park puts rows off, and gives them the zone that their tweet is in now: it may have
-// been moved to an active one.
-func (s *Store) park(ctx context.Context, t *tx, now time.Time, ids []uuid.UUID) error {
-	const sql = `
-		update public.twitter_engagement_tracking k set retry_at = $2::timestamptz,
-			zone_id = coalesce((select w.zone_id from public.twitter_tweets w where w.id = k.tweet_db_id), $3::uuid)
-		where k.tweet_db_id = any($1::uuid[])`
-	b := t.group()
-	b.Queue(sql, ids, now.Add(s.clock.Engine(parkFor)), uuid.Nil).Exec(wrote(len(ids), "tracking rows"))
-	if err := t.send(ctx, b); err != nil {
-		return fmt.Errorf("park rows of inactive zones: %w", err)
-	}
-	return nil
+	return tweets, aside, nil
 }
 
 // pack fills batches with tweets in order, none over maxTweets or maxRows. A
 // tweet with more rows than that goes on in the next batch.
-func pack(tweets []*dueTweet, maxTweets, maxRows int, until time.Time) ([]Batch, error) {
+func pack(tweets []*dueTweet, maxTweets, maxRows int, at, until time.Time) ([]Batch, error) {
 	var (
 		batches []Batch
 		rows    int // in the last batch
@@ -181,11 +169,11 @@ func pack(tweets []*dueTweet, maxTweets, maxRows int, until time.Time) ([]Batch,
 				if err != nil {
 					return nil, fmt.Errorf("make a claim's id: %w", err)
 				}
-				batches = append(batches, Batch{ClaimID: id, Until: until, OldestDue: t.due})
+				batches = append(batches, Batch{ClaimID: id, At: at, Until: until, OldestDue: t.due})
 				rows = 0
 			}
 			batch := &batches[len(batches)-1]
-			batch.Tweets = append(batch.Tweets, ClaimedTweet{TweetID: t.tweetID, Rows: part})
+			batch.Tweets = append(batch.Tweets, ClaimedTweet{TweetID: t.tweetID, Rows: part, Prior: t.prior})
 			rows += len(part)
 		}
 	}

@@ -3,9 +3,12 @@ package store
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"gorgone/store/postgres"
 )
 
 // forceChunk is how many rows ForceDue writes in one transaction.
@@ -17,6 +20,7 @@ type DueFilter struct {
 	TweetIDs    []string  // empty: all tweets
 	IncludeCold bool      // also tweets that are not looked at any more
 	Failing     bool      // only rows with failures since their last answer
+	GoneSince   time.Time // only tweets that were called gone then or later; zero: all
 }
 
 // ForceDue makes rows due now and lifts their back-off. It returns how many. A
@@ -33,16 +37,16 @@ func (s *Store) ForceDue(ctx context.Context, filter DueFilter) (int, error) {
 	)
 	for {
 		var ids []uuid.UUID
-		err := s.db.transact(ctx, "force tweets due", func(ctx context.Context, t *tx) error {
+		err := s.db.Transact(ctx, "force tweets due", func(ctx context.Context, t *postgres.Tx) error {
 			ids = nil
-			b := t.group()
-			b.Queue(lock, append([]any{after, forceChunk}, args...)...).Query(collect(&ids, pgx.RowTo[uuid.UUID]))
-			if err := t.send(ctx, b); err != nil || len(ids) == 0 {
+			b := t.Group()
+			b.Queue(lock, append([]any{after, forceChunk}, args...)...).Query(postgres.Collect(&ids, pgx.RowTo[uuid.UUID]))
+			if err := t.Send(ctx, b); err != nil || len(ids) == 0 {
 				return err
 			}
-			b = t.group()
-			b.Queue(force, ids, s.clock.Now()).Exec(wrote(len(ids), "tracking rows"))
-			return t.send(ctx, b)
+			b = t.Group()
+			b.Queue(force, ids, s.clock.Now()).Exec(postgres.Wrote(len(ids), "tracking rows"))
+			return t.Send(ctx, b)
 		})
 		if err != nil {
 			return forced, fmt.Errorf("after %d tweets: %w", forced, err)
@@ -61,11 +65,15 @@ func (s *Store) ForceDue(ctx context.Context, filter DueFilter) (int, error) {
 func (f DueFilter) lock() (sql string, args []any) {
 	from := `public.twitter_engagement_tracking k`
 	where := `k.tweet_db_id > $1::uuid`
-	if !f.IncludeCold {
+	if !f.IncludeCold && f.GoneSince.IsZero() {
 		where += ` and k.next_update_at is not null`
 	}
 	if f.Failing {
 		where += ` and k.attempts > 0`
+	}
+	if !f.GoneSince.IsZero() {
+		args = append(args, f.GoneSince)
+		where += fmt.Sprintf(` and k.gone_reason is not null and k.last_missed_at >= $%d::timestamptz`, len(args)+2)
 	}
 	if f.Zone != uuid.Nil || len(f.TweetIDs) > 0 {
 		from += ` join public.twitter_tweets w on w.id = k.tweet_db_id`

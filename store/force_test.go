@@ -6,7 +6,9 @@ import (
 
 	"github.com/google/uuid"
 
+	"gorgone/engagement"
 	"gorgone/store"
+	"gorgone/store/postgres"
 )
 
 func TestForceDue(t *testing.T) {
@@ -51,13 +53,13 @@ func TestForceDue(t *testing.T) {
 		if held, err := e.Held(t.Context(), batch.ClaimID, batch.Rows()); err != nil || len(held) != 6 {
 			t.Errorf("the batch holds %d rows (%v), want 6", len(held), err)
 		}
-		wantOutcomes(t, e.apply(t, e.found(batch, 1)), map[store.Outcome]int{store.OutcomeApplied: 6})
+		wantOutcomes(t, e.apply(t, e.found(batch, 1)), map[engagement.RowOutcome]int{engagement.RowApplied: 6})
 	})
 }
 
 func TestForceDueMany(t *testing.T) {
 	t.Parallel()
-	e := newEnv(t, store.ExecPrepared)
+	e := newEnv(t, postgres.ExecPrepared)
 	populate(t, e, 11_000, 11_000) // more than two chunks
 	e.exec(t, `update twitter_engagement_tracking set next_update_at = $1`, epoch.Add(time.Hour))
 	if n, err := e.ForceDue(t.Context(), store.DueFilter{}); n != 11_000 || err != nil {

@@ -9,6 +9,8 @@ import (
 
 	"gorgone/engagement"
 	"gorgone/store"
+	"gorgone/store/postgres"
+	"gorgone/store/report"
 )
 
 // missed answers every tweet of a batch with its absence, seen now.
@@ -22,19 +24,19 @@ func (e *env) missed(batch store.Batch, reason string) store.Work {
 	return work
 }
 
-// lose lets tweets be missed until they are gone.
+// lose lets tweets that were never seen be missed until they are gone.
 func (e *env) lose(t *testing.T, reason string) store.Applied {
 	t.Helper()
-	for range 2 {
-		wantOutcome(t, e.apply(t, e.missed(e.claim(t), reason)), store.OutcomeMissing)
+	for range 5 {
+		wantOutcome(t, e.apply(t, e.missed(e.claim(t), reason)), engagement.RowMissing)
 		e.clock.advance(10 * time.Minute)
 	}
 	applied := e.apply(t, e.missed(e.claim(t), reason))
-	wantOutcome(t, applied, store.OutcomeDeleted)
+	wantOutcome(t, applied, engagement.RowDeleted)
 	return applied
 }
 
-func wantOutcome(t *testing.T, applied store.Applied, want store.Outcome) {
+func wantOutcome(t *testing.T, applied store.Applied, want engagement.RowOutcome) {
 	t.Helper()
 	if len(applied.Rows) == 0 {
 		t.Fatal("no row was written")
@@ -47,9 +49,9 @@ func wantOutcome(t *testing.T, applied store.Applied, want store.Outcome) {
 }
 
 const goneRows = `select count(*) from twitter_engagement_tracking
-	where gone_reason = $1 and tier = 'cold' and next_update_at is null and retry_at is null and claim_id is null`
+	where gone_reason = $1 and tier = 'cold' and next_update_at is null and retry_at > last_missed_at and claim_id is null`
 
-func TestThreeMissesAndATweetIsGone(t *testing.T) {
+func TestMissesOverEnoughTimeAndATweetIsGone(t *testing.T) {
 	t.Parallel()
 	inEachMode(t, func(t *testing.T, e *env) {
 		tracked := e.track(t, 2)
@@ -68,7 +70,7 @@ func TestThreeMissesAndATweetIsGone(t *testing.T) {
 		if err != nil || w.Tracking != applied.Rows[0].After {
 			t.Errorf("stored %+v\nreturned %+v (%v)", w.Tracking, applied.Rows[0].After, err)
 		}
-		top, err := e.Top(t.Context(), store.TopQuery{Since: epoch.Add(-time.Hour), By: store.ByVelocity, Limit: 5})
+		top, err := e.Top(t.Context(), report.TopQuery{Since: epoch.Add(-time.Hour), By: report.ByVelocity, Limit: 5})
 		if err != nil || len(top) != 2 || top[0].GoneReason != "missing" {
 			t.Errorf("top %+v, %v", top, err)
 		}
@@ -78,7 +80,7 @@ func TestThreeMissesAndATweetIsGone(t *testing.T) {
 		}
 		// Forced due and missing still, or failing: nothing changes for good.
 		e.force(t)
-		wantOutcome(t, e.apply(t, e.missed(e.claim(t), "resource-not-found")), store.OutcomeDeleted)
+		wantOutcome(t, e.apply(t, e.missed(e.claim(t), "resource-not-found")), engagement.RowDeleted)
 		if n := e.count(t, goneRows, "resource-not-found"); n != 2 {
 			t.Errorf("%d rows are gone for the better reason, want 2", n)
 		}
@@ -97,10 +99,10 @@ func TestWhatBringsATweetBack(t *testing.T) {
 	t.Parallel()
 	for name, bring := range map[string]func(t *testing.T, e *env, w store.Tracked, late store.Work){
 		"a refresh": func(t *testing.T, e *env, w store.Tracked, _ store.Work) {
-			wantOutcome(t, e.refresh(t, e.refreshed(w.TweetID, 9)), store.OutcomeApplied)
+			wantOutcome(t, e.refresh(t, e.refreshed(w.TweetID, 9)), engagement.RowApplied)
 		},
 		"a late batch": func(t *testing.T, e *env, _ store.Tracked, late store.Work) {
-			wantOutcome(t, e.apply(t, late), store.OutcomeApplied)
+			wantOutcome(t, e.apply(t, late), engagement.RowApplied)
 		},
 		"tracking it again": func(t *testing.T, e *env, w store.Tracked, _ store.Work) {
 			again := e.trackIn(t, e.zone, []store.NewTweet{{TweetID: w.TweetID, CreatedAt: epoch}})
@@ -114,19 +116,19 @@ func TestWhatBringsATweetBack(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			e := newEnv(t, store.ExecPrepared)
+			e := newEnv(t, postgres.ExecPrepared)
 			w := e.track(t, 1)[0]
 			e.apply(t, e.found(e.claim(t), 7))
 			e.clock.advance(10 * time.Minute)
 			// Refreshes find it missing while a batch is slow with its answer.
 			late := e.found(e.claim(t), 8)
-			for i := range 3 {
+			for i := range 4 {
 				e.clock.advance(engagement.MissGap)
 				r := e.refreshed(w.TweetID, 0)
 				r.Kind = store.Missing
-				want := store.OutcomeMissing
-				if i == 2 {
-					want = store.OutcomeDeleted
+				want := engagement.RowMissing
+				if i == 3 {
+					want = engagement.RowDeleted
 				}
 				wantOutcome(t, e.refresh(t, r), want)
 			}
@@ -155,7 +157,7 @@ func TestAnUnprovenMissBacksOffAndCountsNothing(t *testing.T) {
 			e.clock.advance(time.Hour)
 			work := e.missed(e.claim(t), "nothing follows from it")
 			work.Results[0].Kind = []store.Kind{store.Unproven, store.Unresolved}[i%2]
-			want := []store.Outcome{store.OutcomeUnproven, store.OutcomeUnresolved}[i%2]
+			want := []engagement.RowOutcome{engagement.RowUnproven, engagement.RowUnresolved}[i%2]
 			applied := e.apply(t, work)
 			wantOutcome(t, applied, want)
 			if a := applied.Rows[0].After; a.Misses != 1 || a.Attempts != i+1 || a.Gone() {
@@ -173,21 +175,35 @@ func TestAnUnprovenMissBacksOffAndCountsNothing(t *testing.T) {
 		}
 		r := e.refreshed(tracked[0].TweetID, 0)
 		r.Kind = store.Unproven
-		wantOutcome(t, e.refresh(t, r), store.OutcomeUnproven)
+		wantOutcome(t, e.refresh(t, r), engagement.RowUnproven)
 		if after, err := e.Tweet(t.Context(), tracked[0].Row); err != nil || after.Tracking != before.Tracking {
 			t.Errorf("%+v became %+v (%v)", before.Tracking, after.Tracking, err)
 		}
 	})
 }
 
-func TestGoneAfterIsASetting(t *testing.T) {
+func TestWhatItTakesToBeGoneIsASetting(t *testing.T) {
 	t.Parallel()
-	e := newEnv(t, store.ExecPrepared)
-	e.Store = store.New(e.db, e.clock, store.Options{GoneAfter: 2, Random: func() float64 { return 0.5 }})
-	e.track(t, 1)
-	wantOutcome(t, e.apply(t, e.missed(e.claim(t), "")), store.OutcomeMissing)
-	e.clock.advance(5 * time.Minute)
-	wantOutcome(t, e.apply(t, e.missed(e.claim(t), "")), store.OutcomeDeleted)
+	for _, tc := range []struct {
+		after  engagement.GoneAfter
+		span   engagement.GoneSpan
+		misses int
+	}{{2, engagement.GoneSpan(5 * time.Minute), 4}, {10, engagement.GoneSpan(5 * time.Minute), 10}, {0, 0, 13}} {
+		e := newEnv(t, postgres.ExecPrepared)
+		e.Store = store.New(e.db, e.clock, store.Options{GoneAfter: tc.after, GoneSpan: tc.span, Random: func() float64 { return 0.5 }})
+		e.track(t, 1)
+		e.apply(t, e.found(e.claim(t), 7))
+		for miss := 1; ; miss++ {
+			e.clock.advance(12 * time.Hour)
+			e.force(t)
+			applied := e.apply(t, e.missed(e.claim(t), ""))
+			if miss == tc.misses {
+				wantOutcome(t, applied, engagement.RowDeleted)
+				break
+			}
+			wantOutcome(t, applied, engagement.RowMissing)
+		}
+	}
 }
 
 // TestZeroedCountersAreNotStored: of the two calls of a batch one has no counts at
@@ -205,7 +221,7 @@ func TestZeroedCountersAreNotStored(t *testing.T) {
 			bad[work.Results[i].Rows[0]] = true
 		}
 		applied := e.apply(t, work)
-		wantOutcomes(t, applied, map[store.Outcome]int{store.OutcomeZeroed: 4, store.OutcomeApplied: 4})
+		wantOutcomes(t, applied, map[engagement.RowOutcome]int{engagement.RowZeroed: 4, engagement.RowApplied: 4})
 		if applied.Zeroed != 4 {
 			t.Errorf("%d tweets in zeroed answers, want 4", applied.Zeroed)
 		}
@@ -228,7 +244,7 @@ func TestZeroedCountersAreNotStored(t *testing.T) {
 		for _, w := range tracked {
 			refreshes = append(refreshes, e.refreshed(w.TweetID, 0))
 		}
-		wantOutcome(t, e.refresh(t, refreshes...), store.OutcomeZeroed)
+		wantOutcome(t, e.refresh(t, refreshes...), engagement.RowZeroed)
 
 		// With some counts left, only the bad ones are dropped.
 		e.clock.advance(20 * time.Minute)
@@ -237,7 +253,7 @@ func TestZeroedCountersAreNotStored(t *testing.T) {
 			work.Results[i].Observation.Metrics.Replies = engagement.Known(5)
 		}
 		applied = e.apply(t, work)
-		wantOutcomes(t, applied, map[store.Outcome]int{store.OutcomeApplied: 8})
+		wantOutcomes(t, applied, map[engagement.RowOutcome]int{engagement.RowApplied: 8})
 		for _, r := range applied.Rows {
 			if r.After.Metrics.Likes.Value() < 100 || r.After.Metrics.Replies.Value() != 5 {
 				t.Errorf("counts %+v", r.After.Metrics)
@@ -246,10 +262,70 @@ func TestZeroedCountersAreNotStored(t *testing.T) {
 	})
 }
 
+// TestWhatAGapHidIsNotASnapshotsVelocity: likes cannot be read for some look-ups. What they
+// gained meanwhile is spread over the time since they were read last.
+func TestWhatAGapHidIsNotASnapshotsVelocity(t *testing.T) {
+	t.Parallel()
+	inEachMode(t, func(t *testing.T, e *env) {
+		tracked := e.track(t, 1)
+		likes, readable := int64(100), func(n int) bool { return n == 0 || n > 6 }
+		for n := range 9 {
+			work := e.found(e.claim(t), likes)
+			m := &work.Results[0].Observation.Metrics
+			if m.Replies = engagement.Known(5); !readable(n) {
+				m.Likes = engagement.Count{}
+			}
+			e.apply(t, work)
+			e.exec(t, `update twitter_engagement_tracking set next_update_at = $1`, e.clock.Now())
+			e.clock.advance(10 * time.Minute)
+			likes += 100
+		}
+		points := e.snapshots(t, tracked[0].Row)
+		last := points[len(points)-1]
+		if last.Metrics.Likes.Value() != 900 || len(points) < 3 {
+			t.Fatalf("%d points, the last of %+v", len(points), last.Metrics)
+		}
+		for _, p := range points {
+			if p.Velocity != nil && *p.Velocity > 601 {
+				t.Errorf("%.0f an hour at %s, and it gains 600", *p.Velocity, p.At)
+			}
+		}
+		if last.Velocity == nil || *last.Velocity < 599 {
+			t.Errorf("the last velocity is %v", last.Velocity)
+		}
+	})
+}
+
+// TestNoTweetGoesColdWithCountsThatWereRefused: tweets that are too old for any tier have
+// counts that changed as counts do not. They are looked up until the provider has said so
+// often enough, and then go cold with what it says.
+func TestNoTweetGoesColdWithCountsThatWereRefused(t *testing.T) {
+	t.Parallel()
+	inEachMode(t, func(t *testing.T, e *env) {
+		e.track(t, 8)
+		e.apply(t, e.found(e.claim(t), 100))
+		e.clock.advance(20 * time.Hour)
+		for n := range 9 {
+			applied := e.apply(t, e.found(e.claim(t), 20))
+			want := engagement.RowZeroed
+			if n == 8 {
+				want = engagement.RowApplied
+			}
+			wantOutcomes(t, applied, map[engagement.RowOutcome]int{want: 8})
+			for _, r := range applied.Rows {
+				if cold := r.After.NextUpdateAt.IsZero(); cold != (n == 8) {
+					t.Fatalf("refused %d times, it is cold: %t", n+1, cold)
+				}
+			}
+			e.clock.advance(time.Hour)
+		}
+	})
+}
+
 func TestControlsAreTweetsThatAreThere(t *testing.T) {
 	t.Parallel()
 	inEachMode(t, func(t *testing.T, e *env) {
-		if ids, err := e.Controls(t.Context(), nil, 3); err != nil || len(ids) != 0 {
+		if ids, err := e.Canaries(t.Context(), nil, 3); err != nil || len(ids) != 0 {
 			t.Errorf("controls of nothing: %v, %v", ids, err)
 		}
 		tracked := e.track(t, 5)
@@ -258,7 +334,7 @@ func TestControlsAreTweetsThatAreThere(t *testing.T) {
 		work.Results[1].Kind = store.Unproven
 		e.apply(t, work)
 		except := work.Results[2].TweetID
-		ids, err := e.Controls(t.Context(), []string{except}, 10)
+		ids, err := e.Canaries(t.Context(), []string{except}, 10)
 		want := []string{work.Results[3].TweetID, work.Results[4].TweetID}
 		slices.Sort(ids)
 		slices.Sort(want)
@@ -267,7 +343,7 @@ func TestControlsAreTweetsThatAreThere(t *testing.T) {
 		}
 		// When nothing is looked at any more, the last that were.
 		e.exec(t, `update twitter_engagement_tracking set next_update_at = null, tier = 'cold'`)
-		if ids, err := e.Controls(t.Context(), nil, 2); err != nil || len(ids) != 2 {
+		if ids, err := e.Canaries(t.Context(), nil, 2); err != nil || len(ids) != 2 {
 			t.Errorf("controls of a cold database: %v, %v", ids, err)
 		}
 		standings, err := e.Standings(t.Context(), []string{tracked[0].TweetID, tracked[1].TweetID, tracked[2].TweetID, "404"})
@@ -275,7 +351,7 @@ func TestControlsAreTweetsThatAreThere(t *testing.T) {
 			t.Errorf("standings %v, %v", standings, err)
 		}
 		for i, r := range work.Results[:3] {
-			if got, want := standings[r.TweetID], (engagement.Standing{Seen: i == 2, Doubted: i < 2}); got != want {
+			if got, want := standings[r.TweetID], (engagement.PriorState{Observed: i == 2, InDoubt: i < 2}); got != want {
 				t.Errorf("standing %d: %+v, want %+v", i, got, want)
 			}
 		}
@@ -287,8 +363,8 @@ func TestTheNormIsSharedAndFades(t *testing.T) {
 	inEachMode(t, func(t *testing.T, e *env) {
 		share := func(looks, misses int, wantLooks, wantMisses float64) {
 			t.Helper()
-			n, err := e.ShareNorm(t.Context(), engagement.Sample{Looks: looks, Misses: misses})
-			if err != nil || n.Looks != wantLooks || n.Misses != wantMisses {
+			n, err := e.ShareBaseline(t.Context(), engagement.Sample{Lookups: looks, Misses: misses})
+			if err != nil || n.Lookups != wantLooks || n.Misses != wantMisses {
 				t.Errorf("norm %+v, %v, want %g of %g", n, err, wantMisses, wantLooks)
 			}
 		}

@@ -9,6 +9,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"gorgone/store/postgres"
 )
 
 // Price is what a provider charges for one tweet that it returns.
@@ -36,18 +38,31 @@ type Expense struct {
 	Day      time.Time // midnight, UTC
 	Provider string
 	Zone     uuid.UUID // zero: of no zone, such as a call that failed
-	Refresh  bool      // asked for by somebody, rather than by the schedule
+	Refresh  bool      // asked for by a user, rather than by the schedule
 	Calls    float64   // HTTP calls; a call that serves several zones is shared among them
 	Tweets   float64   // tweets billed, shared likewise
 	Credits  float64
 	Dollars  float64
 }
 
+// insertSpending enters what has no name, and what has one that was never entered: the
+// first to write the name of a bill enters it, and others wait for that one's end.
 const insertSpending = `
+	with u as materialized (
+		select u.provider, nullif(u.zone, '00000000-0000-0000-0000-000000000000'::uuid) zone, u.calls, u.tweets,
+			nullif(u.bill, '00000000-0000-0000-0000-000000000000'::uuid) bill
+		from unnest($3::text[], $4::uuid[], $5::float8[], $6::float8[], $7::uuid[]) u (provider, zone, calls, tweets, bill)
+	), named as (
+		insert into gorgone.bills (bill, at) select distinct u.bill, $1::timestamptz from u where u.bill is not null order by 1
+		on conflict do nothing returning bill
+	)
 	insert into gorgone.spending (at, provider, zone_id, refresh, calls, tweets, bill)
-	select $1::timestamptz, u.provider, nullif(u.zone, '00000000-0000-0000-0000-000000000000'::uuid), $2::bool, u.calls, u.tweets, nullif(u.bill, '00000000-0000-0000-0000-000000000000'::uuid)
-	from unnest($3::text[], $4::uuid[], $5::float8[], $6::float8[], $7::uuid[]) u (provider, zone, calls, tweets, bill)
-	where not exists (select from gorgone.spending s where s.bill = u.bill)`
+	select $1::timestamptz, u.provider, u.zone, $2::bool, u.calls, u.tweets, u.bill
+	from u where u.bill is null or u.bill in (select bill from named)`
+
+// billsLast is how long, in engine time, the names of entries are kept after these were
+// added to the ledger: longer than workers try to write them.
+const billsLast = 48 * time.Hour
 
 // queueSpending adds the statement that records what calls cost, shared among the
 // zones that they were made for.
@@ -66,18 +81,19 @@ func queueSpending(b *pgx.Batch, spent []Calls, shares map[uuid.UUID]float64, re
 			providers, zones = append(providers, c.Provider), append(zones, zone)
 			calls = append(calls, new(float64(c.Count)*share))
 			tweets = append(tweets, new(float64(c.Billed)*share))
-			bills = append(bills, c.Bill)
+			bills = append(bills, c.UsageID)
 		}
 	}
 	if len(providers) > 0 {
 		b.Queue(insertSpending, now, refresh, providers, zones, calls, tweets, bills)
 	}
+	queueLost(b, spent, refresh, now)
 }
 
 // zoneShares returns how much of the work on the rows was each zone's: every tweet
 // counts the same, and a tweet that several zones track is shared among its rows.
 // Rows whose zone is not known count for the zero id. The shares add up to 1.
-func zoneShares(rows []RowOutcome) map[uuid.UUID]float64 {
+func zoneShares(rows []AppliedRow) map[uuid.UUID]float64 {
 	byTweet := make(map[string]int)
 	for i := range rows {
 		byTweet[rows[i].TweetID]++
@@ -91,14 +107,13 @@ func zoneShares(rows []RowOutcome) map[uuid.UUID]float64 {
 
 // RecordCalls records what calls cost that led to nothing that could be applied.
 func (s *Store) RecordCalls(ctx context.Context, refresh bool, calls ...Calls) error {
-	var b pgx.Batch
-	queueSpending(&b, calls, nil, refresh, s.clock.Now())
-	if b.Len() == 0 {
+	if len(calls) == 0 {
 		return nil
 	}
-	ctx, cancel := s.db.bounded(ctx)
+	ctx, cancel := s.db.Bounded(ctx)
 	defer cancel()
-	if err := s.db.pool.SendBatch(ctx, &b).Close(); err != nil {
+	now := s.clock.Now()
+	if err := s.db.Send(ctx, func(b *pgx.Batch) { queueSpending(b, calls, nil, refresh, now) }); err != nil {
 		return fmt.Errorf("record what calls cost: %w", err)
 	}
 	return nil
@@ -108,13 +123,18 @@ func (s *Store) RecordCalls(ctx context.Context, refresh bool, calls ...Calls) e
 // ASCII).
 const ledgerLock = 0x6c65646765
 
-// CloseBooks adds what was spent before the given engine time to the ledger, at
+// CloseLedger adds what was spent before the given engine time to the ledger, at
 // today's prices. It returns how many entries; while another process does the same
 // it does nothing.
-func (s *Store) CloseBooks(ctx context.Context, before time.Time) (entries int, err error) {
+func (s *Store) CloseLedger(ctx context.Context, before time.Time) (entries int, err error) {
 	const sql = `
 		with closed as (
 			delete from gorgone.spending where at < $1::timestamptz returning *
+		), forgotten as (
+			-- After an outage the entries from before it are still there: their names are kept.
+			delete from gorgone.bills where at < (select min(at) from gorgone.spending) - $5::interval
+		), unused as (
+			delete from gorgone.set_aside where until < $1::timestamptz or until is null and at < $1::timestamptz - interval '32 days'
 		), booked as (
 			insert into gorgone.ledger as l (day, provider, zone_id, refresh, calls, tweets, credits, dollars)
 			select (c.at at time zone 'UTC')::date, c.provider, coalesce(c.zone_id, '00000000-0000-0000-0000-000000000000'::uuid), c.refresh,
@@ -128,17 +148,17 @@ func (s *Store) CloseBooks(ctx context.Context, before time.Time) (entries int, 
 		)
 		select count(*)::int4 from closed`
 	providers, dollars, credits := s.options.Prices.columns()
-	err = s.db.transact(ctx, "close the books", func(ctx context.Context, t *tx) error {
+	err = s.db.Transact(ctx, "close the books", func(ctx context.Context, t *postgres.Tx) error {
 		entries = 0
 		var free bool
-		b := t.group()
+		b := t.Group()
 		b.Queue(`select pg_try_advisory_xact_lock($1::int8)`, int64(ledgerLock)).QueryRow(func(r pgx.Row) error { return r.Scan(&free) })
-		if err := t.send(ctx, b); err != nil || !free {
+		if err := t.Send(ctx, b); err != nil || !free {
 			return err
 		}
-		b = t.group()
-		b.Queue(sql, before, providers, dollars, credits).QueryRow(func(r pgx.Row) error { return r.Scan(&entries) })
-		return t.send(ctx, b)
+		b = t.Group()
+		b.Queue(sql, before, providers, dollars, credits, billsLast).QueryRow(func(r pgx.Row) error { return r.Scan(&entries) })
+		return t.Send(ctx, b)
 	})
 	return entries, err
 }
@@ -161,9 +181,9 @@ const spendingSince = `
 // of to, by day, provider, zone and kind. What was spent a moment ago is in it.
 func (s *Store) Expenses(ctx context.Context, from, to time.Time) ([]Expense, error) {
 	providers, dollars, credits := s.options.Prices.columns()
-	ctx, cancel := s.db.bounded(ctx)
+	ctx, cancel := s.db.Bounded(ctx)
 	defer cancel()
-	rows, err := s.db.pool.Query(ctx, `select * from (`+spendingSince+`) e where e.day <= $5::date order by 1, 2, 3, 4`,
+	rows, err := s.db.Query(ctx, `select * from (`+spendingSince+`) e where e.day <= $5::date order by 1, 2, 3, 4`,
 		utcDay(from), providers, dollars, credits, utcDay(to))
 	if err != nil {
 		return nil, fmt.Errorf("read the ledger: %w", err)
@@ -179,3 +199,48 @@ func (s *Store) Expenses(ctx context.Context, from, to time.Time) ([]Expense, er
 
 // utcDay returns the midnight at which the UTC day of t began.
 func utcDay(t time.Time) time.Time { return t.UTC().Truncate(24 * time.Hour) }
+
+// Balance is what was left in the account at a provider.
+type Balance struct {
+	Provider string
+	At       time.Time // engine time
+	Credits  float64
+}
+
+// RecordBalance records what a provider says is left in the account, beside the total
+// of the ledger up to now. The total of the days before the last ones is that of the
+// balance before: they are not added up again.
+func (s *Store) RecordBalance(ctx context.Context, b Balance) error {
+	const (
+		selectBase = `
+			select base_day, base from gorgone.balances
+			where provider = $1::text and at <= $2::timestamptz and base_day <= $3::date
+			order by at desc limit 1`
+		insert = `
+			insert into gorgone.balances (provider, at, credits, booked, base_day, base)
+			select $5::text, $6::timestamptz, $7::float8, $8::float8 + coalesce(sum(e.credits), 0),
+				$9::date, $8::float8 + coalesce(sum(e.credits) filter (where e.day < $9::date), 0)
+			from (` + spendingSince + `) e where e.provider = $5::text
+			on conflict (provider, at) do nothing`
+	)
+	providers, dollars, credits := s.options.Prices.columns()
+	// Nothing is entered for a day that is over for two days.
+	next := utcDay(b.At).AddDate(0, 0, -2)
+	return s.db.Transact(ctx, "record the balance", func(ctx context.Context, t *postgres.Tx) error {
+		var (
+			from time.Time // the zero time is before all
+			base float64
+		)
+		group := t.Group()
+		group.Queue(selectBase, b.Provider, b.At, next).Query(func(rows pgx.Rows) error {
+			_, err := pgx.ForEachRow(rows, []any{&from, &base}, func() error { return nil })
+			return err
+		})
+		if err := t.Send(ctx, group); err != nil {
+			return err
+		}
+		group = t.Group()
+		group.Queue(insert, from, providers, dollars, credits, b.Provider, b.At, b.Credits, base, next)
+		return t.Send(ctx, group)
+	})
+}

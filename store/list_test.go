@@ -8,6 +8,8 @@ import (
 
 	"gorgone/engagement"
 	"gorgone/store"
+	"gorgone/store/postgres"
+	"gorgone/store/report"
 )
 
 func TestList(t *testing.T) {
@@ -26,19 +28,19 @@ func TestList(t *testing.T) {
 		e.refresh(t, e.refreshed(tracked[0].TweetID, 50), e.refreshed(tracked[1].TweetID, 110))
 		e.exec(t, `update twitter_engagement_tracking set tier = 'cold', snapshot_velocity = 1e6 where tweet_db_id = $1`, tracked[3].Row)
 
-		list := func(q store.ListQuery) store.List {
+		list := func(q report.ListQuery) report.List {
 			t.Helper()
 			if q.Limit == 0 {
 				q.Limit = 10
 			}
 			if q.By == "" {
-				q.By = store.ListByVelocity
+				q.By = report.ListByVelocity
 			}
 			q.Points = 20
 			return must(e.List(t.Context(), q))(t)
 		}
 		own := []uuid.UUID{e.zone}
-		all := list(store.ListQuery{Zones: own})
+		all := list(report.ListQuery{Zones: own})
 		if all.Matching != 4 || len(all.Tweets) != 4 {
 			t.Fatalf("%d of %d tweets", len(all.Tweets), all.Matching)
 		}
@@ -54,28 +56,28 @@ func TestList(t *testing.T) {
 		if len(first.Points) != 2 || first.Points[0].Total != 0 || first.Points[1].Total != 50 || !first.Points[0].At.Before(first.Points[1].At) {
 			t.Errorf("its curve is %+v", first.Points)
 		}
-		if l := list(store.ListQuery{}); l.Matching != 5 {
+		if l := list(report.ListQuery{}); l.Matching != 5 {
 			t.Errorf("%d tweets in all zones, want 5", l.Matching)
 		}
-		if l := list(store.ListQuery{Zones: []uuid.UUID{}}); l.Matching != 0 || len(l.Tweets) != 0 {
+		if l := list(report.ListQuery{Zones: []uuid.UUID{}}); l.Matching != 0 || len(l.Tweets) != 0 {
 			t.Errorf("%d tweets in no zone", l.Matching)
 		}
-		if l := list(store.ListQuery{Zones: own, Tier: engagement.Cold}); l.Matching != 1 || l.Tweets[0].Row != tracked[3].Row {
+		if l := list(report.ListQuery{Zones: own, Tier: engagement.Cold}); l.Matching != 1 || l.Tweets[0].Row != tracked[3].Row {
 			t.Errorf("cold: %+v", l)
 		}
 		for text, want := range map[string]int{"100%": 1, "%": 1, "r_s": 1, "c_o": 0, "CROWD": 1, "<B>": 1, tracked[1].TweetID: 1, "' or 1=1 --": 0} {
-			if l := list(store.ListQuery{Zones: own, Search: text}); l.Matching != want {
+			if l := list(report.ListQuery{Zones: own, Search: text}); l.Matching != want {
 				t.Errorf("searched %q: %d tweets, want %d", text, l.Matching, want)
 			}
 		}
-		page := list(store.ListQuery{Zones: own, By: store.ListByEngagement, Offset: 1, Limit: 2})
+		page := list(report.ListQuery{Zones: own, By: report.ListByEngagement, Offset: 1, Limit: 2})
 		if page.Matching != 4 || len(page.Tweets) != 2 || page.Tweets[0].Row != tracked[2].Row || page.Tweets[1].Row != tracked[1].Row {
 			t.Errorf("second page by engagement: %+v", page)
 		}
-		if l := list(store.ListQuery{By: store.ListByPosted, Limit: 5}); l.Tweets[4].ZoneID != other {
+		if l := list(report.ListQuery{By: report.ListByPosted, Limit: 5}); l.Tweets[4].ZoneID != other {
 			t.Errorf("the oldest is of %s", l.Tweets[4].ZoneID)
 		}
-		if _, err := e.List(t.Context(), store.ListQuery{By: "id; drop table zones", Limit: 1}); err == nil {
+		if _, err := e.List(t.Context(), report.ListQuery{By: "id; drop table zones", Limit: 1}); err == nil {
 			t.Error("an order that does not exist was taken")
 		}
 	})
@@ -84,7 +86,7 @@ func TestList(t *testing.T) {
 // TestVelocityIsKept: a look that adds no snapshot leaves the velocity of the last.
 func TestVelocityIsKept(t *testing.T) {
 	t.Parallel()
-	e := newEnv(t, store.ExecPrepared)
+	e := newEnv(t, postgres.ExecPrepared)
 	tweets := newTweets(e.clock.Now(), 1)
 	tweets[0].Metrics = likes(0)
 	tracked := e.trackIn(t, e.zone, tweets)
@@ -129,7 +131,7 @@ func TestRecent(t *testing.T) {
 		e.clock.advance(10 * time.Second)
 
 		r := must(e.Recent(t.Context(), begin, 6))(t)
-		want := store.RecentWork{Batches: 2, Found: 8, Missing: 1, Unresolved: 1, Calls: store.Calls{Count: 3, Failed: 1, Time: 600 * time.Millisecond}}
+		want := report.RecentWork{Batches: 2, Found: 8, Missing: 1, Unresolved: 1, Calls: store.Calls{Count: 3, Failed: 1, Time: 600 * time.Millisecond}}
 		if r.RecentWork != want {
 			t.Errorf("%+v, want %+v", r.RecentWork, want)
 		}

@@ -14,12 +14,13 @@ import (
 	"gorgone/engagement"
 	"gorgone/internal/postgres/pgtest"
 	"gorgone/store"
+	"gorgone/store/postgres"
 )
 
 // migrate migrates and returns the names of the steps taken.
 func migrate(tb testing.TB, url string) []string {
 	tb.Helper()
-	steps, err := store.Migrate(tb.Context(), url)
+	steps, err := postgres.Migrate(tb.Context(), url)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -39,7 +40,7 @@ func TestMigrateEmpty(t *testing.T) {
 	if steps := migrate(t, url); len(steps) != 0 {
 		t.Errorf("steps the second time: %v", steps)
 	}
-	e := openEnv(t, url, store.ExecPrepared)
+	e := openEnv(t, url, postgres.ExecPrepared)
 	if have, want, err := e.db.SchemaVersion(t.Context()); err != nil || have != want || have == 0 {
 		t.Errorf("version %d of %d (%v)", have, want, err)
 	}
@@ -59,7 +60,7 @@ func TestMigrateAtOnce(t *testing.T) {
 	var wg conc.WaitGroup
 	for range 4 {
 		wg.Go(func() {
-			if _, err := store.Migrate(t.Context(), url); err != nil {
+			if _, err := postgres.Migrate(t.Context(), url); err != nil {
 				t.Error(err)
 			}
 		})
@@ -67,14 +68,6 @@ func TestMigrateAtOnce(t *testing.T) {
 	wg.Wait()
 	if steps := migrate(t, url); len(steps) != 0 {
 		t.Errorf("steps left: %v", steps)
-	}
-}
-
-func TestMigrateThroughPooler(t *testing.T) {
-	t.Parallel()
-	_, err := store.Migrate(t.Context(), "postgres://u:secret@db.example.com:6543/postgres")
-	if err == nil || !strings.Contains(err.Error(), "6543") || strings.Contains(err.Error(), "secret") {
-		t.Errorf("error %v", err)
 	}
 }
 
@@ -94,7 +87,7 @@ func adopt(t *testing.T, uniqueness string, changes ...string) *env {
 	}
 	raw.Close()
 	migrate(t, url)
-	e := openEnv(t, url, store.ExecPrepared)
+	e := openEnv(t, url, postgres.ExecPrepared)
 	e.zone = uuid.MustParse("a0000000-0000-0000-0000-000000000001")
 	return e
 }
@@ -121,7 +114,7 @@ func TestAdopt(t *testing.T) {
 		if steps := migrate(t, e.url); len(steps) != 0 {
 			t.Errorf("steps the second time: %v", steps)
 		}
-		findings, err := e.Check(t.Context())
+		findings, err := e.db.Check(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -176,7 +169,7 @@ func TestAdoptedRows(t *testing.T) {
 			m.Views = engagement.Known(600)
 			work.Results[i].Observation.Metrics = m
 		}
-		wantOutcomes(t, e.apply(t, work), map[store.Outcome]int{store.OutcomeApplied: 2})
+		wantOutcomes(t, e.apply(t, work), map[engagement.RowOutcome]int{engagement.RowApplied: 2})
 		seen := uuid.MustParse("b0000000-0000-0000-0000-000000000001")
 		points := e.snapshots(t, seen)
 		last := points[len(points)-1]
@@ -270,7 +263,7 @@ func TestAdoptedNotNull(t *testing.T) {
 	for i := range work.Results {
 		work.Results[i].Observation.Metrics = engagement.Metrics{Likes: engagement.Known(60)}
 	}
-	wantOutcomes(t, e.apply(t, work), map[store.Outcome]int{store.OutcomeApplied: 4})
+	wantOutcomes(t, e.apply(t, work), map[engagement.RowOutcome]int{engagement.RowApplied: 4})
 	if n := e.count(t, `select view_count from twitter_tweets where tweet_id = '101'`); n != 500 {
 		t.Errorf("%d views, want the 500 known before", n)
 	}
@@ -294,9 +287,9 @@ func TestMigrateBrokenIndex(t *testing.T) {
 	}
 }
 
-func (e *env) finding(t *testing.T, check string) store.Finding {
+func (e *env) finding(t *testing.T, check string) postgres.Finding {
 	t.Helper()
-	findings, err := e.Check(t.Context())
+	findings, err := e.db.Check(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -306,14 +299,14 @@ func (e *env) finding(t *testing.T, check string) store.Finding {
 		}
 	}
 	t.Fatalf("no finding on %s", check)
-	return store.Finding{}
+	return postgres.Finding{}
 }
 
 func TestCheck(t *testing.T) {
 	t.Parallel()
 	t.Run("good", func(t *testing.T) {
 		t.Parallel()
-		findings, err := newEnv(t, store.ExecPooled).Check(t.Context())
+		findings, err := newEnv(t, postgres.ExecPooled).db.Check(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -325,7 +318,7 @@ func TestCheck(t *testing.T) {
 	})
 	t.Run("never migrated", func(t *testing.T) {
 		t.Parallel()
-		e := openEnv(t, pgtest.NewEmptyDatabase(t), store.ExecPrepared)
+		e := openEnv(t, pgtest.NewEmptyDatabase(t), postgres.ExecPrepared)
 		for _, check := range []string{"migrations", "tables and columns", "indexes"} {
 			if f := e.finding(t, check); f.OK || f.Fix == "" {
 				t.Errorf("%+v", f)
@@ -334,14 +327,14 @@ func TestCheck(t *testing.T) {
 	})
 	t.Run("hidden rows and missing rights", func(t *testing.T) {
 		t.Parallel()
-		e := newEnv(t, store.ExecPrepared)
+		e := newEnv(t, postgres.ExecPrepared)
 		e.exec(t, `do $$ begin
 			create role bound login password 'bound';
 			exception when duplicate_object then null;
 		end $$`)
 		e.exec(t, `grant usage on schema gorgone to bound`)
 		e.exec(t, `grant select on all tables in schema public, gorgone to bound`)
-		bound := openEnv(t, asRole(t, e.url, "bound", "bound"), store.ExecPrepared)
+		bound := openEnv(t, asRole(t, e.url, "bound", "bound"), postgres.ExecPrepared)
 		if f := bound.finding(t, "row-level security"); f.OK || !strings.Contains(f.Detail, "twitter_engagement_tracking") {
 			t.Errorf("%+v", f)
 		}

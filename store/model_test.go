@@ -11,6 +11,8 @@ import (
 
 	"gorgone/engagement"
 	"gorgone/store"
+	"gorgone/store/history"
+	"gorgone/store/postgres"
 )
 
 // model is what a test believes of one tweet's row: what the fence must let
@@ -44,31 +46,41 @@ func (m *model) observe(at time.Time, likes int64) {
 }
 
 // miss returns what a miss, seen by a look at the given time, leads to.
-func (m *model) miss(at time.Time) store.Outcome {
+func (m *model) miss(at time.Time) engagement.RowOutcome {
 	switch {
 	case !at.After(m.observed):
-		return store.OutcomeStale
+		return engagement.RowStale
 	case m.gone:
-		return store.OutcomeDeleted
-	case m.missed.IsZero() || at.Sub(m.missed) >= engagement.MissGap:
+		return engagement.RowDeleted
+	case m.missed.IsZero() || at.Sub(m.missed) >= m.wait():
 		m.misses, m.missed = m.misses+1, at
 	}
 	m.attempts = 0
-	if m.misses == 3 {
+	// Misses 2 minutes apart, then 3 when they span 6: it takes 6 minutes, or 12 when the
+	// tweet was never seen.
+	if m.misses == 6 || m.misses == 4 && !m.observed.IsZero() {
 		m.gone = true
-		return store.OutcomeDeleted
+		return engagement.RowDeleted
 	}
-	return store.OutcomeMissing
+	return engagement.RowMissing
+}
+
+// wait is how long after the last miss another counts.
+func (m *model) wait() time.Duration {
+	if m.misses >= 4 {
+		return 3 * time.Minute
+	}
+	return 2 * time.Minute
 }
 
 // TestFenceModel runs random sequences of claims, answers on time, late and
 // doubled, misses, failures, refreshes, forced rows, leases that end and zones that
-// are switched off and on against the model: a row is claimed exactly when nobody
+// are switched off and on against the model: a row is claimed exactly when no one
 // holds it and its zone is active, every answer is written exactly when it may be, the deltas always add up, and a tweet is
-// gone after three misses and back when it is seen.
+// gone after enough misses and back when it is seen.
 func TestFenceModel(t *testing.T) {
 	t.Parallel()
-	e := newEnv(t, store.ExecPrepared)
+	e := newEnv(t, postgres.ExecPrepared)
 	rapid.Check(t, func(rt *rapid.T) {
 		// One database for all sequences: each has a tweet of its own.
 		zone := e.newZone(t)
@@ -135,7 +147,7 @@ func (s *sequence) claimDue(t *rapid.T, n int64) {
 	}
 	free := s.model.claim == uuid.Nil || !s.model.until.After(s.clock.Now())
 	if got := len(claimed.Batches) > 0; got != (free && !s.model.idle) {
-		t.Fatalf("a due row was claimed: %v; nobody held it: %v; its zone was off: %v", got, free, s.model.idle)
+		t.Fatalf("a due row was claimed: %v; unclaimed: %v; its zone was off: %v", got, free, s.model.idle)
 	}
 	if len(claimed.Batches) == 0 {
 		return
@@ -154,30 +166,30 @@ func (s *sequence) force(t *rapid.T) {
 func (s *sequence) deliver(t *rapid.T, op string, work store.Work) {
 	work.Results = slices.Clone(work.Results)
 	result := &work.Results[0]
-	want := store.OutcomeLostClaim
+	want := engagement.RowLostClaim
 	switch held := s.model.claim == work.ClaimID; {
 	case held && op == "miss":
 		result.Kind, want = store.Missing, s.model.miss(result.Observation.At)
 	case held && op == "unproven":
-		result.Kind, want = store.Unproven, store.OutcomeUnproven
+		result.Kind, want = store.Unproven, engagement.RowUnproven
 		switch {
 		case !result.Observation.At.After(s.model.observed):
-			want = store.OutcomeStale
+			want = engagement.RowStale
 		case s.model.gone:
-			want = store.OutcomeDeleted
+			want = engagement.RowDeleted
 		default:
 			s.model.attempts++
 		}
 	case held && op == "fail":
-		result.Kind, want = store.Unresolved, store.OutcomeUnresolved
+		result.Kind, want = store.Unresolved, engagement.RowUnresolved
 		s.model.attempts++
 	case held && !result.Observation.At.After(s.model.observed):
-		want = store.OutcomeStale
+		want = engagement.RowStale
 	case held:
-		want = store.OutcomeApplied
+		want = engagement.RowApplied
 		s.model.observe(result.Observation.At, result.Observation.Metrics.Likes.Value())
 	}
-	if want != store.OutcomeLostClaim {
+	if want != engagement.RowLostClaim {
 		s.model.claim = uuid.Nil
 	}
 	applied, err := s.Apply(t.Context(), work)
@@ -206,13 +218,13 @@ func (s *sequence) refreshNow(t *rapid.T, n int64) {
 		}
 		return
 	}
-	want := store.OutcomeNewer
+	want := engagement.RowNewer
 	switch {
 	case !s.model.observed.IsZero() && !s.model.observed.Before(asked):
 	case kind == store.Missing:
 		want = s.model.miss(s.clock.Now())
 	default:
-		want = store.OutcomeApplied
+		want = engagement.RowApplied
 		s.model.observe(s.clock.Now(), n)
 		s.model.claim = uuid.Nil
 	}
@@ -236,7 +248,7 @@ func (s *sequence) giveBack(t *rapid.T) {
 
 // check compares the database with the model.
 func (s *sequence) check(t *rapid.T) {
-	points, err := s.History(t.Context(), s.model.row, store.HistoryRange{})
+	points, err := s.History(t.Context(), s.model.row, history.Range{})
 	if err != nil {
 		t.Fatal(err)
 	}

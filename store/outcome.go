@@ -31,69 +31,60 @@ func (k Kind) String() string {
 	}
 }
 
-// Outcome says what a result did to one row.
-type Outcome string
-
-// The outcomes.
-const (
-	// OutcomeApplied: the observation was written.
-	OutcomeApplied Outcome = "applied"
-	// OutcomeMissing: a miss was recorded, the row is looked up again later.
-	OutcomeMissing Outcome = "missing"
-	// OutcomeDeleted: the tweet is gone, by this miss or an earlier one, and is not
-	// looked up any more. The reason is the row's.
-	OutcomeDeleted Outcome = "deleted"
-	// OutcomeUnproven: the answer lacked the tweet, which proves nothing. Treated as
-	// unresolved.
-	OutcomeUnproven Outcome = "unproven"
-	// OutcomeUnresolved: a failure was recorded, the row is looked up again later.
-	OutcomeUnresolved Outcome = "unresolved"
-	// OutcomeOutOfRange: the counts do not fit the database. Treated as unresolved.
-	OutcomeOutOfRange Outcome = "out_of_range"
-	// OutcomeZeroed: every counter was 0, through the provider's fault. Treated as
-	// unresolved.
-	OutcomeZeroed Outcome = "zeroed"
-	// OutcomeFuture: the observation lies ahead of the clock. Treated as unresolved.
-	OutcomeFuture Outcome = "future"
-	// OutcomeStale: the row has a newer observation; this one was dropped.
-	OutcomeStale Outcome = "stale"
-	// OutcomeLostClaim: the row is no longer the claim's; nothing was written.
-	OutcomeLostClaim Outcome = "lost_claim"
-	// OutcomeVanished: the row does not exist any more.
-	OutcomeVanished Outcome = "vanished"
-	// OutcomeNewer: the row was observed after the refresh was asked for, and
-	// is reported as it is.
-	OutcomeNewer Outcome = "already_newer"
-)
-
-// RowOutcome is what became of one row.
-type RowOutcome struct {
+// AppliedRow is what became of one row.
+type AppliedRow struct {
 	Row     uuid.UUID // id of twitter_tweets
 	ZoneID  uuid.UUID // zero when the row is not held or has vanished
 	TweetID string
-	Outcome Outcome
+	Outcome engagement.RowOutcome
 	Reason  string // why, for outcomes other than applied; may be empty
 
 	// Before and After are the row's state. They are equal when nothing was
 	// written, and empty for a lost claim and a vanished row.
 	Before, After engagement.Tracking
 
-	// Forecast is where the counts will be, nil when none was made.
-	Forecast *engagement.Forecast
-
 	// Snapshot is the point added to the history, nil when there was none.
 	Snapshot *engagement.Snapshot
+
+	policy *zonePolicy // of the zone; nil unless the row was applied
+}
+
+// Forecast computes where the counts of an applied row will be. It is nil for other
+// rows and when forecasts are off. Nothing stores it: [Store.Tweet] computes the same
+// from the row.
+func (o AppliedRow) Forecast() *engagement.Forecast {
+	if o.policy == nil {
+		return nil
+	}
+	var last *engagement.Snapshot
+	if t := o.Before; !t.SnapshotAt.IsZero() {
+		last = &engagement.Snapshot{At: t.SnapshotAt, Metrics: t.Snapshot}
+	}
+	return o.policy.forecastOf(o.After, last)
+}
+
+// Surprise compares what the look-up of an applied row showed with what was expected. It is
+// nil for other rows, and where nothing was expected or nothing came.
+func (o AppliedRow) Surprise() *engagement.Surprise {
+	if o.policy == nil {
+		return nil
+	}
+	s, ok := o.policy.model.Surprise(o.Before, o.After)
+	if !ok {
+		return nil
+	}
+	return &s
 }
 
 // TierChanged reports whether the row moved to another tier.
-func (o RowOutcome) TierChanged() bool { return o.Before.Tier != o.After.Tier }
+func (o AppliedRow) TierChanged() bool { return o.Before.Tier != o.After.Tier }
 
 // Applied is the result of [Store.Apply] and [Store.ApplyRefresh].
 type Applied struct {
-	Rows []RowOutcome
+	Rows []AppliedRow
 
-	// Zeroed is the number of tweets in answers where counters had fallen to 0
-	// through the provider's fault. Nothing of these counters was written.
+	// Zeroed is the number of tweets in answers where counters had fallen to 0, or changed
+	// as counts do not, through the provider's fault. Nothing of these counters was written.
 	Zeroed int
 
 	// Untracked lists refreshed tweet ids that no active zone tracks.
@@ -101,7 +92,7 @@ type Applied struct {
 }
 
 // Count returns the number of rows with the outcome.
-func (a Applied) Count(o Outcome) int {
+func (a Applied) Count(o engagement.RowOutcome) int {
 	n := 0
 	for i := range a.Rows {
 		if a.Rows[i].Outcome == o {

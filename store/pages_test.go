@@ -7,8 +7,11 @@ import (
 
 	"github.com/google/uuid"
 
+	"gorgone/alert"
 	"gorgone/engagement"
-	"gorgone/store"
+	"gorgone/store/history"
+	"gorgone/store/postgres"
+	"gorgone/store/report"
 )
 
 // BenchmarkPages runs what the pages of the dashboard ask for, and the search for
@@ -17,19 +20,19 @@ import (
 //
 //	go test ./store -run '^$' -bench Pages -benchtime 20x
 func BenchmarkPages(b *testing.B) {
-	e := durableEnv(b, store.ExecPrepared)
+	e := durableEnv(b, postgres.ExecPrepared)
 	tweets := fillPages(b, e)
-	list := func(q store.ListQuery) func(context.Context) error {
+	list := func(q report.ListQuery) func(context.Context) error {
 		q.Limit, q.Points = 50, 24
 		return func(ctx context.Context) error { _, err := e.List(ctx, q); return err }
 	}
-	top := func(by store.TopBy, since time.Duration) func(context.Context) error {
+	top := func(by report.TopBy, since time.Duration) func(context.Context) error {
 		return func(ctx context.Context) error {
-			_, err := e.Top(ctx, store.TopQuery{By: by, Since: epoch.Add(-since), Limit: 50})
+			_, err := e.Top(ctx, report.TopQuery{By: by, Since: epoch.Add(-since), Limit: 50})
 			return err
 		}
 	}
-	alerts := func(q store.AlertQuery) func(context.Context) error {
+	alerts := func(q alert.Query) func(context.Context) error {
 		q.Limit = 100
 		return func(ctx context.Context) error { _, err := e.Alerts(ctx, q); return err }
 	}
@@ -42,25 +45,25 @@ func BenchmarkPages(b *testing.B) {
 			_, err := e.Recent(ctx, epoch.Add(-5*time.Minute), 30)
 			return err
 		}},
-		{"overview/cost", func(ctx context.Context) error { _, err := e.Spent(ctx); return err }},
-		{"tweets/velocity", list(store.ListQuery{By: store.ListByVelocity})},
-		{"tweets/engagement", list(store.ListQuery{By: store.ListByEngagement})},
-		{"tweets/posted", list(store.ListQuery{By: store.ListByPosted})},
-		{"tweets/tier", list(store.ListQuery{By: store.ListByVelocity, Tier: engagement.UltraHot})},
-		{"tweets/zone", list(store.ListQuery{By: store.ListByVelocity, Zones: []uuid.UUID{e.zone}})},
-		{"tweets/search", list(store.ListQuery{By: store.ListByVelocity, Search: "council"})},
-		{"tweets/id", list(store.ListQuery{By: store.ListByVelocity, Search: "1000000000000000777"})},
-		{"tweets/last", list(store.ListQuery{By: store.ListByVelocity, Offset: 99_950})},
-		{"top/day", top(store.ByVelocity, 24*time.Hour)},
-		{"top/all", top(store.ByVelocity, 24*time.Hour*30)},
-		{"top/engagement", top(store.ByEngagement, 24*time.Hour*30)},
+		{"overview/cost", func(ctx context.Context) error { _, err := e.Spending(ctx); return err }},
+		{"tweets/velocity", list(report.ListQuery{By: report.ListByVelocity})},
+		{"tweets/engagement", list(report.ListQuery{By: report.ListByEngagement})},
+		{"tweets/posted", list(report.ListQuery{By: report.ListByPosted})},
+		{"tweets/tier", list(report.ListQuery{By: report.ListByVelocity, Tier: engagement.UltraHot})},
+		{"tweets/zone", list(report.ListQuery{By: report.ListByVelocity, Zones: []uuid.UUID{e.zone}})},
+		{"tweets/search", list(report.ListQuery{By: report.ListByVelocity, Search: "council"})},
+		{"tweets/id", list(report.ListQuery{By: report.ListByVelocity, Search: "1000000000000000777"})},
+		{"tweets/last", list(report.ListQuery{By: report.ListByVelocity, Offset: 99_950})},
+		{"top/day", top(report.ByVelocity, 24*time.Hour)},
+		{"top/all", top(report.ByVelocity, 24*time.Hour*30)},
+		{"top/engagement", top(report.ByEngagement, 24*time.Hour*30)},
 		{"tweet", func(ctx context.Context) error {
-			_, err := e.History(ctx, tweets[0], store.HistoryRange{})
+			_, err := e.History(ctx, tweets[0], history.Range{})
 			return err
 		}},
-		{"alerts", alerts(store.AlertQuery{})},
-		{"alerts/active", alerts(store.AlertQuery{Active: true})},
-		{"alerts/zone", alerts(store.AlertQuery{Zones: []uuid.UUID{e.zone}})},
+		{"alerts", alerts(alert.Query{})},
+		{"alerts/active", alerts(alert.Query{Active: true})},
+		{"alerts/zone", alerts(alert.Query{Zones: []uuid.UUID{e.zone}})},
 		{"stalled", e.CheckStalled},
 	} {
 		b.Run(page.name, func(b *testing.B) {
@@ -96,7 +99,7 @@ func fillPages(b *testing.B, e *env) []uuid.UUID {
 	// As large as the tables are when freshly written, without the rows from before the updates.
 	e.exec(b, `vacuum full twitter_tweets, twitter_engagement_tracking`)
 	e.exec(b, `vacuum analyze`)
-	if _, err := e.AddAlertRule(b.Context(), store.AlertRule{AlertRule: engagement.AlertRule{Kind: engagement.AlertStalled, Window: 30 * time.Minute}}); err != nil {
+	if _, err := e.AddRule(b.Context(), alert.Rule{AlertRule: engagement.AlertRule{Kind: engagement.AlertStalled, Window: 30 * time.Minute}}); err != nil {
 		b.Fatal(err)
 	}
 	rows, err := e.raw.Query(b.Context(), `select id from twitter_tweets limit 1`)

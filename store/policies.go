@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -10,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"gorgone/engagement"
+	"gorgone/store/models"
 )
 
 // Schedule names a way to decide when to look at a tweet.
@@ -18,17 +20,24 @@ type Schedule string
 // The schedules. A zone may have another than the rest, by the key "schedule" of
 // its settings.
 const (
-	ScheduleTiers     Schedule = "tiers"      // by age alone, [engagement.TierPolicy]
-	ScheduleAdaptive  Schedule = "adaptive"   // by worth, [engagement.Adaptive]
-	ScheduleSmartStop Schedule = "smart_stop" // hourly until nothing happens, [engagement.SmartStop]
+	ScheduleTiers    Schedule = "tiers"    // by age alone, [engagement.TierPolicy]
+	ScheduleAdaptive Schedule = "adaptive" // by worth, [engagement.Adaptive]
 )
 
 // Schedules lists the schedules.
-func Schedules() []Schedule { return []Schedule{ScheduleTiers, ScheduleAdaptive, ScheduleSmartStop} }
+func Schedules() []Schedule { return []Schedule{ScheduleTiers, ScheduleAdaptive} }
 
-// policiesLast is how long, in real time, settings, prices and models are gone by
+// policiesMaxAge is how long, in real time, settings, prices and models are gone by
 // before they are read again.
-const policiesLast = 30 * time.Second
+const policiesMaxAge = 30 * time.Second
+
+// PoliciesKnown is how long it takes, in real time, until all processes go by what was
+// changed of a zone's policy.
+const PoliciesKnown = 2 * policiesMaxAge
+
+// TrialClosing is the age of the last look-up of tweets that take part in a trial of the
+// adaptive schedule: when that is done with all of them.
+const TrialClosing = 48 * time.Hour
 
 // policies are what the rows of each zone are scheduled by. Zones are few, and
 // read apart from the rows, which would cost every look a join.
@@ -36,14 +45,13 @@ type policies struct {
 	reading sync.Mutex // one reads at a time
 
 	mu       sync.RWMutex
-	until    time.Time // engine time
-	standard zonePolicy
-	byZone   map[uuid.UUID]zonePolicy // those that differ
-	spent    Spent
-	alerts   []AlertRule
+	readAt   time.Time                 // engine time
+	standard *zonePolicy               // nil: nothing was read yet
+	byZone   map[uuid.UUID]*zonePolicy // those that differ
 }
 
-// zonePolicy is how the rows of a zone are scheduled and forecast.
+// zonePolicy is how the rows of a zone are scheduled and forecast. It is not changed
+// once made.
 type zonePolicy struct {
 	engagement.Policy
 	model    engagement.Model
@@ -51,164 +59,161 @@ type zonePolicy struct {
 }
 
 // Learn implements [engagement.Learner] where its policy does.
-func (p zonePolicy) Learn(prev, next engagement.Tracking) engagement.Activity {
+func (p *zonePolicy) Learn(prev, next engagement.Tracking) engagement.Activity {
 	return engagement.Learn(p.Policy, prev, next)
 }
 
-// zoneSettings is what a zone's own settings say.
-type zoneSettings struct {
-	minimum  int64    // least total engagement; 0: none
-	schedule Schedule // "": as all
+// recent reports whether an engine time is less than d of real time ago. A time that lies
+// in the future was read before the clock was set back, and is not: what goes by it would
+// stand still until the clock has caught up.
+func (s *Store) recent(at time.Time, d time.Duration) bool {
+	age := s.clock.Now().Sub(at)
+	return !at.IsZero() && age >= 0 && age < s.clock.Engine(d)
 }
 
 // readPolicies reads what schedules depend on, unless that was done a moment ago.
-func (s *Store) readPolicies(ctx context.Context, anew bool) error {
+func (s *Store) readPolicies(ctx context.Context, force bool) error {
 	p := &s.policies
 	p.mu.RLock()
-	current := s.clock.Now().Before(p.until)
+	current := s.recent(p.readAt, policiesMaxAge)
 	p.mu.RUnlock()
-	if current && !anew {
+	if current && !force {
 		return nil
 	}
 	p.reading.Lock()
 	defer p.reading.Unlock()
 	p.mu.RLock()
-	current = s.clock.Now().Before(p.until) // another has read them meanwhile
+	current = s.recent(p.readAt, policiesMaxAge) // another has read them meanwhile
 	p.mu.RUnlock()
-	if current && !anew {
+	if current && !force {
 		return nil
 	}
 	now := s.clock.Now()
-	spent, err := s.Spent(ctx)
+	spent, err := s.Spending(ctx)
 	if err != nil {
 		return err
 	}
-	zones, models, price, err := s.readScheduling(ctx)
+	zones, fitted, price, err := s.readScheduling(ctx)
 	if err != nil {
 		return err
 	}
-	alerts, err := s.AlertRules(ctx)
-	if err != nil {
+	if err := s.options.Watcher.Load(ctx); err != nil {
 		return err
 	}
-	standard := s.policyFor(zoneSettings{}, modelOf(models, uuid.Nil), price, spent)
-	byZone := make(map[uuid.UUID]zonePolicy, len(zones))
-	for zone := range models {
-		byZone[zone] = s.policyFor(zones[zone], modelOf(models, zone), price, spent)
+	standard := s.policyFor(models.Settings{}, models.Of(fitted, uuid.Nil), price, spent)
+	byZone := make(map[uuid.UUID]*zonePolicy, len(zones))
+	for zone := range fitted {
+		byZone[zone] = s.policyFor(zones[zone], models.Of(fitted, zone), price, spent)
 	}
 	for zone, settings := range zones {
-		byZone[zone] = s.policyFor(settings, modelOf(models, zone), price, spent)
+		byZone[zone] = s.policyFor(settings, models.Of(fitted, zone), price, spent)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.standard, p.byZone, p.spent, p.alerts = standard, byZone, spent, alerts
-	p.until = now.Add(s.clock.Engine(policiesLast))
+	p.standard, p.byZone = standard, byZone
+	p.readAt = now
 	return nil
 }
 
 // readScheduling reads the zones with settings of their own, the models, and the
 // price of a look.
-func (s *Store) readScheduling(ctx context.Context) (zones map[uuid.UUID]zoneSettings, models map[uuid.UUID]zoneModel, price float64, err error) {
-	const selectZones = `
-		select id,
-			coalesce(case when jsonb_typeof(settings->'min_engagement') = 'number' and (settings->>'min_engagement')::numeric >= 1
-				then least(trunc((settings->>'min_engagement')::numeric), 2147483647)::int8 end, 0),
-			coalesce(settings->>'schedule', '')
-		from public.zones where settings ?| array['min_engagement', 'schedule']`
-	zones, models = make(map[uuid.UUID]zoneSettings), make(map[uuid.UUID]zoneModel)
+func (s *Store) readScheduling(ctx context.Context) (zones map[uuid.UUID]models.Settings, fitted map[uuid.UUID]engagement.Model, price float64, err error) {
+	zones, fitted = make(map[uuid.UUID]models.Settings), make(map[uuid.UUID]engagement.Model)
 	price = s.options.Price
-	var b pgx.Batch
-	b.Queue(selectZones).Query(func(rows pgx.Rows) error {
-		var zone uuid.UUID
-		var own zoneSettings
-		_, err := pgx.ForEachRow(rows, []any{&zone, &own.minimum, &own.schedule}, func() error {
-			zones[zone] = own
-			return nil
-		})
-		return err
-	})
-	b.Queue(selectModels).Query(scanModels(models))
-	b.Queue(`select price from gorgone.look_price`).Query(func(rows pgx.Rows) error {
-		_, err := pgx.ForEachRow(rows, []any{&price}, func() error { return nil })
-		return err
-	})
-	ctx, cancel := s.db.bounded(ctx)
+	ctx, cancel := s.db.Bounded(ctx)
 	defer cancel()
-	if err := s.db.pool.SendBatch(ctx, &b).Close(); err != nil {
+	err = s.db.Send(ctx, func(b *pgx.Batch) {
+		models.QueueSettings(b, s.clock.Now(), zones)
+		b.Queue(models.Select).Query(models.Scan(fitted))
+		b.Queue(`select price from gorgone.look_price`).Query(func(rows pgx.Rows) error {
+			_, err := pgx.ForEachRow(rows, []any{&price}, func() error { return nil })
+			return err
+		})
+	})
+	if err != nil {
 		return nil, nil, 0, fmt.Errorf("read the zones' settings: %w", err)
 	}
-	return zones, models, price, nil
-}
-
-// zoneModel is what was learnt of a zone.
-type zoneModel struct {
-	engagement.Model
-	quartiles []float64 // see [engagement.SmartStop]
-}
-
-// modelOf returns the model of a zone, or that of all, or the one to begin with.
-func modelOf(models map[uuid.UUID]zoneModel, zone uuid.UUID) zoneModel {
-	for _, id := range []uuid.UUID{zone, uuid.Nil} {
-		if m, ok := models[id]; ok {
-			return m
-		}
-	}
-	return zoneModel{Model: engagement.DefaultModel()}
+	return zones, fitted, price, nil
 }
 
 // policyFor builds a policy.
-func (s *Store) policyFor(own zoneSettings, m zoneModel, price float64, spent Spent) zonePolicy {
-	schedule := own.schedule
-	if schedule == "" {
-		schedule = s.options.Schedule
-	}
-	p := zonePolicy{model: m.Model, forecast: s.options.Forecast}
+func (s *Store) policyFor(own models.Settings, m engagement.Model, price float64, spent Spending) *zonePolicy {
+	schedule := cmp.Or(Schedule(own.Schedule), s.options.Schedule)
+	p := &zonePolicy{model: m, forecast: s.options.Forecast}
 	switch schedule {
 	case ScheduleAdaptive:
 		// Its price is what meets the budget; nothing more need be saved.
-		p.Policy = engagement.DefaultAdaptive(m.Model, price)
-	case ScheduleSmartStop:
-		p.Policy = engagement.Thrift{Policy: engagement.DefaultSmartStop(m.Model, m.quartiles), Used: spent.Pressure()}
+		p.Policy = engagement.DefaultAdaptive(m, price)
 	default:
-		// Also what a zone's settings misspell: the tweets are looked after.
-		p.Policy = engagement.Thrift{Policy: s.options.Policy, Used: spent.Pressure()}
+		// A value that is not known, in a zone's settings, means the tiers too.
+		p.Policy = engagement.BudgetControl{Policy: s.options.Policy, Used: spent.Pressure()}
 		if p.forecast {
-			p.Policy = engagement.Learning{Policy: p.Policy, Model: m.Model}
+			p.Policy = engagement.Learning{Policy: p.Policy, Model: m}
+		}
+		if own.Trial != nil {
+			p.Policy = own.Trial.Split(p.Policy, m, TrialClosing)
 		}
 	}
-	if own.minimum > 0 {
-		p.Policy = engagement.Selective{Policy: p.Policy, Minimum: own.minimum}
+	if own.Minimum > 0 {
+		p.Policy = engagement.Selective{Policy: p.Policy, Minimum: own.Minimum}
 	}
 	return p
 }
 
 // policyOf returns the policy for the rows of a zone.
-func (s *Store) policyOf(zone uuid.UUID) zonePolicy {
+func (s *Store) policyOf(zone uuid.UUID) *zonePolicy {
 	s.policies.mu.RLock()
 	defer s.policies.mu.RUnlock()
 	if p, ok := s.policies.byZone[zone]; ok {
 		return p
 	}
-	if s.policies.standard.Policy == nil { // nothing was read yet
-		return zonePolicy{Policy: s.options.Policy, model: engagement.DefaultModel()}
+	if s.policies.standard == nil {
+		return &zonePolicy{Policy: s.options.Policy, model: engagement.DefaultModel()}
 	}
 	return s.policies.standard
 }
 
-// predict makes the forecast of a tweet that was just looked at. A tweet that was
-// at rest before and still is keeps the one it has: most looks are at such ones.
-func (p zonePolicy) predict(out *RowOutcome) *engagement.Forecast {
-	moved := out.After.Metrics != out.Before.Metrics || out.Before.Activity.Delta != 0
-	if !p.forecast || out.Snapshot == nil || !moved {
+// forecastOf says where the counts of a tweet will be, from its state after a look-up
+// and the snapshot before that look-up; nil: none. It returns nil when forecasts are
+// off, and for a tweet without an estimate.
+func (p *zonePolicy) forecastOf(t engagement.Tracking, last *engagement.Snapshot) *engagement.Forecast {
+	if !p.forecast {
 		return nil
 	}
-	var last *engagement.Snapshot
-	if t := out.Before; !t.SnapshotAt.IsZero() {
-		last = &engagement.Snapshot{At: t.SnapshotAt, Metrics: t.Snapshot}
-	}
-	f, ok := p.model.Forecast(out.After, last)
+	f, ok := p.model.Forecast(t, last)
 	if !ok {
 		return nil
 	}
 	return &f
+}
+
+// queuePredictions adds the statement that stores the forecasts of applied rows for those
+// who read them in SQL, if [Options.WriteForecasts] asks for it.
+func (s *Store) queuePredictions(b *pgx.Batch, rows []AppliedRow) error {
+	if s.options.WriteForecasts <= 0 {
+		return nil
+	}
+	forecasts := make(map[uuid.UUID]*engagement.Forecast)
+	for i := range rows {
+		if f := rows[i].Forecast(); f != nil {
+			forecasts[rows[i].Row] = f
+		}
+	}
+	return models.QueuePredictions(b, forecasts, s.options.WriteForecasts)
+}
+
+// FitModels learns how the tweets of each zone, and of all together, grow. It returns
+// how many models it learnt: none while another process does the same, or when that
+// was done less than a day ago.
+func (s *Store) FitModels(ctx context.Context) (int, error) {
+	return models.Fit(ctx, s.db, s.clock.Now())
+}
+
+// SaveModel stores a model that was fitted elsewhere, of a zone or with [uuid.Nil] of
+// all, and from how many tweets. [Store.FitModels] fits it again a day later.
+func (s *Store) SaveModel(ctx context.Context, zone uuid.UUID, m engagement.Model, tweets int) error {
+	if err := models.Save(ctx, s.db, zone, m, tweets, s.clock.Now()); err != nil {
+		return err
+	}
+	return s.readPolicies(ctx, true)
 }

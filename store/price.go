@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"gorgone/engagement"
+	"gorgone/store/postgres"
 )
 
 // adjustEvery is the least engine time between two moves of the price.
@@ -24,7 +25,7 @@ const priceLock = 0x7072696365
 // (see [engagement.Budget]). It does nothing while another process does, sooner
 // than five minutes after the last move, and without a budget or a target.
 func (s *Store) AdjustPrice(ctx context.Context) error {
-	spent, err := s.Spent(ctx)
+	spent, err := s.Spending(ctx)
 	if err != nil {
 		return err
 	}
@@ -32,10 +33,13 @@ func (s *Store) AdjustPrice(ctx context.Context) error {
 	if budget.PerDay <= 0 && budget.Delay <= 0 {
 		return nil
 	}
-	return s.db.transact(ctx, "adjust the price", func(ctx context.Context, t *tx) error {
+	if err := s.readPolicies(ctx, false); err != nil {
+		return err
+	}
+	return s.db.Transact(ctx, "adjust the price", func(ctx context.Context, t *postgres.Tx) error {
 		var free bool
 		var last pricePoint
-		b := t.group()
+		b := t.Group()
 		b.Queue(`select pg_try_advisory_xact_lock($1::int8)`, int64(priceLock)).QueryRow(func(r pgx.Row) error { return r.Scan(&free) })
 		b.Queue(`select price, adjusted_at, spent_today from gorgone.look_price`).QueryRow(func(r pgx.Row) error {
 			err := r.Scan(&last.price, &last.at, &last.spentToday)
@@ -44,19 +48,23 @@ func (s *Store) AdjustPrice(ctx context.Context) error {
 			}
 			return err
 		})
-		if err := t.send(ctx, b); err != nil || !free || spent.At.Sub(last.at) < adjustEvery {
+		if err := t.Send(ctx, b); err != nil || !free {
 			return err
 		}
-		next, err := s.nextPrice(ctx, budget, last, spent)
+		// A price that a clock ahead of its time has moved is moved again.
+		if age := spent.At.Sub(last.at); age >= 0 && age < adjustEvery {
+			return nil
+		}
+		next, err := s.nextPrice(ctx, t, budget, last, spent)
 		if err != nil {
 			return err
 		}
-		b = t.group()
+		b = t.Group()
 		b.Queue(`
 			insert into gorgone.look_price (price, adjusted_at, spent_today) values ($1::float8, $2::timestamptz, $3::float8)
 			on conflict (only_row) do update set price = excluded.price, adjusted_at = excluded.adjusted_at, spent_today = excluded.spent_today`,
 			next, spent.At, spent.Today)
-		return t.send(ctx, b)
+		return t.Send(ctx, b)
 	})
 }
 
@@ -68,15 +76,15 @@ type pricePoint struct {
 }
 
 // nextPrice returns the price for the coming period.
-func (s *Store) nextPrice(ctx context.Context, budget engagement.Budget, last pricePoint, spent Spent) (float64, error) {
-	reading := engagement.Reading{Now: spent.At, DayStart: utcDay(spent.At), SpentToday: spent.Today}
+func (s *Store) nextPrice(ctx context.Context, t *postgres.Tx, budget engagement.Budget, last pricePoint, spent Spending) (float64, error) {
+	reading := engagement.BudgetUsage{Now: spent.At, DayStart: utcDay(spent.At), SpentToday: spent.Today}
 	if last.at.IsZero() || budget.Delay > 0 {
-		sample, err := s.sample(ctx)
+		sample, err := s.sample(ctx, t)
 		if err != nil {
 			return 0, err
 		}
 		if last.at.IsZero() && budget.Delay <= 0 {
-			look := s.dollarsALook()
+			look := s.dollarsPerLookup()
 			if look <= 0 || sample.live() == 0 {
 				return s.options.Price, nil
 			}
@@ -101,7 +109,7 @@ func (s *Store) nextPrice(ctx context.Context, budget engagement.Budget, last pr
 
 // plannable is what may be spent today: the day's budget, or an even share of what
 // is left of the month's if that is less; 0 without a budget.
-func (s Spent) plannable() float64 {
+func (s Spending) plannable() float64 {
 	day := s.Budget.Day
 	if s.Budget.Month > 0 {
 		ends := monthOf(s.At).AddDate(0, 1, 0)
@@ -115,22 +123,33 @@ func (s Spent) plannable() float64 {
 }
 
 // dollarsALook is what the main provider charges.
-func (s *Store) dollarsALook() float64 { return s.options.Prices[s.options.Provider].Dollars }
+func (s *Store) dollarsPerLookup() float64 { return s.options.Prices[s.options.Provider].Dollars }
 
 // Purchase is what a schedule at a price costs and buys.
 type Purchase struct {
-	Price         float64       // what a look must be worth
-	LooksPerHour  float64       // tweets looked up
-	DollarsPerDay float64       // at the main provider's price
-	Delay         time.Duration // mean time until an engagement is seen
+	Price          float64       // what a look must be worth
+	LookupsPerHour float64       // tweets looked up
+	DollarsPerDay  float64       // at the main provider's price
+	Delay          time.Duration // mean time until an engagement is seen
 }
 
 // Purchases tells what the adaptive schedule costs at its price now, and what half
 // and double the looks would buy. It is estimated from a sample of the rows, and
 // the zero value with no live row.
 type Purchases struct {
-	Now, Half, Double Purchase
+	Now, Half, Double Purchase  // Half and Double are zero where the sample does not tell
 	AdjustedAt        time.Time // when the price was last moved; zero: never
+}
+
+// sensible drops estimates that less money shows engagements sooner, or more of it later:
+// tweets that are not looked up at a price have no delay in it.
+func (p *Purchases) sensible() {
+	if p.Half.DollarsPerDay >= p.Now.DollarsPerDay || p.Half.Delay < p.Now.Delay {
+		p.Half = Purchase{}
+	}
+	if p.Double.DollarsPerDay <= p.Now.DollarsPerDay || p.Double.Delay > p.Now.Delay {
+		p.Double = Purchase{}
+	}
 }
 
 // Purchases estimates what other budgets would buy.
@@ -138,26 +157,33 @@ func (s *Store) Purchases(ctx context.Context) (Purchases, error) {
 	if err := s.readPolicies(ctx, false); err != nil {
 		return Purchases{}, err
 	}
-	sample, err := s.sample(ctx)
+	ctx, cancel := s.db.Bounded(ctx)
+	defer cancel()
+	var sample sample
+	err := s.db.Transact(ctx, "estimate purchases", func(ctx context.Context, t *postgres.Tx) (err error) {
+		sample, err = s.sample(ctx, t)
+		return err
+	})
 	if err != nil || sample.live() == 0 {
 		return Purchases{}, err
 	}
 	p := Purchases{}
 	price := s.options.Price
-	err = s.db.pool.QueryRow(ctx, `select price, adjusted_at from gorgone.look_price`).Scan(&price, &p.AdjustedAt)
+	err = s.db.QueryRow(ctx, `select price, adjusted_at from gorgone.look_price`).Scan(&price, &p.AdjustedAt)
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return Purchases{}, fmt.Errorf("read the price of a look: %w", err)
 	}
 	at := func(price float64) Purchase {
 		o := sample.outlook(price)
 		return Purchase{
-			Price: price, LooksPerHour: o.Looks, DollarsPerDay: o.Looks * 24 * s.dollarsALook(),
+			Price: price, LookupsPerHour: o.Lookups, DollarsPerDay: o.Lookups * 24 * s.dollarsPerLookup(),
 			Delay: time.Duration(o.Unseen / max(sample.rate(), 1e-9) * float64(time.Hour)),
 		}
 	}
 	p.Now = at(price)
-	p.Half = at(engagement.PriceFor(p.Now.LooksPerHour/2, sample.outlook))
-	p.Double = at(engagement.PriceFor(p.Now.LooksPerHour*2, sample.outlook))
+	p.Half = at(engagement.PriceFor(p.Now.LookupsPerHour/2, sample.outlook))
+	p.Double = at(engagement.PriceFor(p.Now.LookupsPerHour*2, sample.outlook))
+	p.sensible()
 	return p, nil
 }
 
@@ -173,49 +199,46 @@ type sample struct {
 }
 
 // sample reads some of the live rows: all of a small table, whole pages of a large
-// one.
-func (s *Store) sample(ctx context.Context) (sample, error) {
-	if err := s.readPolicies(ctx, false); err != nil {
-		return sample{}, err
-	}
-	ctx, cancel := s.db.bounded(ctx)
-	defer cancel()
+// one. The policies must have been read.
+func (s *Store) sample(ctx context.Context, t *postgres.Tx) (sample, error) {
+	const selectSample = `
+		select w.zone_id, w.tweet_id, w.twitter_created_at,
+			w.retweet_count, w.reply_count, w.like_count, w.quote_count, w.view_count, w.bookmark_count, k.activity, k.activity_state
+		from public.twitter_engagement_tracking k tablesample system ($1::float4)
+		join public.twitter_tweets w on w.id = k.tweet_db_id
+		where k.next_update_at is not null`
 	var estimate int64
-	if err := s.db.pool.QueryRow(ctx, estimateRows).Scan(&estimate); err != nil {
+	b := t.Group()
+	b.Queue(postgres.EstimateRows).QueryRow(func(r pgx.Row) error { return r.Scan(&estimate) })
+	if err := t.Send(ctx, b); err != nil {
 		return sample{}, fmt.Errorf("sample rows: %w", err)
 	}
 	percent := min(100, 100*sampleRows/max(float64(estimate), 1))
 	drawn := sample{at: s.clock.Now(), scale: 100 / percent}
-	rows, err := s.db.pool.Query(ctx, `
-		select w.zone_id, w.tweet_id, w.twitter_created_at,
-			w.retweet_count, w.reply_count, w.like_count, w.quote_count, w.view_count, w.bookmark_count, k.activity
-		from public.twitter_engagement_tracking k tablesample system ($1::float4)
-		join public.twitter_tweets w on w.id = k.tweet_db_id
-		where k.next_update_at is not null`, percent)
-	if err != nil {
+	b = t.Group()
+	b.Queue(selectSample, percent).Query(func(rows pgx.Rows) error { return s.scanSample(rows, &drawn) })
+	if err := t.Send(ctx, b); err != nil {
 		return sample{}, fmt.Errorf("sample rows: %w", err)
 	}
+	return drawn, nil
+}
+
+func (s *Store) scanSample(rows pgx.Rows, drawn *sample) error {
 	var (
 		zone     uuid.UUID
 		tweet    engagement.Tracking
-		c        counts
-		activity *engagement.Activity
+		c        postgres.Counts
+		estimate storedActivity
 	)
-	_, err = pgx.ForEachRow(rows, append(append([]any{&zone, &tweet.TweetID, &tweet.CreatedAt}, c.scan()...), &activity), func() error {
+	_, err := pgx.ForEachRow(rows, append(append([]any{&zone, &tweet.TweetID, &tweet.CreatedAt}, c.Dest()...), estimate.dest()...), func() error {
 		t := tweet
-		t.Metrics = c.metrics()
-		if activity != nil {
-			t.Activity = *activity
-		}
-		activity = nil
+		t.Metrics = c.Metrics()
+		t.Activity = estimate.activity()
 		drawn.tweets = append(drawn.tweets, t)
 		drawn.models = append(drawn.models, s.policyOf(zone).model)
 		return nil
 	})
-	if err != nil {
-		return sample{}, fmt.Errorf("sample rows: %w", err)
-	}
-	return drawn, nil
+	return err
 }
 
 // live is how many live rows there are, about.
@@ -226,13 +249,13 @@ func (d sample) outlook(price float64) (sum engagement.Outlook) {
 	for i, t := range d.tweets {
 		sum = sum.Add(engagement.DefaultAdaptive(d.models[i], price).Outlook(t, d.at))
 	}
-	return engagement.Outlook{Looks: sum.Looks * d.scale, Unseen: sum.Unseen * d.scale}
+	return engagement.Outlook{Lookups: sum.Lookups * d.scale, Unseen: sum.Unseen * d.scale}
 }
 
 // rate is the engagements an hour that all live rows get.
 func (d sample) rate() (sum float64) {
 	for i, t := range d.tweets {
-		sum += d.models[i].Rate(t.Activity, d.at.Sub(t.CreatedAt))
+		sum += d.models[i].Rate(t, d.at)
 	}
 	return sum * d.scale
 }

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"gorgone/store"
+	"gorgone/store/history"
 )
 
 // Every snapshot says who gave it, and a step from one provider to another is
@@ -23,9 +23,9 @@ func TestSnapshotsSayWhichProvider(t *testing.T) {
 		back.Observation.Provider = "a"
 		e.refresh(t, back)
 
-		points := must(e.History(t.Context(), row, store.HistoryRange{}))(t)
-		var exported []store.ExportRow
-		err := e.Export(t.Context(), e.zone, store.HistoryRange{}, func(rows []store.ExportRow) error {
+		points := must(e.History(t.Context(), row, history.Range{}))(t)
+		var exported []history.ExportRow
+		err := e.Export(t.Context(), e.zone, history.Range{}, func(rows []history.ExportRow) error {
 			exported = append(exported, rows...)
 			return nil
 		})

@@ -11,9 +11,10 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"gorgone/engagement"
+	"gorgone/store/postgres"
 )
 
-// RefreshResult is the answer to a refresh somebody asked for.
+// RefreshResult is the answer to a refresh request.
 type RefreshResult struct {
 	TweetID     string
 	RequestedAt time.Time // engine time of the request
@@ -21,6 +22,10 @@ type RefreshResult struct {
 	Observation engagement.Observation // for Found; for Missing and Unproven, when the look began
 	Reason      string                 // for the others; of Missing, the provider's; may be empty
 	Call        int                    // results of one call have the same
+
+	// Late says that it answers no refresh, but a batch that has lost its claim: of the
+	// requests that are open for the tweet it closes those made before the look-up.
+	Late bool
 }
 
 // ApplyRefresh writes refreshed counts to all rows of the tweets in active
@@ -31,10 +36,6 @@ type RefreshResult struct {
 // first counts. The same transaction closes the requests that are open for the
 // tweets, see [Store.OpenRefresh], and records what the calls cost.
 func (s *Store) ApplyRefresh(ctx context.Context, results []RefreshResult, calls ...Calls) (Applied, error) {
-	required, err := s.db.required(ctx, &s.shape)
-	if err != nil {
-		return Applied{}, err
-	}
 	if err := s.readPolicies(ctx, false); err != nil {
 		return Applied{}, err
 	}
@@ -45,28 +46,32 @@ func (s *Store) ApplyRefresh(ctx context.Context, results []RefreshResult, calls
 	for i, r := range results {
 		tweets[i] = r.TweetID
 	}
+	s.prepareAbsences(ctx, slices.ContainsFunc(results, func(r RefreshResult) bool { return r.Kind == Missing }))
 	var applied Applied
-	err = s.db.transact(ctx, "apply refreshes", func(ctx context.Context, t *tx) error {
-		held, err := lockRows(ctx, t, lockActive, []any{tweets}, lockTweetIDs, []any{tweets}, s.watchedBy(alertsOfTweets))
+	err := s.transactRows(ctx, "apply refreshes", func(ctx context.Context, t *postgres.Tx, required map[string]bool) error {
+		watch := s.options.Watcher.Watch()
+		held, err := lockRows(ctx, t, lockActive, []any{tweets}, lockTweetIDs, []any{tweets}, func(b *pgx.Batch) { watch.QueueRead(b, Locked{Tweets: tweets}) })
 		if err != nil {
 			return err
 		}
 		now := s.clock.Now()
 		var writes []write
-		applied, writes = s.judgeRefreshes(results, held, now)
-		moves, err := s.judgeAlerts(ctx, t, applied.Rows, held, now)
-		if err != nil {
+		applied, writes = s.decideRefreshes(results, held, now)
+		if err := watch.Decide(ctx, t, applied.Rows, now); err != nil {
 			return err
 		}
-		b := t.group()
+		b := t.Group()
 		if err := queueWrites(b, writes, required, now); err != nil {
 			return err
 		}
-		moves.queue(b, now)
+		if err := s.queuePredictions(b, applied.Rows); err != nil {
+			return err
+		}
+		watch.QueueWrites(b, now)
 		queueRefreshed(b, writes, held, now)
-		queueAnswered(b, applied, now)
+		queueAnswered(b, applied, lateness(results), now)
 		queueSpending(b, calls, zoneShares(applied.Rows), true, now)
-		return t.send(ctx, b)
+		return t.Send(ctx, b)
 	})
 	if err != nil {
 		return Applied{}, err
@@ -76,11 +81,11 @@ func (s *Store) ApplyRefresh(ctx context.Context, results []RefreshResult, calls
 
 const (
 	lockActive = `
-		select ` + trackingColumns + `
+		select ` + trackingRow + `
 		from public.twitter_engagement_tracking k
 		join public.twitter_tweets w on w.id = k.tweet_db_id
 		join public.zones z on z.id = w.zone_id
-		where w.tweet_id = any($1::text[]) and coalesce(z.is_active, true)
+		where w.tweet_id = any($1::text[]) and ` + postgres.ActiveZone + `
 		order by k.tweet_db_id for update of k`
 
 	lockTweetIDs = `
@@ -89,9 +94,9 @@ const (
 		order by w.id for no key update`
 )
 
-// judgeRefreshes decides on every row of the refreshed tweets, and returns what
+// decideRefreshes decides on every row of the refreshed tweets, and returns what
 // is to be written.
-func (s *Store) judgeRefreshes(results []RefreshResult, held locked, now time.Time) (Applied, []write) {
+func (s *Store) decideRefreshes(results []RefreshResult, held locked, now time.Time) (Applied, []write) {
 	byTweet := make(map[string][]*row)
 	for _, r := range held.rows {
 		byTweet[r.tweetID] = append(byTweet[r.tweetID], r)
@@ -120,15 +125,15 @@ func (s *Store) judgeRefreshes(results []RefreshResult, held locked, now time.Ti
 			applied.Untracked = append(applied.Untracked, result.TweetID)
 		}
 		for _, r := range rows {
-			applied.Rows = append(applied.Rows, s.judgeRefresh(r, result, zeroed[result.Call], now))
+			applied.Rows = append(applied.Rows, s.decideRefresh(r, result, zeroed[result.Call], now))
 		}
 	}
 	var writes []write
 	for i := range applied.Rows {
-		switch out := &applied.Rows[i]; out.Outcome {
-		case OutcomeApplied:
+		switch out := &applied.Rows[i]; out.Outcome.Effect().Result {
+		case engagement.ResultApplied:
 			writes = append(writes, write{outcome: out, unclaim: true})
-		case OutcomeMissing, OutcomeDeleted:
+		case engagement.ResultMissing:
 			writes = append(writes, write{outcome: out})
 		default:
 		}
@@ -136,19 +141,19 @@ func (s *Store) judgeRefreshes(results []RefreshResult, held locked, now time.Ti
 	return applied, writes
 }
 
-func (s *Store) judgeRefresh(r *row, result RefreshResult, zeroed engagement.Zeroed, now time.Time) RowOutcome {
-	asIs := RowOutcome{
+func (s *Store) decideRefresh(r *row, result RefreshResult, zeroed engagement.Zeroed, now time.Time) AppliedRow {
+	asIs := AppliedRow{
 		Row: r.id, ZoneID: r.zone, TweetID: r.tweetID, Reason: result.Reason,
 		Before: r.tracking, After: r.tracking,
 	}
 	requested := result.RequestedAt.Truncate(time.Microsecond)
 	if !r.tracking.ObservedAt.IsZero() && !r.tracking.ObservedAt.Before(requested) {
-		asIs.Outcome = OutcomeNewer
+		asIs.Outcome = engagement.RowNewer
 		return asIs
 	}
-	out := s.judge(r, result.Kind, result.Observation, result.Reason, zeroed, now)
-	switch out.Outcome {
-	case OutcomeApplied, OutcomeMissing, OutcomeDeleted:
+	out := s.decide(r, result.Kind, result.Observation, result.Reason, zeroed, now)
+	switch out.Outcome.Effect().Result {
+	case engagement.ResultApplied, engagement.ResultMissing:
 		return out
 	default:
 		// The schedule of the row is not a refresh's to move.
@@ -173,3 +178,14 @@ func queueRefreshed(b *pgx.Batch, writes []write, held locked, now time.Time) {
 }
 
 func compareIDs(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) }
+
+// lateness is when the look-ups of late results began, by tweet.
+func lateness(results []RefreshResult) map[string]time.Time {
+	began := make(map[string]time.Time)
+	for _, r := range results {
+		if r.Late {
+			began[r.TweetID] = r.Observation.At
+		}
+	}
+	return began
+}

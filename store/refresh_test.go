@@ -35,8 +35,8 @@ func TestRefreshDuringBatch(t *testing.T) {
 		work := e.found(batch, 10)
 		e.clock.advance(time.Second)
 		refreshed := e.refresh(t, e.refreshed(tracked[0].TweetID, 20))
-		wantOutcomes(t, refreshed, map[store.Outcome]int{store.OutcomeApplied: 1})
-		wantOutcomes(t, e.apply(t, work), map[store.Outcome]int{store.OutcomeApplied: 1, store.OutcomeLostClaim: 1})
+		wantOutcomes(t, refreshed, map[engagement.RowOutcome]int{engagement.RowApplied: 1})
+		wantOutcomes(t, e.apply(t, work), map[engagement.RowOutcome]int{engagement.RowApplied: 1, engagement.RowLostClaim: 1})
 		for i, want := range []int64{20, 10} {
 			if points := e.snapshots(t, tracked[i].Row); len(points) != 1 || points[0].Metrics != likes(want) {
 				t.Errorf("history of tweet %d: %+v, want one snapshot of %d likes", i, points, want)
@@ -62,7 +62,7 @@ func TestRefreshAfterBatch(t *testing.T) {
 		e.clock.advance(time.Second)
 		e.apply(t, e.found(batch, 10))
 		applied := e.refresh(t, refresh)
-		wantOutcomes(t, applied, map[store.Outcome]int{store.OutcomeNewer: 1})
+		wantOutcomes(t, applied, map[engagement.RowOutcome]int{engagement.RowNewer: 1})
 		if r := applied.Rows[0]; r.After.Metrics != likes(10) || r.Snapshot != nil {
 			t.Errorf("reported %+v, want the batch's counts", r)
 		}
@@ -84,7 +84,7 @@ func TestRefreshRows(t *testing.T) {
 		e.exec(t, `update zones set is_active = false where id = $1`, idleZone)
 
 		applied := e.refresh(t, e.refreshed(live.TweetID, 5), e.refreshed("12345", 1), e.refreshed(live.TweetID, 6))
-		wantOutcomes(t, applied, map[store.Outcome]int{store.OutcomeApplied: 2})
+		wantOutcomes(t, applied, map[engagement.RowOutcome]int{engagement.RowApplied: 2})
 		if len(applied.Untracked) != 1 || applied.Untracked[0] != "12345" {
 			t.Errorf("untracked %v", applied.Untracked)
 		}
@@ -109,8 +109,8 @@ func TestRefreshWithoutAnswer(t *testing.T) {
 		missing, failed, bad := e.refreshed(tracked[0].TweetID, 0), e.refreshed(tracked[1].TweetID, 0), e.refreshed(tracked[2].TweetID, 3e9)
 		missing.Kind, failed.Kind = store.Missing, store.Unresolved
 		applied := e.refresh(t, missing, failed, bad)
-		wantOutcomes(t, applied, map[store.Outcome]int{
-			store.OutcomeMissing: 1, store.OutcomeUnresolved: 1, store.OutcomeOutOfRange: 1,
+		wantOutcomes(t, applied, map[engagement.RowOutcome]int{
+			engagement.RowMissing: 1, engagement.RowUnresolved: 1, engagement.RowOutOfRange: 1,
 		})
 		if a := applied.Rows[0].After; a.Misses != 1 {
 			t.Errorf("missing: %+v", a)
@@ -120,7 +120,7 @@ func TestRefreshWithoutAnswer(t *testing.T) {
 				t.Errorf("%s: %+v became %+v", r.Outcome, r.Before, r.After)
 			}
 		}
-		wantOutcomes(t, e.apply(t, work), map[store.Outcome]int{store.OutcomeApplied: 3})
+		wantOutcomes(t, e.apply(t, work), map[engagement.RowOutcome]int{engagement.RowApplied: 3})
 	})
 }
 
@@ -133,7 +133,7 @@ func TestRefreshSoonAfterUpdate(t *testing.T) {
 		e.apply(t, e.found(e.claim(t), 10))
 		e.clock.advance(30 * time.Second)
 		applied := e.refresh(t, e.refreshed(tracked[0].TweetID, 15))
-		if r := applied.Rows[0]; r.Outcome != store.OutcomeApplied || r.Snapshot != nil || r.After.Metrics != likes(15) {
+		if r := applied.Rows[0]; r.Outcome != engagement.RowApplied || r.Snapshot != nil || r.After.Metrics != likes(15) {
 			t.Errorf("refresh %+v", r)
 		}
 		e.clock.advance(20 * time.Minute)

@@ -5,6 +5,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"gorgone/store/postgres"
 )
 
 // Release gives rows back that were claimed and not looked up: they can be
@@ -23,27 +25,27 @@ func (s *Store) Release(ctx context.Context, claimID uuid.UUID, rows []uuid.UUID
 	if len(rows) == 0 {
 		return nil
 	}
-	return s.db.transact(ctx, "release a claim", func(ctx context.Context, t *tx) error {
+	return s.db.Transact(ctx, "release a claim", func(ctx context.Context, t *postgres.Tx) error {
 		var (
 			held  []uuid.UUID
 			alive int
 		)
-		b := t.group()
-		b.Queue(lock, rows, claimID).Query(collect(&held, pgx.RowTo[uuid.UUID]))
+		b := t.Group()
+		b.Queue(lock, rows, claimID).Query(postgres.Collect(&held, pgx.RowTo[uuid.UUID]))
 		b.Queue(exist, rows).QueryRow(func(r pgx.Row) error { return r.Scan(&alive) })
-		if err := t.send(ctx, b); err != nil {
+		if err := t.Send(ctx, b); err != nil {
 			return err
 		}
 		now := s.clock.Now()
 		settledRows := len(held) + len(rows) - alive
-		b = t.group()
+		b = t.Group()
 		if len(held) > 0 {
-			b.Queue(unclaim, held).Exec(wrote(len(held), "tracking rows"))
+			b.Queue(unclaim, held).Exec(postgres.Wrote(len(held), "tracking rows"))
 		}
 		queueSettled(b, claimID, settled{rows: settledRows, skipped: settledRows}, now)
 		if b.Len() == 0 {
 			return nil
 		}
-		return t.send(ctx, b)
+		return t.Send(ctx, b)
 	})
 }

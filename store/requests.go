@@ -8,6 +8,9 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"gorgone/engagement"
+	"gorgone/store/postgres"
 )
 
 // ErrRequestNotFound is returned for the id of a refresh request that was never
@@ -17,23 +20,6 @@ var ErrRequestNotFound = errors.New("refresh request not found")
 // ErrNotTracked is returned for a tweet that cannot be refreshed: it was
 // collected and is not tracked, or its zone is not active.
 var ErrNotTracked = errors.New("tweet is not tracked in an active zone")
-
-// RequestOutcome is how a refresh request ended. The zero value is a request that
-// is still open.
-type RequestOutcome string
-
-// The outcomes of a request.
-const (
-	RequestOpen       RequestOutcome = ""
-	RequestUpdated    RequestOutcome = "updated"    // looked at, and written
-	RequestCurrent    RequestOutcome = "current"    // a newer observation was there already
-	RequestMissing    RequestOutcome = "missing"    // an answer lacked the tweet, which may still be there
-	RequestDeleted    RequestOutcome = "deleted"    // the tweet is gone; reason says why
-	RequestUnresolved RequestOutcome = "unresolved" // no usable answer about the tweet
-	RequestFailed     RequestOutcome = "failed"     // the look-up failed; cause and reason say why
-	RequestUntracked  RequestOutcome = "untracked"  // no active zone tracks the tweet
-	RequestExpired    RequestOutcome = "expired"    // nobody answered before the deadline
-)
 
 // Limits bound what a caller's refreshes may cost. Zero fields do not limit.
 type Limits struct {
@@ -59,7 +45,7 @@ type RefreshRequest struct {
 	RequestedAt time.Time
 	Deadline    time.Time
 
-	Outcome         RequestOutcome
+	Outcome         engagement.RequestOutcome
 	Cause           string // of a failure, as the worker named it
 	Reason          string
 	RetryAt         time.Time // database time at which to ask again; zero: not known
@@ -71,32 +57,35 @@ type RefreshRequest struct {
 type LimitError struct {
 	After  time.Duration // real time after which to ask again
 	Reason string
+	Budget bool // the day's budget of all callers is used up, not a limit of this one
 }
 
 func (e *LimitError) Error() string { return e.Reason }
 
-// OpenRefresh records that somebody asks for a refresh. fresh is true when the
+// OpenRefresh records a request for a refresh. fresh is true when the
 // tweet was observed so lately that none is needed; then nothing is recorded and
 // nothing counts against the limits.
 //
 // It waits for an answer about the row that is being written at this moment: the
 // request either sees what that wrote, or is closed by it.
 //
-// The error is [ErrTweetNotFound], [ErrNotTracked] or a [LimitError].
+// The error is [ErrTweetNotFound], [ErrNotTracked] or a [LimitError], or that of a database
+// which is not available, as one is whose clock is far off: its requests would be open for
+// as long as that is wrong.
 func (s *Store) OpenRefresh(ctx context.Context, r RequestRefresh) (request RefreshRequest, fresh bool, err error) {
 	const insert = `
 		insert into gorgone.refresh_requests (id, row_id, tweet_id, requester, requested_at, deadline)
 		values ($1::uuid, $2::uuid, $3::text, $4::text, $5::timestamptz, $6::timestamptz)`
-	if err := s.readPolicies(ctx, false); err != nil {
-		return request, false, err
+	if err := s.clock.Agrees(); err != nil {
+		return RefreshRequest{}, false, fmt.Errorf("record a refresh: %w", err)
 	}
-	err = s.db.transact(ctx, "record a refresh", func(ctx context.Context, t *tx) error {
+	err = s.transactInTime(ctx, "record a refresh", func(ctx context.Context, t *postgres.Tx) error {
 		used, row, err := s.readForRefresh(ctx, t, r)
 		if err != nil {
 			return err
 		}
 		now := s.clock.Now()
-		if r.Fresh > 0 && !row.observed.IsZero() && now.Sub(row.observed) < r.Fresh {
+		if age := now.Sub(row.observed); !row.observed.IsZero() && age >= 0 && age < r.Fresh {
 			fresh = true
 			return nil
 		}
@@ -104,17 +93,16 @@ func (s *Store) OpenRefresh(ctx context.Context, r RequestRefresh) (request Refr
 		if err := s.withinLimits(r.Limits, used, now); err != nil {
 			return err
 		}
-		if s.spentLately().UsedRefreshes() >= 1 {
-			left := utcDay(now).AddDate(0, 0, 1).Sub(now)
-			return &LimitError{After: s.clock.Real(left), Reason: "today's budget of refreshes is used up"}
+		if err := s.withinRefreshBudget(ctx, t, now); err != nil {
+			return err
 		}
 		request = RefreshRequest{
 			ID: r.ID, Row: r.Row, TweetID: row.tweetID,
 			RequestedAt: now, Deadline: now.Add(s.clock.Engine(r.Wait)).Truncate(time.Microsecond),
 		}
-		b := t.group()
+		b := t.Group()
 		b.Queue(insert, request.ID, request.Row, request.TweetID, r.Requester, request.RequestedAt, request.Deadline)
-		return t.send(ctx, b)
+		return t.Send(ctx, b)
 	})
 	return request, fresh, err
 }
@@ -135,15 +123,15 @@ type spent struct {
 const allowanceWindow = time.Hour
 
 // readForRefresh locks the requester and the row, and reads both.
-func (s *Store) readForRefresh(ctx context.Context, t *tx, r RequestRefresh) (used spent, row refreshable, err error) {
+func (s *Store) readForRefresh(ctx context.Context, t *postgres.Tx, r RequestRefresh) (used spent, row refreshable, err error) {
 	const (
 		// One request of a requester at a time, over all processes.
 		lock = `select pg_advisory_xact_lock(hashtextextended('refresh ' || $1::text, 0))`
 		past = `
 			select count(*)::int4, min(requested_at), max(requested_at)
-			from gorgone.refresh_requests where requester = $1::text and requested_at > $2::timestamptz`
+			from gorgone.refresh_requests where requester = $1::text and requested_at > $2::timestamptz and requested_at <= $3::timestamptz`
 		tweet = `
-			select w.tweet_id, k.tweet_db_id is not null and coalesce(z.is_active, true)
+			select w.tweet_id, k.tweet_db_id is not null and ` + postgres.ActiveZone + `
 			from public.twitter_tweets w
 			join public.zones z on z.id = w.zone_id
 			left join public.twitter_engagement_tracking k on k.tweet_db_id = w.id
@@ -151,14 +139,14 @@ func (s *Store) readForRefresh(ctx context.Context, t *tx, r RequestRefresh) (us
 		observed = `select last_updated_at from public.twitter_engagement_tracking where tweet_db_id = $1::uuid for share`
 	)
 	var exists, tracked bool
-	b := t.group()
+	b := t.Group()
 	if r.Limits != (Limits{}) {
-		since := s.clock.Now().Add(-s.clock.Engine(allowanceWindow))
+		now := s.clock.Now() // of what a clock ahead of it wrote, nothing counts
 		b.Queue(lock, r.Requester)
-		b.Queue(past, r.Requester, since).QueryRow(func(row pgx.Row) error {
+		b.Queue(past, r.Requester, now.Add(-s.clock.Engine(allowanceWindow)), now).QueryRow(func(row pgx.Row) error {
 			var first, last *time.Time
 			err := row.Scan(&used.count, &first, &last)
-			used.first, used.last = timeOf(first), timeOf(last)
+			used.first, used.last = postgres.TimeOf(first), postgres.TimeOf(last)
 			return err
 		})
 	}
@@ -177,11 +165,11 @@ func (s *Store) readForRefresh(ctx context.Context, t *tx, r RequestRefresh) (us
 			if err := rows.Scan(&at); err != nil {
 				return err
 			}
-			row.observed = timeOf(at)
+			row.observed = postgres.TimeOf(at)
 		}
 		return rows.Err()
 	})
-	switch err := t.send(ctx, b); {
+	switch err := t.Send(ctx, b); {
 	case err != nil:
 		return used, row, err
 	case !exists:
@@ -212,9 +200,9 @@ func (s *Store) withinLimits(l Limits, used spent, now time.Time) error {
 	return nil
 }
 
-// RefreshRequest returns a request by its id, as it stands: one that nobody
-// answered before its deadline reads [RequestExpired]. An unknown id is
-// [ErrRequestNotFound].
+// RefreshRequest returns a request by its id, as it stands: one that no worker
+// answered before its deadline reads [engagement.RequestExpired], unless the time is in
+// doubt: it is open then. An unknown id is [ErrRequestNotFound].
 func (s *Store) RefreshRequest(ctx context.Context, id uuid.UUID) (RefreshRequest, error) {
 	const sql = `
 		select row_id, tweet_id, requested_at, deadline, closed_at is not null, coalesce(outcome, ''), coalesce(cause, ''),
@@ -225,9 +213,9 @@ func (s *Store) RefreshRequest(ctx context.Context, id uuid.UUID) (RefreshReques
 		closed bool
 		retry  *time.Time
 	)
-	ctx, cancel := s.db.bounded(ctx)
+	ctx, cancel := s.db.Bounded(ctx)
 	defer cancel()
-	err := s.db.pool.QueryRow(ctx, sql, id).Scan(&r.Row, &r.TweetID, &r.RequestedAt, &r.Deadline, &closed,
+	err := s.db.QueryRow(ctx, sql, id).Scan(&r.Row, &r.TweetID, &r.RequestedAt, &r.Deadline, &closed,
 		(*string)(&r.Outcome), &r.Cause, &r.Reason, &retry, &r.SnapshotCreated, &r.TierUpdated)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
@@ -235,9 +223,9 @@ func (s *Store) RefreshRequest(ctx context.Context, id uuid.UUID) (RefreshReques
 	case err != nil:
 		return r, fmt.Errorf("read refresh request %s: %w", id, err)
 	}
-	r.RequestedAt, r.Deadline, r.RetryAt = r.RequestedAt.UTC(), r.Deadline.UTC(), timeOf(retry)
-	if !closed && s.clock.Now().After(r.Deadline) {
-		r.Outcome, r.Reason = RequestExpired, "nobody answered in time: is a worker running?"
+	r.RequestedAt, r.Deadline, r.RetryAt = r.RequestedAt.UTC(), r.Deadline.UTC(), postgres.TimeOf(retry)
+	if !closed && s.clock.Now().After(r.Deadline) && s.clock.Agrees() == nil {
+		r.Outcome, r.Reason = engagement.RequestExpired, "no answer came in time: is a worker running?"
 	}
 	return r, nil
 }
@@ -249,9 +237,9 @@ func (s *Store) RefreshUnderWay(ctx context.Context, tweetID string) (bool, erro
 		select exists (select from gorgone.refresh_requests
 			where tweet_id = $1::text and closed_at is null and deadline >= $2::timestamptz)`
 	var open bool
-	ctx, cancel := s.db.bounded(ctx)
+	ctx, cancel := s.db.Bounded(ctx)
 	defer cancel()
-	if err := s.db.pool.QueryRow(ctx, sql, tweetID, s.clock.Now()).Scan(&open); err != nil {
+	if err := s.db.QueryRow(ctx, sql, tweetID, s.clock.Now()).Scan(&open); err != nil {
 		return false, fmt.Errorf("look for a refresh of tweet %s: %w", tweetID, err)
 	}
 	return open, nil
@@ -261,9 +249,9 @@ func (s *Store) RefreshUnderWay(ctx context.Context, tweetID string) (bool, erro
 // look-up answered them, and one of their own would be paid for nothing.
 func (s *Store) AnsweredRefreshes(ctx context.Context, ids []uuid.UUID) ([]uuid.UUID, error) {
 	const sql = `select id from gorgone.refresh_requests where id = any($1::uuid[]) and closed_at is not null`
-	ctx, cancel := s.db.bounded(ctx)
+	ctx, cancel := s.db.Bounded(ctx)
 	defer cancel()
-	rows, err := s.db.pool.Query(ctx, sql, ids)
+	rows, err := s.db.Query(ctx, sql, ids)
 	if err != nil {
 		return nil, fmt.Errorf("look which refreshes are answered: %w", err)
 	}
@@ -274,12 +262,46 @@ func (s *Store) AnsweredRefreshes(ctx context.Context, ids []uuid.UUID) ([]uuid.
 	return answered, nil
 }
 
+// OpenRequests returns the requests for tweets that are open and not past their
+// deadline, oldest first; for any tweet when tweetIDs is nil.
+func (s *Store) OpenRequests(ctx context.Context, tweetIDs []string) ([]RefreshRequest, error) {
+	const (
+		all = `
+			select id, row_id, tweet_id, requested_at, deadline from gorgone.refresh_requests
+			where closed_at is null and deadline >= $1::timestamptz`
+		byAge = ` order by requested_at, id limit 10000`
+	)
+	sql, args := all+byAge, []any{s.clock.Now()}
+	if tweetIDs != nil {
+		sql, args = all+` and tweet_id = any($2::text[])`+byAge, append(args, tweetIDs)
+	}
+	ctx, cancel := s.db.Bounded(ctx)
+	defer cancel()
+	rows, err := s.db.Query(ctx, sql, args...)
+	if err != nil {
+		return nil, fmt.Errorf("read open refresh requests: %w", err)
+	}
+	open, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (r RefreshRequest, err error) {
+		err = row.Scan(&r.ID, &r.Row, &r.TweetID, &r.RequestedAt, &r.Deadline)
+		r.RequestedAt, r.Deadline = r.RequestedAt.UTC(), r.Deadline.UTC()
+		return r, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read open refresh requests: %w", err)
+	}
+	return open, nil
+}
+
 // RefreshFailure is why the refresh of a tweet has no answer.
 type RefreshFailure struct {
 	TweetID string
 	Cause   string    // short, for programs
 	Reason  string    // for people
 	RetryAt time.Time // database time, which is the provider's too; zero: not known
+
+	// Youngest is when the last of the requests was made that the look-up was for.
+	// Later ones stay open. Zero: no request does.
+	Youngest time.Time
 }
 
 // FailRefreshes closes the open requests of the tweets with the reason of the
@@ -290,26 +312,26 @@ func (s *Store) FailRefreshes(ctx context.Context, failures []RefreshFailure) er
 	}
 	var a requestArrays
 	for _, f := range failures {
-		a.add(closing{tweetID: f.TweetID, outcome: RequestFailed, cause: f.Cause, reason: f.Reason, retryAt: f.RetryAt})
+		a.add(closing{tweetID: f.TweetID, outcome: engagement.RequestFailed, cause: f.Cause, reason: f.Reason, retryAt: f.RetryAt, youngest: f.Youngest})
 	}
-	return s.db.transact(ctx, "close failed refreshes", func(ctx context.Context, t *tx) error {
-		b := t.group()
+	return s.db.Transact(ctx, "close failed refreshes", func(ctx context.Context, t *postgres.Tx) error {
+		b := t.Group()
 		a.queue(b, s.clock.Now())
-		return t.send(ctx, b)
+		return t.Send(ctx, b)
 	})
 }
 
 // PruneRequests forgets refresh requests and trigger answers from before the given
 // engine time, which should be more than an hour ago. It returns how many.
 func (s *Store) PruneRequests(ctx context.Context, before time.Time) (int, error) {
-	ctx, cancel := s.db.bounded(ctx)
+	ctx, cancel := s.db.Bounded(ctx)
 	defer cancel()
 	pruned := 0
 	for _, sql := range []string{
 		`delete from gorgone.refresh_requests where requested_at < $1::timestamptz`,
 		`delete from gorgone.trigger_answers where begun_at < $1::timestamptz`,
 	} {
-		tag, err := s.db.pool.Exec(ctx, sql, before)
+		tag, err := s.db.Exec(ctx, sql, before)
 		if err != nil {
 			return pruned, fmt.Errorf("prune refresh requests: %w", err)
 		}
@@ -318,12 +340,20 @@ func (s *Store) PruneRequests(ctx context.Context, before time.Time) (int, error
 	return pruned, nil
 }
 
-// CancelRefresh forgets a request that could not be passed on, as if it had not
-// been made.
+// CancelRefresh closes a request that could not be passed on, and does not count it
+// against the limits, even if it was passed on after all and answered.
+// The row stays: should its message be in the queue after all, the
+// worker finds no one waiting and makes no call.
 func (s *Store) CancelRefresh(ctx context.Context, id uuid.UUID) error {
-	ctx, cancel := s.db.bounded(ctx)
+	ctx, cancel := s.db.Bounded(ctx)
 	defer cancel()
-	if _, err := s.db.pool.Exec(ctx, `delete from gorgone.refresh_requests where id = $1::uuid and closed_at is null`, id); err != nil {
+	const sql = `
+		update gorgone.refresh_requests set requester = '', closed_at = coalesce(closed_at, $2::timestamptz),
+			outcome = case when closed_at is null then 'failed' else outcome end,
+			cause = case when closed_at is null then 'queue' else cause end,
+			reason = case when closed_at is null then 'the queue did not take it' else reason end
+		where id = $1::uuid`
+	if _, err := s.db.Exec(ctx, sql, id, s.clock.Now()); err != nil {
 		return fmt.Errorf("cancel refresh request %s: %w", id, err)
 	}
 	return nil

@@ -1,7 +1,6 @@
 package store_test
 
 import (
-	"encoding/json"
 	"errors"
 	"testing"
 	"time"
@@ -9,10 +8,13 @@ import (
 	"github.com/google/uuid"
 	"github.com/sourcegraph/conc"
 
+	"gorgone/engagement"
+	"gorgone/internal/clock"
 	"gorgone/store"
+	"gorgone/store/postgres"
 )
 
-// ask asks for a refresh of a row as somebody without limits.
+// ask asks for a refresh of a row as a caller without limits.
 func (e *env) ask(tb testing.TB, row uuid.UUID) store.RefreshRequest {
 	tb.Helper()
 	request, fresh, err := e.OpenRefresh(tb.Context(), store.RequestRefresh{ID: uuid.New(), Row: row, Requester: "test", Wait: time.Minute})
@@ -41,14 +43,14 @@ func TestRefreshClosesItsRequests(t *testing.T) {
 			TweetID: missing.TweetID, RequestedAt: e.clock.Now(), Kind: store.Missing, Reason: "gone\x00, they say",
 		})
 		for _, id := range []uuid.UUID{first.ID, second.ID} {
-			if r := e.request(t, id); r.Outcome != store.RequestUpdated || !r.SnapshotCreated || r.TweetID != first.TweetID {
+			if r := e.request(t, id); r.Outcome != engagement.RequestUpdated || !r.SnapshotCreated || r.TweetID != first.TweetID {
 				t.Errorf("after the answer: %+v", r)
 			}
 		}
-		if r := e.request(t, missing.ID); r.Outcome != store.RequestMissing || r.Reason != "gone, they say" {
+		if r := e.request(t, missing.ID); r.Outcome != engagement.RequestMissing || r.Reason != "gone, they say" {
 			t.Errorf("after a miss: %+v", r)
 		}
-		if r := e.request(t, other.ID); r.Outcome != store.RequestOpen {
+		if r := e.request(t, other.ID); r.Outcome != engagement.RequestOpen {
 			t.Errorf("another tweet's request: %+v", r)
 		}
 		if open := must(e.RefreshUnderWay(t.Context(), first.TweetID))(t); open {
@@ -72,12 +74,12 @@ func TestFailedRefreshes(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := e.request(t, r.ID)
-		if got.Outcome != store.RequestFailed || got.Cause != "rate_limited" || got.Reason != "paused" || !got.RetryAt.Equal(retry) {
+		if got.Outcome != engagement.RequestFailed || got.Cause != "rate_limited" || got.Reason != "paused" || !got.RetryAt.Equal(retry) {
 			t.Errorf("after the failure: %+v", got)
 		}
 		// What was told stays told.
 		e.refresh(t, e.refreshed(r.TweetID, 5))
-		if got := e.request(t, r.ID); got.Outcome != store.RequestFailed {
+		if got := e.request(t, r.ID); got.Outcome != engagement.RequestFailed {
 			t.Errorf("a later answer changed it: %+v", got)
 		}
 	})
@@ -85,15 +87,26 @@ func TestFailedRefreshes(t *testing.T) {
 
 func TestRefreshRequestExpires(t *testing.T) {
 	t.Parallel()
-	e := newEnv(t, store.ExecPrepared)
+	e := newEnv(t, postgres.ExecPrepared)
 	tracked := e.track(t, 1)
 	r := e.ask(t, tracked[0].Row)
+	// A clock that is wrong for a while makes no request late, and opens none.
+	const wrong = 17 * time.Hour
+	e.clock.Leap(wrong)
+	if got := e.request(t, r.ID); got.Outcome != engagement.RequestOpen {
+		t.Errorf("while the time is in doubt: %+v", got)
+	}
+	ask := store.RequestRefresh{ID: uuid.New(), Row: tracked[0].Row, Requester: "test", Wait: time.Minute}
+	if _, _, err := e.OpenRefresh(t.Context(), ask); !errors.Is(err, clock.ErrDisagreement) {
+		t.Errorf("opened while the time is in doubt: %v", err)
+	}
+	e.clock.Leap(-wrong)
 	e.clock.advance(time.Minute + time.Second)
-	if got := e.request(t, r.ID); got.Outcome != store.RequestExpired {
+	if got := e.request(t, r.ID); got.Outcome != engagement.RequestExpired {
 		t.Errorf("past its deadline: %+v", got)
 	}
 	e.refresh(t, e.refreshed(r.TweetID, 5))
-	if got := e.request(t, r.ID); got.Outcome != store.RequestExpired {
+	if got := e.request(t, r.ID); got.Outcome != engagement.RequestExpired {
 		t.Errorf("a late answer changed it: %+v", got)
 	}
 	e.clock.advance(2 * time.Hour)
@@ -165,7 +178,7 @@ func TestRefreshLimits(t *testing.T) {
 // TestRefreshAllowanceHoldsAtOnce has many presses of one user arrive together.
 func TestRefreshAllowanceHoldsAtOnce(t *testing.T) {
 	t.Parallel()
-	e := newEnv(t, store.ExecPrepared)
+	e := newEnv(t, postgres.ExecPrepared)
 	row := e.track(t, 1)[0].Row
 	var all conc.WaitGroup
 	for range 30 {
@@ -187,7 +200,7 @@ func TestRefreshAllowanceHoldsAtOnce(t *testing.T) {
 
 func TestRefreshOfWhatIsNotTracked(t *testing.T) {
 	t.Parallel()
-	e := newEnv(t, store.ExecPrepared)
+	e := newEnv(t, postgres.ExecPrepared)
 	tracked := e.track(t, 2)
 	e.exec(t, `delete from twitter_engagement_tracking where tweet_db_id = $1`, tracked[0].Row)
 	ask := func(row uuid.UUID) error {
@@ -203,40 +216,5 @@ func TestRefreshOfWhatIsNotTracked(t *testing.T) {
 	e.exec(t, `update zones set is_active = false`)
 	if err := ask(tracked[1].Row); !errors.Is(err, store.ErrNotTracked) {
 		t.Errorf("row of an inactive zone: %v", err)
-	}
-}
-
-func TestTriggerRunsOnce(t *testing.T) {
-	t.Parallel()
-	inEachMode(t, func(t *testing.T, e *env) {
-		begin := func() (json.RawMessage, error) { return e.BeginTrigger(t.Context(), "m1", time.Minute) }
-		if answer, err := begin(); err != nil || answer != nil {
-			t.Fatalf("first: %s %v", answer, err)
-		}
-		if _, err := begin(); !errors.Is(err, store.ErrTriggerRunning) {
-			t.Fatalf("while it runs: %v", err)
-		}
-		e.clock.advance(2 * time.Minute)
-		if answer, err := begin(); err != nil || answer != nil {
-			t.Fatalf("after its process died: %s %v", answer, err)
-		}
-		must("", e.EndTrigger(t.Context(), "m1", json.RawMessage(`{"n": 1}`)))(t)
-		if answer, err := begin(); err != nil || string(answer) != `{"n": 1}` {
-			t.Fatalf("after it ended: %s %v", answer, err)
-		}
-		must("", e.EndTrigger(t.Context(), "m1", nil))(t) // answered: not forgotten
-		if answer, err := begin(); err != nil || answer == nil {
-			t.Fatalf("after it ended: %s %v", answer, err)
-		}
-	})
-}
-
-func TestTriggerThatFailedMayComeAgain(t *testing.T) {
-	t.Parallel()
-	e := newEnv(t, store.ExecPrepared)
-	must(e.BeginTrigger(t.Context(), "m1", time.Minute))(t)
-	must("", e.EndTrigger(t.Context(), "m1", nil))(t)
-	if answer, err := e.BeginTrigger(t.Context(), "m1", time.Minute); err != nil || answer != nil {
-		t.Errorf("%s %v", answer, err)
 	}
 }

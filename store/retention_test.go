@@ -15,7 +15,8 @@ import (
 	"gorgone/engagement"
 	"gorgone/internal/enginetest"
 	"gorgone/internal/postgres/pgtest"
-	"gorgone/store"
+	"gorgone/store/history"
+	"gorgone/store/postgres"
 )
 
 const aDay = 24 * time.Hour
@@ -70,19 +71,19 @@ func (e *env) grow(t *testing.T, days, tweets int) map[uuid.UUID][]engagement.Sn
 }
 
 // retain calls Retain until it has nothing left to do, and adds up what it did.
-func (e *env) retain(t *testing.T, r store.Retention) (sum store.Retained) {
+func (e *env) retain(t *testing.T, r history.Retention) (sum history.Retained) {
 	t.Helper()
 	for {
 		did := must(e.Retain(t.Context(), r))(t)
 		if did.Busy {
-			t.Fatal("busy, with nobody else there")
+			t.Fatal("busy, with no other process")
 		}
-		if did == (store.Retained{}) {
+		if did == (history.Retained{}) {
 			return sum
 		}
 		sum.Dropped += did.Dropped
 		sum.Deleted += did.Deleted
-		sum.Thinned += did.Thinned
+		sum.Downsampled += did.Downsampled
 	}
 }
 
@@ -92,7 +93,7 @@ func TestRetentionThins(t *testing.T) {
 	forEachHistory(t, func(t *testing.T, e *env) {
 		const days = 9
 		before := e.grow(t, days, 12)
-		r := store.Retention{Full: 2 * aDay, Hourly: 3 * aDay, Daily: 100 * aDay}
+		r := history.Retention{Chosen: true, Full: 2 * aDay, Hourly: 3 * aDay, Daily: 100 * aDay}
 		did := e.retain(t, r)
 		now := e.clock.Now()
 		hourly := now.Add(-r.Full).Truncate(aDay)           // until then, one an hour
@@ -115,7 +116,7 @@ func TestRetentionThins(t *testing.T) {
 			}
 			sameCurve(t, want, is)
 		}
-		if taken == 0 || did.Thinned != taken || did.Dropped+did.Deleted != 0 {
+		if taken == 0 || did.Downsampled != taken || did.Dropped+did.Deleted != 0 {
 			t.Errorf("did %+v, %d points are gone", did, taken)
 		}
 		if n := e.count(t, `select count(*) from gorgone.history_days where done`); n < days/2 {
@@ -123,14 +124,14 @@ func TestRetentionThins(t *testing.T) {
 		}
 		// A day later, the next day's turn comes; what was thinned stays.
 		e.clock.advance(aDay)
-		if again := e.retain(t, r); again.Thinned == 0 {
+		if again := e.retain(t, r); again.Downsampled == 0 {
 			t.Error("nothing thinned a day later")
 		}
 		// A coarser setting thins what was thinned before; a finer one brings nothing back.
-		if coarser := e.retain(t, store.Retention{Full: 2 * aDay, Daily: 100 * aDay}); coarser.Thinned == 0 {
+		if coarser := e.retain(t, history.Retention{Chosen: true, Full: 2 * aDay, Daily: 100 * aDay}); coarser.Downsampled == 0 {
 			t.Error("nothing thinned further")
 		}
-		if finer := e.retain(t, r); finer.Thinned != 0 {
+		if finer := e.retain(t, r); finer.Downsampled != 0 {
 			t.Errorf("thinned again: %+v", finer)
 		}
 		for row, was := range before {
@@ -190,25 +191,25 @@ func TestRetentionDrops(t *testing.T) {
 		e.exec(t, `insert into twitter_engagement_history (tweet_id, snapshot_at) values ($1, $2)`, stray, epoch.Add(-400*aDay))
 		first := epoch.Add(-4 * aDay).Truncate(aDay)
 		kept := e.count(t, `select count(*) from twitter_engagement_history where snapshot_at >= $1`, first)
-		if did := must(e.Retain(t.Context(), store.Retention{}))(t); did != (store.Retained{}) {
+		if did := must(e.Retain(t.Context(), history.Retention{}))(t); did != (history.Retained{}) {
 			t.Errorf("for ever: %+v", did)
 		}
-		did := e.retain(t, store.Retention{Full: 3 * aDay, Hourly: aDay})
+		did := e.retain(t, history.Retention{Chosen: true, Full: 3 * aDay, Hourly: aDay})
 		if did.Deleted == 0 {
 			t.Errorf("did %+v", did)
 		}
 		if n := e.count(t, `select count(*) from twitter_engagement_history where snapshot_at < $1`, first); n != 0 {
 			t.Errorf("%d points are left of before %s", n, first)
 		}
-		if n := e.count(t, `select count(*) from twitter_engagement_history`); n != kept-did.Thinned {
-			t.Errorf("%d points are left, want %d", n, kept-did.Thinned)
+		if n := e.count(t, `select count(*) from twitter_engagement_history`); n != kept-did.Downsampled {
+			t.Errorf("%d points are left, want %d", n, kept-did.Downsampled)
 		}
 		if n := e.count(t, `select count(*) from gorgone.history_days where day < $1`, first); n != 0 {
 			t.Errorf("%d days are remembered that are gone", n)
 		}
 		// What is written after that finds its place.
 		e.exec(t, `update twitter_engagement_tracking set next_update_at = $1`, e.clock.Now())
-		wantOutcomes(t, e.apply(t, e.found(e.claim(t), 1)), map[store.Outcome]int{store.OutcomeApplied: 10})
+		wantOutcomes(t, e.apply(t, e.found(e.claim(t), 1)), map[engagement.RowOutcome]int{engagement.RowApplied: 10})
 	})
 }
 
@@ -216,10 +217,10 @@ func TestRetentionDrops(t *testing.T) {
 // rows are being answered: it neither waits for long nor makes others wait.
 func TestRetentionWaitsForNobody(t *testing.T) {
 	t.Parallel()
-	e := newEnv(t, store.ExecPrepared)
+	e := newEnv(t, postgres.ExecPrepared)
 	e.grow(t, 6, 5)
 	batch := e.claim(t)
-	keep := store.Retention{Full: 2 * aDay}
+	keep := history.Retention{Chosen: true, Full: 2 * aDay}
 
 	// An answer under way has locked its rows and written its point.
 	answering := must(e.raw.Begin(t.Context()))(t)
@@ -245,9 +246,9 @@ func TestRetentionWaitsForNobody(t *testing.T) {
 		t.Fatal(err)
 	}
 	if did := e.retain(t, keep); did.Dropped == 0 {
-		t.Errorf("with nobody there: %+v", did)
+		t.Errorf("with no other process: %+v", did)
 	}
-	wantOutcomes(t, e.apply(t, e.found(batch, 5)), map[store.Outcome]int{store.OutcomeApplied: 5})
+	wantOutcomes(t, e.apply(t, e.found(batch, 5)), map[engagement.RowOutcome]int{engagement.RowApplied: 5})
 }
 
 // TestRetentionGivesSpaceBack checks that a day that was thinned takes less room.
@@ -255,7 +256,7 @@ func TestRetentionGivesSpaceBack(t *testing.T) {
 	t.Parallel()
 	// On a server of its own: what a transaction of any other test may still see is
 	// not removed, because every snapshot reaches back to the oldest transaction.
-	e := openEnv(t, enginetest.StartPostgres(t).URL, store.ExecPooled)
+	e := openEnv(t, enginetest.StartPostgres(t).URL, postgres.ExecPooled)
 	e.zone = e.newZone(t)
 	must(e.EnsurePartitions(t.Context(), epoch.Add(-5*aDay), epoch))(t)
 	e.track(t, 500)
@@ -265,8 +266,8 @@ func TestRetentionGivesSpaceBack(t *testing.T) {
 		epoch.Add(-4*aDay).Truncate(aDay))
 	const size = `select pg_total_relation_size('gorgone.history_2026_02_25')`
 	was := e.count(t, size)
-	did := e.retain(t, store.Retention{Full: aDay, Daily: 100 * aDay})
-	if is := e.count(t, size); did.Thinned != 500*99 || is > was/20 {
+	did := e.retain(t, history.Retention{Chosen: true, Full: aDay, Daily: 100 * aDay})
+	if is := e.count(t, size); did.Downsampled != 500*99 || is > was/20 {
 		t.Errorf("%+v: %d of %d bytes are left", did, is, was)
 	}
 }
@@ -274,7 +275,7 @@ func TestRetentionGivesSpaceBack(t *testing.T) {
 // TestStraysKeepAllTheirColumns moves a point from the default partition to its day's.
 func TestStraysKeepAllTheirColumns(t *testing.T) {
 	t.Parallel()
-	e := newEnv(t, store.ExecPrepared)
+	e := newEnv(t, postgres.ExecPrepared)
 	row := e.track(t, 1)[0].Row
 	columns := scalar[[]string](t, e, `
 		select array_agg(attname::text order by attname) from pg_attribute
@@ -302,7 +303,7 @@ func TestVacuumSettings(t *testing.T) {
 	t.Parallel()
 	const options = `select coalesce(array_to_string(reloptions, ' '), '') from pg_class where oid = to_regclass($1)`
 	e := adopt(t, newerUniqueness, `alter table twitter_tweets set (autovacuum_vacuum_scale_factor = 0.5)`)
-	made := openEnv(t, pgtest.NewDatabase(t), store.ExecPrepared)
+	made := openEnv(t, pgtest.NewDatabase(t), postgres.ExecPrepared)
 	tests := []struct {
 		e     *env
 		table string

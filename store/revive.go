@@ -6,11 +6,12 @@ import (
 	"github.com/google/uuid"
 
 	"gorgone/engagement"
+	"gorgone/store/postgres"
 )
 
 // lockTracked selects the tracking rows among $1, whoever holds them.
 const lockTracked = `
-	select ` + trackingColumns + ` from public.twitter_engagement_tracking k
+	select ` + trackingRow + ` from public.twitter_engagement_tracking k
 	where k.tweet_db_id = any($1::uuid[])
 	order by k.tweet_db_id for update`
 
@@ -20,8 +21,8 @@ func (s *Store) revive(ctx context.Context, rows []uuid.UUID, required map[strin
 	if len(rows) == 0 {
 		return nil
 	}
-	return s.db.transact(ctx, "revive tweets", func(ctx context.Context, t *tx) error {
-		held, err := lockRows(ctx, t, lockTracked, []any{rows}, lockNamed, []any{rows}, "")
+	return s.db.Transact(ctx, "revive tweets", func(ctx context.Context, t *postgres.Tx) error {
+		held, err := lockRows(ctx, t, lockTracked, []any{rows}, lockNamed, []any{rows}, nil)
 		if err != nil {
 			return err
 		}
@@ -29,7 +30,7 @@ func (s *Store) revive(ctx context.Context, rows []uuid.UUID, required map[strin
 		var writes []write
 		for id, r := range held.rows {
 			if r.tracking.Gone() {
-				writes = append(writes, write{outcome: &RowOutcome{
+				writes = append(writes, write{outcome: &AppliedRow{
 					Row: id, After: engagement.Revive(s.policyOf(r.zone), r.tracking, now),
 				}})
 			}
@@ -37,10 +38,10 @@ func (s *Store) revive(ctx context.Context, rows []uuid.UUID, required map[strin
 		if len(writes) == 0 {
 			return nil
 		}
-		b := t.group()
+		b := t.Group()
 		if err := queueWrites(b, writes, required, now); err != nil {
 			return err
 		}
-		return t.send(ctx, b)
+		return t.Send(ctx, b)
 	})
 }

@@ -2,14 +2,16 @@ package store
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"gorgone/engagement"
+	"gorgone/store/curve"
+	"gorgone/store/postgres"
 )
 
 // row is a tracked tweet as it was read under lock.
@@ -17,60 +19,75 @@ type row struct {
 	id       uuid.UUID // of twitter_tweets
 	zone     uuid.UUID
 	tweetID  string
-	claim    uuid.NullUUID
+	claim    uuid.NullUUID // not read by lockClaimed
+	usual    bool          // the provider is lockClaimed's usual one, and not in tracking
 	tracking engagement.Tracking
 }
 
-// trackingColumns are the columns of tracking (as k) that scanTracking reads.
+// trackingColumns are the columns of tracking (as k) that scanTracking reads, but for the
+// claim and the provider, which stand before them. What is 0 or false on nearly every row
+// is sent as null, which is shorter.
 const trackingColumns = `
-	k.tweet_db_id, k.claim_id, k.tier, k.last_updated_at, k.next_update_at, coalesce(k.update_count, 0),
-	k.retry_at, k.attempts, k.misses, k.doubts, k.last_missed_at, coalesce(k.gone_reason, ''),
+	k.tweet_db_id, k.tier, k.last_updated_at, k.next_update_at, coalesce(k.update_count, 0),
+	k.retry_at, nullif(k.attempts, 0), nullif(k.misses, 0), nullif(k.doubts, 0), k.last_missed_at, coalesce(k.gone_reason, ''),
 	k.snapshot_at, k.snapshot_retweets, k.snapshot_replies, k.snapshot_likes,
-	k.snapshot_quotes, k.snapshot_views, k.snapshot_bookmarks, coalesce(k.snapshot_provider, ''), k.activity`
+	k.snapshot_quotes, k.snapshot_views, k.snapshot_bookmarks,
+	nullif(k.unrecorded_at = k.snapshot_at, false), k.activity, k.activity_state, k.gap`
+
+// trackingRow are all columns that scanTracking reads. A provider that is null is the one
+// that the reader knows of, see lockClaimed.
+const trackingRow = `k.claim_id, coalesce(k.snapshot_provider, ''), ` + trackingColumns
 
 func scanTracking(rows pgx.CollectableRow) (*row, error) {
 	var (
 		r                                         row
 		tier                                      string
 		observed, next, retry, missed, snapshotAt *time.Time
-		snapshot                                  counts
+		provider                                  pgtype.Text
+		attempts, misses, doubts                  pgtype.Int4
+		unrecorded                                pgtype.Bool
+		snapshot                                  postgres.Counts
 	)
 	t := &r.tracking
 	dest := append([]any{
-		&r.id, &r.claim, &tier, &observed, &next, &t.UpdateCount,
-		&retry, &t.Attempts, &t.Misses, &t.Doubts, &missed, &t.GoneReason, &snapshotAt,
-	}, snapshot.scan()...)
-	var activity []byte
-	dest = append(dest, &t.Provider, &activity)
+		&r.claim, &provider, &r.id, &tier, &observed, &next, &t.UpdateCount,
+		&retry, &attempts, &misses, &doubts, &missed, &t.GoneReason, &snapshotAt,
+	}, snapshot.Dest()...)
+	var estimate storedActivity
+	var gap *engagement.Gap
+	dest = append(append(append(dest, &unrecorded), estimate.dest()...), &gap)
 	if err := rows.Scan(dest...); err != nil {
 		return nil, err
 	}
-	if len(activity) > 0 {
-		// One that cannot be read is begun anew: it is an estimate, and no record.
-		if err := json.Unmarshal(activity, &t.Activity); err != nil {
-			t.Activity = engagement.Activity{}
-		}
+	r.usual, t.Provider, t.Unrecorded = !provider.Valid, provider.String, unrecorded.Bool
+	t.Attempts, t.Misses, t.Doubts = int(attempts.Int32), int(misses.Int32), int(doubts.Int32)
+	t.Activity = estimate.activity()
+	if gap != nil {
+		t.Gap = *gap
 	}
 	t.Tier = engagement.Tier(tier)
-	t.ObservedAt, t.NextUpdateAt = timeOf(observed), timeOf(next)
-	t.RetryAt, t.LastMissedAt = timeOf(retry), timeOf(missed)
-	t.SnapshotAt, t.Snapshot = timeOf(snapshotAt), snapshot.metrics()
+	t.ObservedAt, t.NextUpdateAt = postgres.TimeOf(observed), postgres.TimeOf(next)
+	t.RetryAt, t.LastMissedAt = postgres.TimeOf(retry), postgres.TimeOf(missed)
+	t.SnapshotAt, t.Snapshot = postgres.TimeOf(snapshotAt), snapshot.Metrics()
 	return &r, nil
 }
 
 // tweetColumns are the columns of twitter_tweets (as w) that scanTweet reads.
 const tweetColumns = `
-	w.id, w.zone_id, w.tweet_id, w.twitter_created_at,
+	w.id, w.zone_id, w.tweet_id, ` + tweetRest
+
+// tweetRest are those that an answer to a claim needs to read.
+const tweetRest = `w.twitter_created_at,
 	w.retweet_count, w.reply_count, w.like_count, w.quote_count, w.view_count, w.bookmark_count`
 
 func scanTweet(rows pgx.CollectableRow) (row, error) {
 	var (
 		r row
-		c counts
+		c postgres.Counts
 	)
-	err := rows.Scan(append([]any{&r.id, &r.zone, &r.tweetID, &r.tracking.CreatedAt}, c.scan()...)...)
+	err := rows.Scan(append([]any{&r.id, &r.zone, &r.tweetID, &r.tracking.CreatedAt}, c.Dest()...)...)
 	r.tracking.CreatedAt = r.tracking.CreatedAt.UTC()
-	r.tracking.Metrics = c.metrics()
+	r.tracking.Metrics = c.Metrics()
 	return r, err
 }
 
@@ -78,7 +95,6 @@ func scanTweet(rows pgx.CollectableRow) (row, error) {
 type locked struct {
 	rows   map[uuid.UUID]*row // tracking and tweet both there
 	exists map[uuid.UUID]bool // tweet is there, tracked and selected or not
-	alerts alertStates        // of the rows
 }
 
 // lockRows locks rows in the order that all writers keep. lockTracking selects
@@ -87,24 +103,23 @@ type locked struct {
 // in one group, the transaction's first.
 //
 // The two are separate statements because the second must see what was committed
-// while the first waited for its locks. readAlerts, if it is not empty, goes after
-// them and selects alertColumns with the arguments of lockTweets.
-func lockRows(ctx context.Context, t *tx, lockTracking string, trackingArgs []any, lockTweets string, tweetArgs []any, readAlerts string) (locked, error) {
+// while the first waited for its locks. read, if it is not nil, adds statements after
+// them.
+func lockRows(ctx context.Context, t *postgres.Tx, lockTracking string, trackingArgs []any, lockTweets string, tweetArgs []any, read func(*pgx.Batch)) (locked, error) {
 	var (
 		tracked []*row
 		tweets  []row
-		alerts  = make(alertStates)
 	)
-	b := t.group()
-	b.Queue(lockTracking, trackingArgs...).Query(collect(&tracked, scanTracking))
-	b.Queue(lockTweets, tweetArgs...).Query(collect(&tweets, scanTweet))
-	if readAlerts != "" {
-		b.Queue(readAlerts, tweetArgs...).Query(alerts.scan)
+	b := t.Group()
+	b.Queue(lockTracking, trackingArgs...).Query(postgres.Collect(&tracked, scanTracking))
+	b.Queue(lockTweets, tweetArgs...).Query(postgres.Collect(&tweets, scanTweet))
+	if read != nil {
+		read(b)
 	}
-	if err := t.send(ctx, b); err != nil {
+	if err := t.Send(ctx, b); err != nil {
 		return locked{}, fmt.Errorf("lock rows: %w", err)
 	}
-	l := locked{rows: make(map[uuid.UUID]*row, len(tracked)), exists: make(map[uuid.UUID]bool, len(tweets)), alerts: alerts}
+	l := locked{rows: make(map[uuid.UUID]*row, len(tracked)), exists: make(map[uuid.UUID]bool, len(tweets))}
 	byID := make(map[uuid.UUID]*row, len(tracked))
 	for _, r := range tracked {
 		byID[r.id] = r
@@ -128,60 +143,32 @@ func lockRows(ctx context.Context, t *tx, lockTracking string, trackingArgs []an
 // snapshot on the row (an adopted database) their last point of history, which
 // the next deltas are against. It costs nothing for all other rows, and a row is
 // such a one only until its first answer.
-func adoptSnapshots(ctx context.Context, t *tx, rows map[uuid.UUID]*row) error {
-	var ids []uuid.UUID
+func adoptSnapshots(ctx context.Context, t *postgres.Tx, rows map[uuid.UUID]*row) error {
+	var lives []curve.Life
 	for id, r := range rows {
 		if r.tracking.SnapshotAt.IsZero() && (!r.tracking.ObservedAt.IsZero() || r.tracking.UpdateCount > 0) {
-			ids = append(ids, id)
+			lives = append(lives, curve.LifeOf(id, r.tracking.CreatedAt, time.Time{}))
 		}
 	}
-	last, err := lastSnapshots(ctx, t, ids)
+	last, err := lastSnapshots(ctx, t, lives)
 	if err != nil {
 		return err
 	}
-	for id, s := range last {
-		rows[id].tracking.SnapshotAt, rows[id].tracking.Snapshot = s.at, s.counts.metrics()
+	for id, p := range last {
+		rows[id].tracking.SnapshotAt, rows[id].tracking.Snapshot = p.At, p.Metrics
 	}
 	return nil
 }
 
-// point is a snapshot's time and counts.
-type point struct {
-	at     time.Time
-	counts counts
-}
-
 // lastSnapshots reads the latest point of history of each row that has one.
-func lastSnapshots(ctx context.Context, t *tx, ids []uuid.UUID) (map[uuid.UUID]point, error) {
-	if len(ids) == 0 {
-		return nil, nil
+func lastSnapshots(ctx context.Context, t *postgres.Tx, lives []curve.Life) (map[uuid.UUID]curve.Point, error) {
+	points, err := curve.Last(ctx, t, lives, 1)
+	if err != nil {
+		return nil, err
 	}
-	const sql = `
-		select u.id, h.snapshot_at, h.retweet_count, h.reply_count, h.like_count, h.quote_count, h.view_count, h.bookmark_count
-		from unnest($1::uuid[]) u (id)
-		cross join lateral (
-			select * from public.twitter_engagement_history h
-			where h.tweet_id = u.id and h.snapshot_at is not null
-			order by h.snapshot_at desc limit 1
-		) h`
-	last := make(map[uuid.UUID]point, len(ids))
-	b := t.group()
-	b.Queue(sql, ids).Query(func(rows pgx.Rows) error {
-		for rows.Next() {
-			var (
-				id uuid.UUID
-				p  point
-			)
-			if err := rows.Scan(append([]any{&id, &p.at}, p.counts.scan()...)...); err != nil {
-				return err
-			}
-			p.at = p.at.UTC()
-			last[id] = p
-		}
-		return rows.Err()
-	})
-	if err := t.send(ctx, b); err != nil {
-		return nil, fmt.Errorf("read the last snapshots: %w", err)
+	last := make(map[uuid.UUID]curve.Point, len(points))
+	for id, p := range points {
+		last[id] = p[0]
 	}
 	return last, nil
 }

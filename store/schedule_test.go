@@ -8,6 +8,7 @@ import (
 
 	"gorgone/engagement"
 	"gorgone/store"
+	"gorgone/store/postgres"
 )
 
 func asLimit(err error, target **store.LimitError) bool { return errors.As(err, target) }
@@ -18,13 +19,13 @@ func TestSchedulesByZone(t *testing.T) {
 	t.Parallel()
 	inEachMode(t, func(t *testing.T, e *env) {
 		s := e.with(store.Options{Schedule: store.ScheduleAdaptive, Price: 50})
-		tiers, stop := e.newZone(t), e.newZone(t)
+		tiers, unknown := e.newZone(t), e.newZone(t)
 		e.exec(t, `update public.zones set settings = '{"schedule": "tiers"}' where id = $1`, tiers)
-		e.exec(t, `update public.zones set settings = '{"schedule": "smart_stop"}' where id = $1`, stop)
+		e.exec(t, `update public.zones set settings = '{"schedule": "smart_stop"}' where id = $1`, unknown) // an older version knew it
 		posted := e.clock.Now()
 		adaptive := e.trackIn(t, e.zone, newTweets(posted, 1))[0].Row
 		byAge := e.trackIn(t, tiers, newTweets(posted, 1))[0].Row
-		hourly := e.trackIn(t, stop, newTweets(posted, 1))[0].Row
+		fallback := e.trackIn(t, unknown, newTweets(posted, 1))[0].Row
 		model := engagement.DefaultModel()
 		e.clock.advance(5 * time.Minute)
 		at := e.clock.Now()
@@ -39,8 +40,8 @@ func TestSchedulesByZone(t *testing.T) {
 		if next := tracking[byAge.String()].NextUpdateAt; !next.Equal(posted.Add(10 * time.Minute)) {
 			t.Errorf("tiers: next look at %s", next)
 		}
-		if next := tracking[hourly.String()].NextUpdateAt; !next.Equal(posted.Add(time.Hour)) {
-			t.Errorf("smart stop: next look at %s", next)
+		if next := tracking[fallback.String()].NextUpdateAt; !next.Equal(posted.Add(10 * time.Minute)) {
+			t.Errorf("a schedule that is not known: next look-up at %s, want that of the tiers", next)
 		}
 		want := engagement.Tracking{
 			TweetID: tracking[adaptive.String()].TweetID, CreatedAt: posted, ObservedAt: at, SnapshotAt: at, UpdateCount: 1, Metrics: likes(40), Snapshot: likes(40),
@@ -61,48 +62,9 @@ func TestSchedulesByZone(t *testing.T) {
 	})
 }
 
-func TestForecastsAreStored(t *testing.T) {
-	t.Parallel()
-	e := newEnv(t, store.ExecPrepared)
-	s := e.with(store.Options{Forecast: true})
-	row := e.track(t, 1)[0].Row
-	look := func(after time.Duration, n int64) *engagement.Forecast {
-		t.Helper()
-		e.clock.advance(after)
-		e.exec(t, `update public.twitter_engagement_tracking set next_update_at = $1`, e.clock.Now())
-		if _, err := s.Apply(t.Context(), e.found(e.claim(t), n)); err != nil {
-			t.Fatal(err)
-		}
-		w, err := s.Tweet(t.Context(), row)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return w.Forecast
-	}
-	if f := look(10*time.Minute, 100); f == nil || !f.MadeAt.Equal(e.clock.Now()) {
-		t.Fatalf("after the first look: %+v", f)
-	}
-	moved := look(10*time.Minute, 160)
-	if moved == nil || !moved.MadeAt.Equal(e.clock.Now()) || moved.Horizons[0].Engagement.Mean <= 160 || moved.Horizons[0].Engagement.Linear != 160+360 {
-		t.Fatalf("after a step: %+v", moved)
-	}
-	rests := look(10*time.Minute, 160)
-	if !rests.MadeAt.Equal(e.clock.Now()) || rests.Horizons[0].Engagement.Mean >= moved.Horizons[0].Engagement.Mean {
-		t.Errorf("the first look without a change lowers the forecast: %+v", rests)
-	}
-	if still := look(10*time.Minute, 160); !still.MadeAt.Equal(rests.MadeAt) {
-		t.Errorf("a tweet at rest keeps its forecast of %s, got one of %s", rests.MadeAt, still.MadeAt)
-	}
-	// What the product kept in a column of that name is not ours to understand.
-	e.exec(t, `update public.twitter_tweets set predictions = '{"likes": [1, 2]}'`)
-	if w, err := s.Tweet(t.Context(), row); err != nil || w.Forecast != nil {
-		t.Errorf("another's predictions: %+v, %v", w.Forecast, err)
-	}
-}
-
 func TestPriceMeetsTheBudget(t *testing.T) {
 	t.Parallel()
-	e := newEnv(t, store.ExecPrepared)
+	e := newEnv(t, postgres.ExecPrepared)
 	s := e.with(store.Options{Schedule: store.ScheduleAdaptive, Budget: store.Budget{Day: 10}})
 	e.track(t, 50)
 	price := func() float64 {
@@ -114,7 +76,7 @@ func TestPriceMeetsTheBudget(t *testing.T) {
 	}
 	first := price()
 	if p, err := s.Purchases(t.Context()); err != nil || p.Now.Price != first || p.Now.DollarsPerDay > 10.1 ||
-		p.Half.LooksPerHour > p.Now.LooksPerHour || p.Double.LooksPerHour < p.Now.LooksPerHour || p.Half.Delay < p.Now.Delay {
+		p.Half.LookupsPerHour > p.Now.LookupsPerHour || p.Double.LookupsPerHour < p.Now.LookupsPerHour || p.Half.Delay < p.Now.Delay {
 		t.Errorf("at the first price of %g: %+v, %v", first, p, err)
 	}
 	e.clock.advance(time.Minute)
@@ -137,7 +99,7 @@ func TestPriceMeetsTheBudget(t *testing.T) {
 
 func TestModelsAreLearnt(t *testing.T) {
 	t.Parallel()
-	e := newEnv(t, store.ExecPrepared)
+	e := newEnv(t, postgres.ExecPrepared)
 	s := e.with(store.Options{})
 	if n, err := s.FitModels(t.Context()); err != nil || n != 0 {
 		t.Fatalf("from nothing: %d models, %v", n, err)
@@ -185,7 +147,7 @@ func TestModelsAreLearnt(t *testing.T) {
 	}
 	// One that was learnt elsewhere takes its place.
 	m.Forget = 0.25
-	if err := s.KeepModel(t.Context(), e.zone, m, nil); err != nil {
+	if err := s.SaveModel(t.Context(), e.zone, m, 0); err != nil {
 		t.Fatal(err)
 	}
 	if kept := scalar[float64](t, e, `select (model->>'forget')::float8 from gorgone.models where zone_id = $1`, e.zone); kept != 0.25 {

@@ -6,6 +6,7 @@ import (
 
 	"gorgone/engagement"
 	"gorgone/store"
+	"gorgone/store/postgres"
 )
 
 func TestZoneMinimum(t *testing.T) {
@@ -24,12 +25,12 @@ func TestZoneMinimum(t *testing.T) {
 			}
 			return next.Sub(epoch)
 		}
-		if due(0, tracked) != engagement.SecondLook || due(1, tracked) != 10*time.Minute || due(0, unlimited) != 10*time.Minute {
+		if due(0, tracked) != engagement.SecondLookup || due(1, tracked) != 10*time.Minute || due(0, unlimited) != 10*time.Minute {
 			t.Errorf("next looks after %s, %s and in another zone %s", due(0, tracked), due(1, tracked), due(0, unlimited))
 		}
-		e.clock.advance(engagement.SecondLook)
+		e.clock.advance(engagement.SecondLookup)
 		batch := e.claim(t)
-		wantOutcomes(t, e.apply(t, e.found(batch, 5)), map[store.Outcome]int{store.OutcomeApplied: 3})
+		wantOutcomes(t, e.apply(t, e.found(batch, 5)), map[engagement.RowOutcome]int{engagement.RowApplied: 3})
 		if due(0, tracked) != 0 || due(0, unlimited) == 0 {
 			t.Errorf("after the second look: next at %s, in another zone at %s", due(0, tracked), due(0, unlimited))
 		}
@@ -43,7 +44,7 @@ func TestZoneMinimum(t *testing.T) {
 
 func TestZoneMinimumThatIsNone(t *testing.T) {
 	t.Parallel()
-	e := newEnv(t, store.ExecPrepared)
+	e := newEnv(t, postgres.ExecPrepared)
 	for _, settings := range []string{`null`, `{}`, `{"min_engagement": "ten"}`, `{"min_engagement": 0}`, `{"min_engagement": -5}`, `{"min_engagement": {}}`, `[]`, `{"min_engagement": 1e300}`} {
 		e.exec(t, `update zones set settings = $1::text::jsonb`, settings)
 		tweets := newTweets(e.clock.Now(), 1)

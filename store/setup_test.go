@@ -1,140 +1,85 @@
 package store_test
 
 import (
-	"context"
 	"fmt"
-	"net/url"
-	"os"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
-	"go.uber.org/goleak"
 
 	"gorgone/engagement"
-	"gorgone/internal/postgres/pgtest"
+	"gorgone/internal/testkit"
 	"gorgone/store"
+	"gorgone/store/postgres"
+	"gorgone/store/storetest"
 )
 
-func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(runner(func() int { return pgtest.Run(m) }))
-}
-
-type runner func() int
-
-func (r runner) Run() int { return r() }
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 // epoch is when the tests' time begins.
-var epoch = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+var epoch = storetest.Epoch()
 
-// handClock is a clock that is moved by hand.
-type handClock struct {
-	mu  sync.Mutex
-	now time.Time
-}
+const (
+	lease     = storetest.Lease
+	shortSpan = storetest.ShortSpan
+)
 
-func (c *handClock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *handClock) Engine(d time.Duration) time.Duration { return d }
-
-func (c *handClock) Real(d time.Duration) time.Duration { return d }
-
-func (c *handClock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
-
-// env is a database of a test's own with one zone in it.
+// env is a [storetest.Env], with shorter names and what only the tests of this package need.
 type env struct {
-	*store.Store
-	db    *store.DB
+	*storetest.Env
+	db    *postgres.DB
 	clock *handClock
 	zone  uuid.UUID
-	url   string        // direct
-	raw   *pgxpool.Pool // what the database really holds
+	url   string
+	raw   *pgxpool.Pool
 }
 
-// inEachMode runs a test with prepared statements and without, as behind a
-// transaction pooler.
+// handClock is a clock that is moved by hand.
+type handClock struct{ *storetest.Clock }
+
+func (c handClock) advance(d time.Duration) { c.Advance(d) }
+
+func envOf(e *storetest.Env) *env {
+	return &env{Env: e, db: e.DB, clock: &handClock{e.Clock}, zone: e.ZoneID, url: e.URL, raw: e.Raw}
+}
+
 func inEachMode(t *testing.T, test func(t *testing.T, e *env)) {
 	t.Helper()
-	for _, mode := range []store.ExecMode{store.ExecPrepared, store.ExecPooled} {
-		t.Run(string(mode), func(t *testing.T) {
-			t.Parallel()
-			test(t, newEnv(t, mode))
-		})
-	}
+	storetest.InEachMode(t, func(t *testing.T, e *storetest.Env) { t.Helper(); test(t, envOf(e)) })
 }
 
-func newEnv(tb testing.TB, mode store.ExecMode) *env {
+func newEnv(tb testing.TB, mode postgres.ExecMode) *env {
 	tb.Helper()
-	e := openEnv(tb, pgtest.NewDatabase(tb), mode)
-	e.zone = e.newZone(tb)
-	return e
+	return envOf(storetest.New(tb, mode))
 }
 
-// openEnv opens a migrated database.
-func openEnv(tb testing.TB, url string, mode store.ExecMode) *env {
+func openEnv(tb testing.TB, url string, mode postgres.ExecMode) *env {
 	tb.Helper()
-	e := &env{url: url, clock: &handClock{now: epoch}, raw: connectRaw(tb, url)}
-	via := url
-	if mode == store.ExecPooled {
-		via = throughPooler(tb, url)
-	}
-	e.db = connect(tb, store.Config{URL: via, ExecMode: mode, MaxConns: 12})
-	e.Store = store.New(e.db, e.clock, store.Options{Random: func() float64 { return 0.5 }})
-	return e
+	return envOf(storetest.Open(tb, url, mode))
 }
 
-func connect(tb testing.TB, config store.Config) *store.DB {
+func connect(tb testing.TB, config postgres.Config) *postgres.DB {
 	tb.Helper()
-	db, err := store.Connect(tb.Context(), config)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(db.Close)
-	return db
+	return storetest.Connect(tb, config)
 }
 
 func connectRaw(tb testing.TB, url string) *pgxpool.Pool {
 	tb.Helper()
-	pool, err := pgxpool.New(tb.Context(), url)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(pool.Close)
-	return pool
+	return storetest.ConnectRaw(tb, url)
 }
 
-// throughPooler returns a url for a database that leads through a transaction
-// pooler, when the variable GORGONE_TEST_PGBOUNCER names PgBouncer's program, and
-// the url itself otherwise.
-func throughPooler(tb testing.TB, url string) string {
+func asRole(tb testing.TB, dsn, role, password string) string {
 	tb.Helper()
-	program := os.Getenv("GORGONE_TEST_PGBOUNCER")
-	if program == "" {
-		return url
-	}
-	return startPgBouncer(tb, program, url)
+	return storetest.AsRole(tb, dsn, role, password)
 }
 
-func (e *env) newZone(tb testing.TB) uuid.UUID {
-	tb.Helper()
-	zone, err := e.CreateZone(tb.Context(), store.Zone{Name: "zone"})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return zone.ID
-}
+func newTweets(at time.Time, n int) []store.NewTweet { return storetest.NewTweets(at, n) }
 
-// track tracks n tweets, posted just now, without counts: due at once.
+func likes(n int64) engagement.Metrics { return storetest.Likes(n) }
+
+func (e *env) newZone(tb testing.TB) uuid.UUID { tb.Helper(); return e.NewZone(tb) }
+
 func (e *env) track(tb testing.TB, n int) []store.Tracked {
 	tb.Helper()
 	return e.trackIn(tb, e.zone, newTweets(e.clock.Now(), n))
@@ -142,130 +87,53 @@ func (e *env) track(tb testing.TB, n int) []store.Tracked {
 
 func (e *env) trackIn(tb testing.TB, zone uuid.UUID, tweets []store.NewTweet) []store.Tracked {
 	tb.Helper()
-	tracked, err := e.Track(tb.Context(), zone, tweets)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return tracked
+	return e.TrackIn(tb, zone, tweets)
 }
 
-func newTweets(at time.Time, n int) []store.NewTweet {
-	tweets := make([]store.NewTweet, n)
-	for i := range tweets {
-		tweets[i] = store.NewTweet{TweetID: engagement.TweetIDAt(at, int64(i)), CreatedAt: at}
-	}
-	return tweets
-}
+func (e *env) claim(tb testing.TB) store.Batch { tb.Helper(); return e.ClaimAll(tb) }
 
-// claim claims everything that is due, in one batch.
-func (e *env) claim(tb testing.TB) store.Batch {
+func (e *env) claimIn(tb testing.TB, tweets int) store.Claimed {
 	tb.Helper()
-	claimed := e.claimIn(tb, 100_000)
-	if len(claimed.Batches) != 1 {
-		tb.Fatalf("claimed %d batches, want 1: %+v", len(claimed.Batches), claimed)
-	}
-	return claimed.Batches[0]
+	return e.ClaimIn(tb, tweets)
 }
 
-const lease = 3 * time.Minute
-
-func (e *env) claimIn(tb testing.TB, batchTweets int) store.Claimed {
-	tb.Helper()
-	claimed, err := e.Claim(tb.Context(), store.ClaimRequest{
-		Tweets: 100_000, BatchTweets: batchTweets, BatchRows: 100_000, Lease: lease,
-	})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	if claimed.Busy {
-		tb.Fatal("claim lock is busy")
-	}
-	return claimed
-}
-
-// found answers every tweet of a batch with n likes, seen now.
-func (e *env) found(batch store.Batch, n int64) store.Work {
-	work := store.Work{ClaimID: batch.ClaimID}
-	for _, w := range batch.Tweets {
-		work.Results = append(work.Results, store.Result{
-			TweetID: w.TweetID, Rows: w.Rows, Kind: store.Found,
-			Observation: engagement.Observation{At: e.clock.Now(), Metrics: likes(n)},
-		})
-	}
-	return work
-}
+func (e *env) found(batch store.Batch, n int64) store.Work { return e.Found(batch, n) }
 
 func (e *env) apply(tb testing.TB, work store.Work) store.Applied {
 	tb.Helper()
-	applied, err := e.Apply(tb.Context(), work)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return applied
-}
-
-// likes are metrics with n likes and all other counts 0.
-func likes(n int64) engagement.Metrics {
-	zero := engagement.Known(0)
-	return engagement.Metrics{
-		Retweets: zero, Replies: zero, Likes: engagement.Known(n), Quotes: zero, Views: zero, Bookmarks: zero,
-	}
+	return e.MustApply(tb, work)
 }
 
 func (e *env) exec(tb testing.TB, sql string, args ...any) int {
 	tb.Helper()
-	tag, err := e.raw.Exec(tb.Context(), sql, args...)
-	if err != nil {
-		tb.Fatalf("%s: %v", sql, err)
-	}
-	return int(tag.RowsAffected())
+	return e.Exec(tb, sql, args...)
 }
 
 func (e *env) count(tb testing.TB, sql string, args ...any) int {
 	tb.Helper()
-	return scalar[int](tb, e, sql, args...)
+	return e.Count(tb, sql, args...)
+}
+
+func (e *env) snapshots(tb testing.TB, row uuid.UUID) []engagement.Snapshot {
+	tb.Helper()
+	return e.Snapshots(tb, row)
 }
 
 func scalar[T any](tb testing.TB, e *env, sql string, args ...any) T {
 	tb.Helper()
-	var v T
-	if err := e.raw.QueryRow(tb.Context(), sql, args...).Scan(&v); err != nil {
-		tb.Fatalf("%s: %v", sql, err)
-	}
-	return v
+	return storetest.Scalar[T](tb, e.Env, sql, args...)
 }
 
 // wantOutcomes checks how many rows had which outcome.
-func wantOutcomes(tb testing.TB, applied store.Applied, want map[store.Outcome]int) {
+func wantOutcomes(tb testing.TB, applied store.Applied, want map[engagement.RowOutcome]int) {
 	tb.Helper()
-	got := make(map[store.Outcome]int)
+	got := make(map[engagement.RowOutcome]int)
 	for _, r := range applied.Rows {
 		got[r.Outcome]++
 	}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		tb.Errorf("outcomes %v, want %v", got, want)
 	}
-}
-
-// snapshots returns the history of a row.
-func (e *env) snapshots(tb testing.TB, row uuid.UUID) []engagement.Snapshot {
-	tb.Helper()
-	points, err := e.History(context.WithoutCancel(tb.Context()), row, store.HistoryRange{})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return points
-}
-
-// asRole returns the url with another role.
-func asRole(tb testing.TB, dsn, role, password string) string {
-	tb.Helper()
-	u, err := url.Parse(dsn)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	u.User = url.UserPassword(role, password)
-	return u.String()
 }
 
 // must returns a value, or fails the test on an error: must(f())(t).

@@ -8,16 +8,14 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"gorgone/engagement"
+	"gorgone/store/fair"
 )
-
-// standingColumns are the columns of tracking (as k) of a standing.
-const standingColumns = `k.last_updated_at is not null, k.misses > 0 or k.doubts > 0 or k.gone_reason is not null`
 
 // Held is a row that a claim holds.
 type Held struct {
-	Row       uuid.UUID
-	Standing  engagement.Standing
-	TakenOver bool // somebody holds its batch by [Store.TakeOver] or [Store.Keep]
+	Row      uuid.UUID
+	Standing engagement.PriorState
+	Owned    bool // a worker owns its batch, by [Store.AcquireBatch] or [Store.ExtendBatch]
 }
 
 // Held returns those of rows that the claim still holds; see [Store.HeldRows].
@@ -31,13 +29,13 @@ func (s *Store) Held(ctx context.Context, claimID uuid.UUID, rows []uuid.UUID) (
 }
 
 // HeldRows returns those of rows that the claim still holds. Rows that were claimed
-// anew after the lease ended, refreshed in between or deleted are not among
+// again after the lease ended, refreshed in between or deleted are not among
 // them. It is a look without a lock, to save a paid call; [Store.Apply] checks
 // again.
 func (s *Store) HeldRows(ctx context.Context, claimID uuid.UUID, rows []uuid.UUID) ([]Held, error) {
-	ctx, cancel := s.db.bounded(ctx)
+	ctx, cancel := s.db.Bounded(ctx)
 	defer cancel()
-	found, err := s.db.pool.Query(ctx, selectHeld, rows, claimID)
+	found, err := s.db.Query(ctx, selectHeld, rows, claimID)
 	if err != nil {
 		return nil, fmt.Errorf("look which rows are held: %w", err)
 	}
@@ -49,37 +47,37 @@ func (s *Store) HeldRows(ctx context.Context, claimID uuid.UUID, rows []uuid.UUI
 }
 
 const selectHeld = `
-	select k.tweet_db_id, ` + standingColumns + `,
+	select k.tweet_db_id, ` + fair.PriorColumns + `,
 		(select b.holder from gorgone.batches b where b.claim_id = $2::uuid) is not null
 	from public.twitter_engagement_tracking k
 	where k.tweet_db_id = any($1::uuid[]) and k.claim_id = $2::uuid
 	order by k.tweet_db_id`
 
 func scanHeld(r pgx.CollectableRow) (h Held, err error) {
-	return h, r.Scan(&h.Row, &h.Standing.Seen, &h.Standing.Doubted, &h.TakenOver)
+	return h, r.Scan(&h.Row, &h.Standing.Observed, &h.Standing.InDoubt, &h.Owned)
 }
 
 const selectStandings = `
-		select w.tweet_id, ` + standingColumns + `
+		select w.tweet_id, ` + fair.PriorColumns + `
 		from public.twitter_tweets w join public.twitter_engagement_tracking k on k.tweet_db_id = w.id
 		where w.tweet_id = any($1::text[])`
 
 // Standings returns what is known of tracked tweets, by their ids. A tweet of
 // which a row is in doubt is in doubt.
-func (s *Store) Standings(ctx context.Context, tweetIDs []string) (map[string]engagement.Standing, error) {
-	ctx, cancel := s.db.bounded(ctx)
+func (s *Store) Standings(ctx context.Context, tweetIDs []string) (map[string]engagement.PriorState, error) {
+	ctx, cancel := s.db.Bounded(ctx)
 	defer cancel()
-	rows, err := s.db.pool.Query(ctx, selectStandings, tweetIDs)
+	rows, err := s.db.Query(ctx, selectStandings, tweetIDs)
 	if err != nil {
 		return nil, fmt.Errorf("look how tweets stand: %w", err)
 	}
-	standings := make(map[string]engagement.Standing, len(tweetIDs))
+	standings := make(map[string]engagement.PriorState, len(tweetIDs))
 	var (
 		id string
-		of engagement.Standing
+		of engagement.PriorState
 	)
-	_, err = pgx.ForEachRow(rows, []any{&id, &of.Seen, &of.Doubted}, func() error {
-		standings[id] = standings[id].With(of)
+	_, err = pgx.ForEachRow(rows, []any{&id, &of.Observed, &of.InDoubt}, func() error {
+		standings[id] = standings[id].Merge(of)
 		return nil
 	})
 	if err != nil {
@@ -88,43 +86,43 @@ func (s *Store) Standings(ctx context.Context, tweetIDs []string) (map[string]en
 	return standings, nil
 }
 
-// controlCandidates is how many rows are looked at for a control.
-const controlCandidates = 200
+// canaryCandidates is the number of rows that are read in search of a canary.
+const canaryCandidates = 200
 
 const (
-	controlThere = `k.last_updated_at is not null and k.misses = 0 and k.doubts = 0 and k.gone_reason is null
+	canaryThere = `k.last_updated_at is not null and k.misses = 0 and k.doubts = 0 and k.gone_reason is null
 			and w.tweet_id <> all($1::text[])
 			order by k.last_updated_at desc limit $2::int4`
-	controlLive = `
+	canaryLive = `
 			select w.tweet_id from (select id from public.zones order by id limit $3::int4 / 10) z
 			cross join lateral (
 				select * from public.twitter_engagement_tracking t
 				where t.zone_id = z.id and t.next_update_at is not null
 				order by greatest(t.next_update_at, t.retry_at) desc limit 10) k
 			join public.twitter_tweets w on w.id = k.tweet_db_id
-			where ` + controlThere
-	controlCollected = `
+			where ` + canaryThere
+	canaryCollected = `
 			select w.tweet_id from (
 				select id, tweet_id from public.twitter_tweets order by id desc limit $3::int4) w
 			join public.twitter_engagement_tracking k on k.tweet_db_id = w.id
-			where ` + controlThere
+			where ` + canaryThere
 )
 
-// Controls returns up to limit tweets that are most likely there: observed lately,
+// Canaries returns up to limit tweets that are most likely there: observed lately,
 // and not missed since. Those in except are not among them. They are sought among
 // the live rows of some zones that are due last, since these were looked at last,
 // and then among the rows that were collected last; at most a few hundred are read,
 // by index.
-func (s *Store) Controls(ctx context.Context, except []string, limit int) ([]string, error) {
-	ctx, cancel := s.db.bounded(ctx)
+func (s *Store) Canaries(ctx context.Context, except []string, limit int) ([]string, error) {
+	ctx, cancel := s.db.Bounded(ctx)
 	defer cancel()
 	if except == nil {
 		except = []string{} // nil is null, which nothing is unlike
 	}
 	var controls []string
 	seen := make(map[string]bool)
-	for _, sql := range []string{controlLive, controlCollected} {
-		rows, err := s.db.pool.Query(ctx, sql, except, limit, controlCandidates)
+	for _, sql := range []string{canaryLive, canaryCollected} {
+		rows, err := s.db.Query(ctx, sql, except, limit, canaryCandidates)
 		if err != nil {
 			return nil, fmt.Errorf("look for tweets that are there: %w", err)
 		}

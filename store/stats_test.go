@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"gorgone/engagement"
 	"gorgone/store"
 )
@@ -36,7 +38,7 @@ func TestStats(t *testing.T) {
 		set(free[2], `next_update_at = null, tier = 'cold'`)
 		set(free[3], `attempts = 2, retry_at = $2`, epoch.Add(5*time.Minute))
 		set(free[4], `misses = 1, retry_at = $2`, epoch.Add(6*time.Minute))
-		set(free[5], `retry_at = $2`, epoch.Add(7*time.Minute))
+		set(free[5], `zone_id = $2`, uuid.New()) // a zone that is not there is inactive
 
 		stats = must(e.Stats(t.Context()))(t)
 		want := map[engagement.Tier]int{engagement.UltraHot: 8, engagement.Hot: 1, engagement.Cold: 3}

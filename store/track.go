@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -13,6 +12,8 @@ import (
 	"github.com/google/uuid"
 
 	"gorgone/engagement"
+	"gorgone/internal/jsonb"
+	"gorgone/store/postgres"
 )
 
 // trackChunk is how many tweets are tracked in one transaction.
@@ -61,9 +62,19 @@ type Tracked struct {
 //
 // Tweets are checked before anything is written; the error names the first bad
 // one and wraps [ErrBadTweet], and [engagement.ErrTweetID] or [engagement.ErrOutOfRange] where those
-// apply. An unknown zone is [ErrZoneNotFound]. Long lists are written in several
+// apply. What the database alone refuses is ErrBadTweet too. An unknown zone is [ErrZoneNotFound]. Long lists are written in several
 // transactions; calling again after an error is safe.
 func (s *Store) Track(ctx context.Context, zone uuid.UUID, tweets []NewTweet) ([]Tracked, error) {
+	return s.track(ctx, zone, tweets, true)
+}
+
+// TrackHeld is [Store.Track] of tweets that the zone has already: no tweet is inserted, and
+// the result of one that is gone is zero.
+func (s *Store) TrackHeld(ctx context.Context, zone uuid.UUID, tweets []NewTweet) ([]Tracked, error) {
+	return s.track(ctx, zone, tweets, false)
+}
+
+func (s *Store) track(ctx context.Context, zone uuid.UUID, tweets []NewTweet, insert bool) ([]Tracked, error) {
 	now := s.clock.Now()
 	for i := range tweets {
 		if err := s.checkNew(&tweets[i], now); err != nil {
@@ -73,7 +84,7 @@ func (s *Store) Track(ctx context.Context, zone uuid.UUID, tweets []NewTweet) ([
 	if _, err := s.Zone(ctx, zone); err != nil {
 		return nil, fmt.Errorf("track tweets: %w", err)
 	}
-	required, err := s.db.required(ctx, &s.shape)
+	required, err := s.db.RequiredColumns(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -82,13 +93,16 @@ func (s *Store) Track(ctx context.Context, zone uuid.UUID, tweets []NewTweet) ([
 	}
 	status := make(map[string]Tracked, len(tweets))
 	for chunk := range slices.Chunk(distinct(tweets), trackChunk) {
-		k := tracker{store: s, zone: zone, now: now, required: required, status: status}
-		err := s.db.transact(ctx, "track tweets", func(ctx context.Context, t *tx) error {
+		k := tracker{store: s, zone: zone, now: now, required: required, status: status, insert: insert}
+		err := s.db.Transact(ctx, "track tweets", func(ctx context.Context, t *postgres.Tx) error {
 			k.tx = t
 			return k.track(ctx, chunk)
 		})
-		if hasCode(err, codeForeignKeyViolation) { // deleted since
+		if postgres.HasCode(err, postgres.CodeForeignKeyViolation) { // deleted since
 			return nil, fmt.Errorf("track tweets: %w: %s", ErrZoneNotFound, zone)
+		}
+		if postgres.BadValue(err) {
+			return nil, fmt.Errorf("track %d tweets from %s on: %w: %w", len(chunk), chunk[0].TweetID, ErrBadTweet, err)
 		}
 		if err != nil {
 			return nil, err
@@ -116,10 +130,11 @@ func (s *Store) checkNew(w *NewTweet, now time.Time) error {
 		return fmt.Errorf("%s: it would be posted at %s, and now it is %s", w.TweetID, w.CreatedAt.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))
 	case !utf8.ValidString(w.Text) || strings.ContainsRune(w.Text, 0):
 		return fmt.Errorf("%s: its text is not UTF-8 that Postgres can store", w.TweetID)
-	case w.Raw != nil && !json.Valid(w.Raw):
-		return fmt.Errorf("%s: its raw data is not JSON", w.TweetID)
-	case !utf8.Valid(w.Raw) || bytes.Contains(w.Raw, []byte(`\u0000`)):
-		return fmt.Errorf("%s: its raw data has characters that Postgres can not store", w.TweetID)
+	}
+	if w.Raw != nil {
+		if err := jsonb.Check(w.Raw); err != nil {
+			return fmt.Errorf("%s: Postgres cannot store its raw data: %w", w.TweetID, err)
+		}
 	}
 	if _, err := engagement.Track(s.options.Policy, engagement.Tracking{CreatedAt: w.CreatedAt, Metrics: w.Metrics}, now); err != nil {
 		return fmt.Errorf("%s: %w", w.TweetID, err)

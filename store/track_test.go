@@ -11,6 +11,7 @@ import (
 
 	"gorgone/engagement"
 	"gorgone/store"
+	"gorgone/store/postgres"
 )
 
 func TestTrack(t *testing.T) {
@@ -97,7 +98,7 @@ func TestTrackRefuses(t *testing.T) {
 		{"text with a NUL", with(func(w *store.NewTweet) { w.Text = "a\x00b" }), nil},
 		{"text that is not UTF-8", with(func(w *store.NewTweet) { w.Text = "a\xff" }), nil},
 	}
-	e := newEnv(t, store.ExecPrepared)
+	e := newEnv(t, postgres.ExecPrepared)
 	for _, tt := range tests {
 		_, err := e.Track(t.Context(), e.zone, []store.NewTweet{good, tt.tweet})
 		if err == nil || (tt.want != nil && !errors.Is(err, tt.want)) {

@@ -13,6 +13,9 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"gorgone/engagement"
+	"gorgone/store/curve"
+	"gorgone/store/models"
+	"gorgone/store/postgres"
 )
 
 const (
@@ -40,11 +43,11 @@ const (
 	insertTracking = `
 		insert into public.twitter_engagement_tracking (
 			id, tweet_db_id, zone_id, tier, last_updated_at, next_update_at, update_count, created_at, snapshot_at,
-			snapshot_retweets, snapshot_replies, snapshot_likes, snapshot_quotes, snapshot_views, snapshot_bookmarks, activity)
+			snapshot_retweets, snapshot_replies, snapshot_likes, snapshot_quotes, snapshot_views, snapshot_bookmarks, activity_state)
 		select u.id, u.tweet_id, $13::uuid, u.tier, null, u.next, 0, $12::timestamptz, u.at,
-			u.c1, u.c2, u.c3, u.c4, u.c5, u.c6, nullif(u.activity, '')::jsonb
+			u.c1, u.c2, u.c3, u.c4, u.c5, u.c6, u.activity
 		from unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::timestamptz[],
-			$6::int4[], $7::int4[], $8::int4[], $9::int4[], $10::int4[], $11::int4[], $14::text[])
+			$6::int4[], $7::int4[], $8::int4[], $9::int4[], $10::int4[], $11::int4[], $14::bytea[])
 			u (id, tweet_id, tier, next, at, c1, c2, c3, c4, c5, c6, activity)
 		order by u.tweet_id
 		on conflict do nothing
@@ -54,10 +57,11 @@ const (
 // tracker tracks one chunk of tweets in a transaction.
 type tracker struct {
 	store    *Store
-	tx       *tx
+	tx       *postgres.Tx
 	zone     uuid.UUID
 	now      time.Time
 	required map[string]bool
+	insert   bool               // insert tweets that are not there
 	status   map[string]Tracked // filled
 	gone     []uuid.UUID        // filled with the rows of tweets that counted as gone
 }
@@ -72,9 +76,12 @@ type found struct {
 }
 
 func (k *tracker) track(ctx context.Context, tweets []NewTweet) error {
-	inserted, err := k.insertTweets(ctx, tweets)
-	if err != nil {
-		return err
+	var inserted map[uuid.UUID]bool
+	if k.insert {
+		var err error
+		if inserted, err = k.insertTweets(ctx, tweets); err != nil {
+			return err
+		}
 	}
 	rows, err := k.find(ctx, tweets)
 	if err != nil {
@@ -96,7 +103,7 @@ func (k *tracker) track(ctx context.Context, tweets []NewTweet) error {
 			begin = append(begin, *own)
 		case other != nil:
 			k.status[w.TweetID] = Tracked{TweetID: w.TweetID, Row: other.id, Status: StatusOtherZone}
-		default:
+		case k.insert:
 			return fmt.Errorf("tweet %s was not kept: does row-level security hide it? (gorgone doctor tells)", w.TweetID)
 		}
 	}
@@ -126,14 +133,14 @@ func (k *tracker) insertTweets(ctx context.Context, tweets []NewTweet) (map[uuid
 		if w.Raw == nil {
 			raw[i] = "{}"
 		}
-		for c, n := range countsOf(w.Metrics) {
-			columns[c] = append(columns[c], orZero(n, "twitter_tweets."+countColumns[c], k.required))
+		for c, n := range postgres.CountsOf(w.Metrics) {
+			columns[c] = append(columns[c], postgres.OrZero(n, "twitter_tweets."+postgres.CountColumns[c], k.required))
 		}
 	}
-	b := k.tx.group()
+	b := k.tx.Group()
 	b.Queue(insertTweets, ids, tweetIDs, text, posted, raw,
 		columns[0], columns[1], columns[2], columns[3], columns[4], columns[5], k.zone, k.now)
-	if err := k.tx.send(ctx, b); err != nil {
+	if err := k.tx.Send(ctx, b); err != nil {
 		return nil, fmt.Errorf("insert tweets: %w", err)
 	}
 	return given, nil
@@ -146,11 +153,11 @@ func (k *tracker) find(ctx context.Context, tweets []NewTweet) (map[string][]fou
 		ids[i] = w.TweetID
 	}
 	var list []found
-	b := k.tx.group()
-	b.Queue(selectTracked, ids).Query(collect(&list, func(r pgx.CollectableRow) (f found, err error) {
+	b := k.tx.Group()
+	b.Queue(selectTracked, ids).Query(postgres.Collect(&list, func(r pgx.CollectableRow) (f found, err error) {
 		return f, r.Scan(&f.id, &f.zone, &f.tweetID, &f.posted, &f.tracked, &f.gone)
 	}))
-	if err := k.tx.send(ctx, b); err != nil {
+	if err := k.tx.Send(ctx, b); err != nil {
 		return nil, fmt.Errorf("read tweets back: %w", err)
 	}
 	rows := make(map[string][]found, len(list))
@@ -179,10 +186,10 @@ func (k *tracker) begin(ctx context.Context, tweets []NewTweet, rows []found, in
 		given[w.TweetID] = w.Metrics
 	}
 	// A tweet that others collected may have been observed by them already.
-	var collected []uuid.UUID
+	var collected []curve.Life
 	for _, f := range rows {
 		if !inserted[f.id] {
-			collected = append(collected, f.id)
+			collected = append(collected, curve.LifeOf(f.id, f.posted.UTC(), time.Time{}))
 		}
 	}
 	last, err := lastSnapshots(ctx, k.tx, collected)
@@ -194,7 +201,7 @@ func (k *tracker) begin(ctx context.Context, tweets []NewTweet, rows []found, in
 		ids[i] = f.id
 	}
 	policy := k.store.policyOf(k.zone)
-	expected, err := expectations(ctx, k.tx, k.zone, ids, policy.model)
+	expected, err := models.Expectations(ctx, k.tx, k.zone, ids, policy.model)
 	if err != nil {
 		return err
 	}
@@ -212,7 +219,7 @@ func (k *tracker) begin(ctx context.Context, tweets []NewTweet, rows []found, in
 			return fmt.Errorf("%s: %w", f.tweetID, err)
 		}
 		if observed {
-			u.Tracking.SnapshotAt, u.Tracking.Snapshot = point.at, point.counts.metrics()
+			u.Tracking.SnapshotAt, u.Tracking.Snapshot = point.At, point.Metrics
 		}
 		updates[f.id] = u
 	}
@@ -244,11 +251,11 @@ func (k *tracker) insertTracking(ctx context.Context, rows []found, updates map[
 		a.add(f.id, updates[f.id].Tracking, nil, false)
 	}
 	var list []uuid.UUID
-	b := k.tx.group()
+	b := k.tx.Group()
 	c := &a.counts
 	b.Queue(insertTracking, ids, a.ids, a.tiers, a.next, a.at, c[0], c[1], c[2], c[3], c[4], c[5], k.now, k.zone, a.activities).
-		Query(collect(&list, pgx.RowTo[uuid.UUID]))
-	if err := k.tx.send(ctx, b); err != nil {
+		Query(postgres.Collect(&list, pgx.RowTo[uuid.UUID]))
+	if err := k.tx.Send(ctx, b); err != nil {
 		return nil, fmt.Errorf("insert tracking rows: %w", err)
 	}
 	began := make(map[uuid.UUID]bool, len(list))
@@ -275,16 +282,16 @@ func (k *tracker) insertBaselines(ctx context.Context, updates map[uuid.UUID]eng
 			return err
 		}
 		if !inserted[id] {
-			tweets.add(id, u.Tracking.Metrics, true, nil)
+			tweets.add(id, u.Tracking.Metrics)
 		}
 	}
-	b := k.tx.group()
+	b := k.tx.Group()
 	tweets.queue(b, k.now)
 	history.queue(b, k.now)
 	if b.Len() == 0 {
 		return nil
 	}
-	if err := k.tx.send(ctx, b); err != nil {
+	if err := k.tx.Send(ctx, b); err != nil {
 		return fmt.Errorf("insert baseline snapshots: %w", err)
 	}
 	return nil

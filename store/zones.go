@@ -7,6 +7,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"gorgone/store/postgres"
 )
 
 // Zone is a topic that tweets are collected for.
@@ -24,7 +26,7 @@ const (
 	ownClientName = "gorgone"
 )
 
-const selectZones = `select id, name, client_id, coalesce(is_active, true) from public.zones`
+const selectZones = `select z.id, z.name, z.client_id, ` + postgres.ActiveZone + ` from public.zones z`
 
 func scanZone(r pgx.CollectableRow) (z Zone, err error) {
 	return z, r.Scan(&z.ID, &z.Name, &z.ClientID, &z.Active)
@@ -32,12 +34,15 @@ func scanZone(r pgx.CollectableRow) (z Zone, err error) {
 
 // Zones returns all zones by name.
 func (s *Store) Zones(ctx context.Context) ([]Zone, error) {
-	return s.zones(ctx, selectZones+` order by name, id`)
+	return readZones(ctx, s.db, selectZones+` order by z.name, z.id`)
 }
 
 // Zone returns the zone with the id, or [ErrZoneNotFound].
-func (s *Store) Zone(ctx context.Context, id uuid.UUID) (Zone, error) {
-	zones, err := s.zones(ctx, selectZones+` where id = $1::uuid`, id)
+func (s *Store) Zone(ctx context.Context, id uuid.UUID) (Zone, error) { return FindZone(ctx, s.db, id) }
+
+// FindZone is [Store.Zone] without a store.
+func FindZone(ctx context.Context, db *postgres.DB, id uuid.UUID) (Zone, error) {
+	zones, err := readZones(ctx, db, selectZones+` where z.id = $1::uuid`, id)
 	if err != nil {
 		return Zone{}, err
 	}
@@ -47,10 +52,10 @@ func (s *Store) Zone(ctx context.Context, id uuid.UUID) (Zone, error) {
 	return zones[0], nil
 }
 
-func (s *Store) zones(ctx context.Context, sql string, args ...any) ([]Zone, error) {
-	ctx, cancel := s.db.bounded(ctx)
+func readZones(ctx context.Context, db *postgres.DB, sql string, args ...any) ([]Zone, error) {
+	ctx, cancel := db.Bounded(ctx)
 	defer cancel()
-	rows, err := s.db.pool.Query(ctx, sql, args...)
+	rows, err := db.Query(ctx, sql, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read zones: %w", err)
 	}
@@ -76,10 +81,10 @@ func (s *Store) CreateZone(ctx context.Context, zone Zone) (Zone, error) {
 		zone.ClientID = uuid.MustParse(ownClientID)
 	}
 	var created []Zone
-	err := s.db.transact(ctx, "create a zone", func(ctx context.Context, t *tx) error {
+	err := s.db.Transact(ctx, "create a zone", func(ctx context.Context, t *postgres.Tx) error {
 		created = nil
 		now := s.clock.Now()
-		b := t.group()
+		b := t.Group()
 		if own {
 			b.Queue(`insert into public.clients (id, name) values ($1::uuid, $2::text) on conflict do nothing`, zone.ClientID, ownClientName)
 		}
@@ -87,11 +92,11 @@ func (s *Store) CreateZone(ctx context.Context, zone Zone) (Zone, error) {
 			insert into public.zones (id, name, client_id, is_active, created_at, updated_at)
 			values ($1::uuid, $2::text, $3::uuid, true, $4::timestamptz, $4::timestamptz)
 			on conflict (id) do nothing`, zone.ID, zone.Name, zone.ClientID, now)
-		b.Queue(selectZones+` where id = $1::uuid`, zone.ID).Query(collect(&created, scanZone))
-		return t.send(ctx, b)
+		b.Queue(selectZones+` where z.id = $1::uuid`, zone.ID).Query(postgres.Collect(&created, scanZone))
+		return t.Send(ctx, b)
 	})
 	switch {
-	case hasCode(err, codeForeignKeyViolation):
+	case postgres.HasCode(err, postgres.CodeForeignKeyViolation):
 		return Zone{}, fmt.Errorf("create a zone: there is no client %s", zone.ClientID)
 	case err != nil:
 		return Zone{}, err

@@ -18,6 +18,10 @@ type Answer struct {
 	Missing    []Missing
 	Unresolved []Unresolved
 
+	// Strays is the number of tweets in the answers that were not asked for: their ids may
+	// be wrong, and a tweet that is missing may be one of them.
+	Strays int
+
 	// Provider is who answered, as the client names it.
 	Provider string
 	// Calls is the number of HTTP calls made, failed ones included.
@@ -29,12 +33,18 @@ type Answer struct {
 	// returned none as one tweet. An answer that could not be read may have been
 	// billed too and is not counted.
 	Billed int
+	// Lost is the number of tweets that may have been billed beside: those asked for in
+	// calls that were sent and whose answer did not come, or could not be read.
+	Lost int
 }
 
 // Found is a tweet with its counters.
 type Found struct {
 	ID      string
-	Metrics engagement.Metrics // the four counts of Total are known; views and bookmarks may be absent
+	Metrics engagement.Metrics // at least one count is known
+	// Unreadable lists the counters that ought to have a count and do not: they are absent.
+	// Views and bookmarks may be absent without being listed.
+	Unreadable []engagement.Counter
 
 	CreatedAt time.Time // when it was posted, by the provider; zero when not given or not readable
 	At        time.Time // when the call began, by the clock of [Config]
@@ -45,13 +55,13 @@ type Found struct {
 type Missing struct {
 	ID string
 	// Reason is the provider's, one of the Reason constants. It is empty when the
-	// provider left the tweet out without a word, as twitterapi.io always does.
+	// provider left the tweet out without a word, as twitterapi.io does nearly always.
 	Reason string
 	At     time.Time // when the call began, by the clock of [Config]
 	Call   int       // which call of the look-up lacked it, from 1
 }
 
-// Reasons the X API gives for leaving out a tweet.
+// Reasons for leaving out a tweet, as the X API gives them.
 const (
 	ReasonNotFound      = "resource-not-found"          // deleted, or never existed
 	ReasonNotAuthorized = "not-authorized-for-resource" // account protected or suspended
@@ -70,6 +80,10 @@ type Unresolved struct {
 
 // ErrNotAsked marks ids that were not sent because a call before theirs failed.
 var ErrNotAsked = errors.New("not asked")
+
+// ErrTooManyIDs is returned by LookupOnce when the provider refused a call only for
+// the number of its ids.
+var ErrTooManyIDs = errors.New("too many ids in one call")
 
 // checked returns the unique well-formed ids in order, and records the others as
 // unresolved.

@@ -2,7 +2,11 @@ package twitter
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -37,10 +41,10 @@ const creditsPerTweet = 15
 func (c *client) balance(ctx context.Context, path string, decode func(body []byte) (Balance, error)) (Balance, error) {
 	var b Balance
 	var at time.Time
-	err := c.get(ctx, c.gate, path, 0, func(body []byte) (int, error) {
+	err := c.get(ctx, c.gate, path, 0, func(body []byte) (decoded, error) {
 		var err error
 		b, err = decode(body)
-		return 0, err
+		return decoded{}, err
 	}, func(x *exchange) { at = x.at })
 	if err != nil {
 		return Balance{}, fmt.Errorf("ask for the balance: %w", err)
@@ -48,3 +52,23 @@ func (c *client) balance(ctx context.Context, path string, decode func(body []by
 	b.At = at
 	return b, nil
 }
+
+// amount is what an account has of something: a whole number, also when it is given as
+// text or with a fraction, which is cut off.
+type amount int64
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (a *amount) UnmarshalJSON(data []byte) error {
+	if string(data) == "null" {
+		return nil
+	}
+	value, err := strconv.ParseFloat(strings.Trim(string(data), `" `), 64)
+	if err != nil || math.IsNaN(value) || math.Abs(value) > mostAmount {
+		return errors.New("not a number of a plausible size")
+	}
+	*a = amount(value)
+	return nil
+}
+
+// mostAmount is more than any account has, and is represented exactly.
+const mostAmount = 1 << 52

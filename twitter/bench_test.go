@@ -7,21 +7,21 @@ import (
 	"testing"
 	"time"
 
-	"gorgone/twitter/twittertest"
+	"gorgone/twitter/fakeprovider"
 )
 
-// answers returns what the double of a provider answers for 50 tweets.
+// answers returns what a fake provider answers for 50 tweets.
 func answers(b *testing.B, path string) (body []byte, ids []string) {
 	b.Helper()
 	start := time.Date(2026, 11, 2, 8, 0, 0, 0, time.UTC)
-	p, err := twittertest.NewSynthetic(twittertest.Options{N: 50, Start: start})
+	p, err := fakeprovider.NewSynthetic(fakeprovider.Options{N: 50, Start: start})
 	if err != nil {
 		b.Fatal(err)
 	}
 	for tweet := range p.All() {
 		ids = append(ids, tweet.ID)
 	}
-	server, err := twittertest.NewServer(twittertest.Config{Population: p, Now: func() time.Time { return start.Add(3 * time.Hour) }})
+	server, err := fakeprovider.NewServer(fakeprovider.Config{Population: p, Now: func() time.Time { return start.Add(3 * time.Hour) }})
 	if err != nil {
 		b.Fatal(err)
 	}

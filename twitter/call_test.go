@@ -16,14 +16,14 @@ import (
 	"time"
 
 	"gorgone/twitter"
-	"gorgone/twitter/twittertest"
+	"gorgone/twitter/fakeprovider"
 )
 
 func TestContextEnds(t *testing.T) {
 	t.Parallel()
 	arrived := make(arrivals, 1)
-	server, baseURL, ids := provider(t, twittertest.Config{Log: arrived})
-	if err := server.Steer(twittertest.Steering{Calls: []twittertest.CallSteering{{Fault: twittertest.Hang, Next: 1}}}); err != nil {
+	server, baseURL, ids := provider(t, fakeprovider.Config{Log: arrived})
+	if err := server.Inject(fakeprovider.Injection{Calls: []fakeprovider.CallInjection{{Fault: fakeprovider.Hang, Next: 1}}}); err != nil {
 		t.Fatal(err)
 	}
 	shutdown := errors.New("shutting down")
@@ -54,9 +54,9 @@ func TestContextEnds(t *testing.T) {
 // the end of the caller's context.
 func TestTimeoutIsTheProvidersFault(t *testing.T) {
 	t.Parallel()
-	server, baseURL, ids := provider(t, twittertest.Config{})
-	for _, fault := range []twittertest.Fault{twittertest.Hang, twittertest.SlowBody} {
-		if err := server.Steer(twittertest.Steering{Calls: []twittertest.CallSteering{{Fault: fault, Next: 1}}}); err != nil {
+	server, baseURL, ids := provider(t, fakeprovider.Config{})
+	for _, fault := range []fakeprovider.Fault{fakeprovider.Hang, fakeprovider.SlowBody} {
+		if err := server.Inject(fakeprovider.Injection{Calls: []fakeprovider.CallInjection{{Fault: fault, Next: 1}}}); err != nil {
 			t.Fatal(err)
 		}
 		_, err := twitterAPI(t, twitter.Config{BaseURL: baseURL, Timeout: 50 * time.Millisecond}).Lookup(t.Context(), ids[:10])
@@ -204,11 +204,11 @@ func TestBigAndZippedAnswers(t *testing.T) {
 
 func TestOnCall(t *testing.T) {
 	t.Parallel()
-	server, baseURL, ids := provider(t, twittertest.Config{})
+	server, baseURL, ids := provider(t, fakeprovider.Config{})
 	var calls []twitter.Call
 	c := twitterAPI(t, twitter.Config{BaseURL: baseURL, OnCall: func(c twitter.Call) { calls = append(calls, c) }})
-	if err := server.Steer(twittertest.Steering{
-		Tweets: []twittertest.TweetSteering{{Fault: twittertest.Deleted, IDs: ids[:1]}},
+	if err := server.Inject(fakeprovider.Injection{
+		Tweets: []fakeprovider.TweetInjection{{Fault: fakeprovider.Deleted, IDs: ids[:1]}},
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -218,8 +218,8 @@ func TestOnCall(t *testing.T) {
 	if _, err := c.Balance(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := server.Steer(twittertest.Steering{Calls: []twittertest.CallSteering{
-		{Fault: twittertest.RateLimited, Next: 1}, {Fault: twittertest.Reset, Next: 1},
+	if err := server.Inject(fakeprovider.Injection{Calls: []fakeprovider.CallInjection{
+		{Fault: fakeprovider.RateLimited, Next: 1}, {Fault: fakeprovider.Reset, Next: 1},
 	}}); err != nil {
 		t.Fatal(err)
 	}
@@ -247,7 +247,7 @@ func TestOnCall(t *testing.T) {
 
 func TestProbe(t *testing.T) {
 	t.Parallel()
-	server, baseURL, ids := provider(t, twittertest.Config{Rate: 1, Burst: 1})
+	server, baseURL, ids := provider(t, fakeprovider.Config{Rate: 1, Burst: 1})
 	x := xAPI(t, twitter.Config{BaseURL: baseURL, Now: noon})
 	r := x.Probe(t.Context(), []string{ids[0], "17"})
 	if r.Err != nil || r.Provider != "x" || r.Status != 200 || len(r.Answer.Found) != 1 || len(r.Answer.Missing) != 1 || r.Duration <= 0 {
@@ -302,5 +302,42 @@ func TestBalance(t *testing.T) {
 	c = c.Through(gateFunc(func() error { return paused }))
 	if _, err := c.Balance(t.Context()); !errors.Is(err, paused) {
 		t.Errorf("through a closed gate: %v", err)
+	}
+}
+
+// TestLongCallsGetShorter: a node on the way takes no URL for more than 12 tweets. That is
+// learnt, for an hour; and when no call is short enough, it is not the number of tweets.
+func TestLongCallsGetShorter(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{http.StatusRequestEntityTooLarge, http.StatusRequestURITooLong, http.StatusRequestHeaderFieldsTooLarge} {
+		server, baseURL, ids := provider(t, fakeprovider.Config{})
+		now := noon()
+		config := twitter.Config{BaseURL: baseURL, Now: func() time.Time { return now }}
+		for _, c := range []interface {
+			Lookup(ctx context.Context, ids []string) (twitter.Answer, error)
+			MaxIDs() int
+		}{twitterAPI(t, config), xAPI(t, config)} {
+			most := c.MaxIDs()
+			way := func(least int) {
+				t.Helper()
+				way := fakeprovider.Way{LeastIDs: least, Instead: &fakeprovider.Instead{Status: status, Body: "<html>too long</html>"}}
+				if err := server.Inject(fakeprovider.Injection{Way: &way}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			way(13)
+			a, err := c.Lookup(t.Context(), ids[:50])
+			if err != nil || len(a.Found) != 50 || c.MaxIDs() != 12 {
+				t.Errorf("%d: %d found, %d a call: %v", status, len(a.Found), c.MaxIDs(), err)
+			}
+			now = now.Add(time.Hour)
+			if c.MaxIDs() != most {
+				t.Errorf("%d: %d a call an hour later, want %d", status, c.MaxIDs(), most)
+			}
+			way(0)
+			if _, err := c.Lookup(t.Context(), ids[:50]); twitter.Kind(err) != twitter.KindBadRequest || c.MaxIDs() != most {
+				t.Errorf("%d for all: %v, %d a call", status, err, c.MaxIDs())
+			}
+		}
 	}
 }

@@ -8,9 +8,14 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"gorgone/engagement"
 )
 
 // maxBody bounds an answer. A hundred of the fattest tweets take about 2 MB.
@@ -63,27 +68,42 @@ func onlyHTTP1() *http.Protocols {
 // exchange is one HTTP call and its answer.
 type exchange struct {
 	call   Call
-	begun  bool      // the gate was passed
+	begun  bool // the gate was passed
+	sent   atomic.Bool
 	at     time.Time // when, by the clock of the settings
 	header http.Header
-	body   *bytes.Buffer // goes back to the pool when the exchange is over
+	body   *bytes.Buffer // nil: there was no answer; goes back to the pool when the exchange is over
+}
+
+// decoded is what an answer was found to hold.
+type decoded struct {
+	returned   int                         // tweets
+	unreadable [engagement.NumCounters]int // counters of them that ought to have a count and do not
+}
+
+// lost reports whether the call may have been billed although its answer is not known: it was
+// sent, and not refused.
+func (x *exchange) lost() bool {
+	refused := x.call.Kind == KindOK || x.call.Kind == KindOutOfCredit || x.call.Kind == KindRateLimited
+	return x.sent.Load() && !refused && (x.call.Status == 0 || x.call.Status == http.StatusOK)
 }
 
 // get waits for the gate, calls path, and gives a 200's body to decode, which
-// returns the number of tweets in it. Neither decode nor seen, which may look at
+// says what is in it. Neither decode nor seen, which may look at
 // the exchange when it is over, may keep the body.
-func (c *caller) get(ctx context.Context, gate Gate, path string, ids int, decode func(body []byte) (returned int, err error), seen func(*exchange)) error {
+func (c *caller) get(ctx context.Context, gate Gate, path string, ids int, decode func(body []byte) (decoded, error), seen func(*exchange)) error {
 	x := &exchange{call: Call{Provider: c.provider, IDs: ids}}
-	x.body = c.buffers.Get().(*bytes.Buffer)
-	defer c.buffers.Put(x.body)
-	x.body.Reset()
-
+	defer func() {
+		if x.body != nil {
+			c.buffers.Put(x.body)
+		}
+	}()
 	err := c.exchange(ctx, gate, path, x, decode)
 	seen(x)
 	return err
 }
 
-func (c *caller) exchange(ctx context.Context, gate Gate, path string, x *exchange, decode func(body []byte) (int, error)) error {
+func (c *caller) exchange(ctx context.Context, gate Gate, path string, x *exchange, decode func(body []byte) (decoded, error)) error {
 	if gate != nil {
 		if err := gate.Wait(ctx); err != nil {
 			return fmt.Errorf("wait for permission to call %s: %w", c.provider, err)
@@ -93,7 +113,11 @@ func (c *caller) exchange(ctx context.Context, gate Gate, path string, x *exchan
 	start := time.Now()
 	err := c.fetch(ctx, path, x)
 	if err == nil {
-		x.call.Returned, err = decode(x.body.Bytes())
+		var got decoded
+		got, err = decode(x.body.Bytes())
+		if x.call.Returned, x.call.Unreadable = got.returned, got.unreadable; err != nil {
+			err = unreadable(x.header, x.body.Bytes(), err)
+		}
 	}
 	if err == nil && x.call.IDs > 0 {
 		x.call.Billed = max(x.call.Returned, c.leastBilled)
@@ -128,17 +152,30 @@ func (c *caller) fetch(ctx context.Context, path string, x *exchange) error {
 	req.Body = struct{ io.ReadCloser }{http.NoBody}
 	req.TransferEncoding = []string{"identity"}
 
+	req = req.WithContext(httptrace.WithClientTrace(callCtx, &httptrace.ClientTrace{
+		GotConn: func(httptrace.GotConnInfo) { x.sent.Store(true) }, // it is written next
+	}))
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return c.broken(ctx, callCtx, err)
 	}
 	defer resp.Body.Close()
 	x.call.Status, x.header = resp.StatusCode, resp.Header
+	if resp.StatusCode < http.StatusOK {
+		// The connection speaks another protocol from here on, and no time-out ends a read of it.
+		return fmt.Errorf("%w (status %d): no answer, but another protocol", ErrProviderFault, resp.StatusCode)
+	}
+	// Only now: most of the calls under way wait for the provider, and need no memory.
+	x.body = c.buffers.Get().(*bytes.Buffer)
+	x.body.Reset()
 	if resp.ContentLength > 0 {
 		x.body.Grow(int(min(resp.ContentLength, maxBody)) + bytes.MinRead)
 	}
 	n, err := x.body.ReadFrom(io.LimitReader(resp.Body, maxBody+1))
 	c.redact(x.body)
+	if strings.Contains(resp.Header.Get("Location"), c.config.Key) {
+		resp.Header.Del("Location")
+	}
 	switch {
 	case resp.StatusCode != http.StatusOK:
 		// What was read of it must do, the status says the most.
@@ -190,5 +227,5 @@ func (c *caller) redact(body *bytes.Buffer) {
 }
 
 // minSecret is the length from which a key is taken for a secret. A shorter one
-// (for a provider double) could be part of any word.
+// (for a fake provider) could be part of any word.
 const minSecret = 8

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"sync/atomic"
+	"sync"
 	"time"
 )
 
@@ -15,7 +15,7 @@ type client struct {
 	*caller
 
 	gate   Gate // nil: no waiting
-	maxIDs *atomic.Int64
+	maxIDs *idLimit
 	path   func(ids []string) string
 	decode func(body []byte, p *page) error
 	// limit reads the number of ids that the provider takes from its refusal of asked
@@ -25,7 +25,7 @@ type client struct {
 
 // MaxIDs returns how many ids go into one call now: the setting, or what the
 // provider turned out to take.
-func (c *client) MaxIDs() int { return int(c.maxIDs.Load()) }
+func (c *client) MaxIDs() int { return c.maxIDs.get(c.config.Now()) }
 
 // Lookup asks for the counters of tweets, in as many calls as needed, one after
 // the other. Text that is not a tweet id is unresolved and not sent; an id given
@@ -33,9 +33,9 @@ func (c *client) MaxIDs() int { return int(c.maxIDs.Load()) }
 //
 // When a call fails, no further one is made: what was learnt before is in the
 // answer, the other ids are unresolved, and the error is the call's, the gate's or
-// the context's. A refusal that only says how many ids a call may hold is learnt
-// from, for as long as the client lives, and the ids are sent again in smaller
-// calls.
+// the context's. A refusal that only says how many ids a call may hold, or that the
+// request is too long, is learnt from for an hour, and the ids are sent again in
+// smaller calls.
 func (c *client) Lookup(ctx context.Context, ids []string) (Answer, error) {
 	a := Answer{Provider: c.provider}
 	rest := a.checked(ids)
@@ -54,19 +54,40 @@ func (c *client) Lookup(ctx context.Context, ids []string) (Answer, error) {
 	return a, nil
 }
 
+// LookupOnce is Lookup in one call, for no more ids than [client.MaxIDs]. When the
+// provider takes fewer now, the error is [ErrTooManyIDs], and MaxIDs says how many.
+func (c *client) LookupOnce(ctx context.Context, ids []string) (Answer, error) {
+	a := Answer{Provider: c.provider}
+	ids = a.checked(ids)
+	if len(ids) == 0 {
+		return a, nil
+	}
+	err := c.ask(ctx, ids, &a, func(*exchange) {})
+	if c.learn(err, len(ids)) {
+		err = fmt.Errorf("%w: %w", ErrTooManyIDs, err)
+	}
+	if err != nil {
+		a.giveUp(ids, nil, err)
+	}
+	return a, err
+}
+
 // ask makes one call for ids and adds to the answer what it says of them.
 func (c *client) ask(ctx context.Context, ids []string, a *Answer, seen func(*exchange)) error {
 	p := newPage(ids)
 	var at time.Time
-	err := c.get(ctx, c.gate, c.path(ids), len(ids), func(body []byte) (int, error) {
+	err := c.get(ctx, c.gate, c.path(ids), len(ids), func(body []byte) (decoded, error) {
 		err := c.decode(body, p)
-		return p.returned, err
+		return decoded{p.returned, p.unreadable()}, err
 	}, func(x *exchange) {
 		if x.begun {
 			a.Calls++
 			a.Took += x.call.Duration
 		}
 		at = x.at
+		if x.lost() {
+			a.Lost += len(ids)
+		}
 		seen(x)
 	})
 	if err != nil {
@@ -81,23 +102,69 @@ func (c *client) ask(ctx context.Context, ids []string, a *Answer, seen func(*ex
 // reports whether the ids should be sent again.
 func (c *client) learn(err error, asked int) bool {
 	refusal, ok := errors.AsType[*BadRequestError](err)
-	if !ok || asked < 2 {
+	if !ok {
 		return false
 	}
-	limit := int64(c.limit(refusal, asked))
-	if limit == 0 {
+	limit := c.limit(refusal, asked)
+	if tooLong(refusal.Status) {
+		limit = asked / 2
+		if asked < 2 {
+			c.maxIDs.forget() // it was not the number of ids
+		}
+	}
+	if asked < 2 || limit == 0 {
 		return false
 	}
-	for {
-		known := c.maxIDs.Load()
-		if known <= limit {
-			return true // another call learnt it meanwhile
-		}
-		if c.maxIDs.CompareAndSwap(known, limit) {
-			c.config.OnMaxIDs(int(limit))
-			return true
-		}
+	if c.maxIDs.lower(limit, c.config.Now()) {
+		c.config.OnMaxIDs(limit)
 	}
+	return true
+}
+
+// limitFor is how long a limit that was learnt holds: a node on the way that refuses long
+// calls for a moment must not make all calls small for good. To ask again costs nothing.
+const limitFor = time.Hour
+
+// idLimit is how many ids a call takes.
+type idLimit struct {
+	setting int
+
+	mu     sync.Mutex
+	learnt int // 0: nothing
+	until  time.Time
+}
+
+func (l *idLimit) get(now time.Time) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.learnt > 0 && !now.Before(l.until) {
+		l.learnt = 0
+	}
+	return l.current()
+}
+
+func (l *idLimit) current() int {
+	if l.learnt > 0 {
+		return l.learnt
+	}
+	return l.setting
+}
+
+// lower learns a limit. It reports whether that is less than was known.
+func (l *idLimit) lower(limit int, now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.current() <= limit {
+		return false // another call learnt it meanwhile
+	}
+	l.learnt, l.until = limit, now.Add(limitFor)
+	return true
+}
+
+func (l *idLimit) forget() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.learnt = 0
 }
 
 // maxProbeBody bounds the raw answer in a [ProbeResult].
@@ -126,6 +193,9 @@ func (c *client) Probe(ctx context.Context, ids []string) ProbeResult {
 	result.Err = c.ask(ctx, valid, &result.Answer, func(x *exchange) {
 		result.Status, result.Duration = x.call.Status, x.call.Duration
 		result.Header = telling(x.header)
+		if x.body == nil {
+			return
+		}
 		result.Body = append([]byte(nil), x.body.Bytes()[:min(x.body.Len(), maxProbeBody)]...)
 	})
 	if result.Err != nil {

@@ -16,17 +16,17 @@ import (
 
 	"gorgone/engagement"
 	"gorgone/twitter"
-	"gorgone/twitter/twittertest"
+	"gorgone/twitter/fakeprovider"
 )
 
 const key = "secret-key-of-the-test"
 
 func noon() time.Time { return time.Date(2026, 11, 2, 12, 0, 0, 0, time.UTC) }
 
-// provider runs a double of 300 tweets.
-func provider(tb testing.TB, config twittertest.Config) (server *twittertest.Server, baseURL string, ids []string) {
+// provider runs a fake provider of 300 tweets.
+func provider(tb testing.TB, config fakeprovider.Config) (server *fakeprovider.Server, baseURL string, ids []string) {
 	tb.Helper()
-	p, err := twittertest.NewSynthetic(twittertest.Options{N: 300, Seed: 1, Start: noon().Add(-time.Hour)})
+	p, err := fakeprovider.NewSynthetic(fakeprovider.Options{N: 300, Seed: 1, Start: noon().Add(-time.Hour)})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -34,7 +34,7 @@ func provider(tb testing.TB, config twittertest.Config) (server *twittertest.Ser
 		ids = append(ids, tweet.ID)
 	}
 	config.Population, config.Now, config.Key = p, noon, key
-	server, err = twittertest.NewServer(config)
+	server, err = fakeprovider.NewServer(config)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -98,7 +98,7 @@ func (g *gate) Wait(ctx context.Context) error {
 
 func TestLookupSplitsIDs(t *testing.T) {
 	t.Parallel()
-	server, baseURL, ids := provider(t, twittertest.Config{})
+	server, baseURL, ids := provider(t, fakeprovider.Config{})
 	g := &gate{}
 	for name, c := range map[string]struct {
 		lookup func(context.Context, []string) (twitter.Answer, error)
@@ -140,7 +140,7 @@ func TestLookupSplitsIDs(t *testing.T) {
 
 func TestLookupSendsOnlyGoodIDsOnce(t *testing.T) {
 	t.Parallel()
-	server, baseURL, ids := provider(t, twittertest.Config{})
+	server, baseURL, ids := provider(t, fakeprovider.Config{})
 	asked := []string{ids[0], "abc", ids[1], ids[0], "", "12&key=x", "abc", "99999999999999999999", ids[1]}
 	a, err := twitterAPI(t, twitter.Config{BaseURL: baseURL}).Lookup(t.Context(), asked)
 	if err != nil || len(a.Found) != 2 || len(a.Missing) != 0 || len(a.Unresolved) != 4 {
@@ -161,10 +161,10 @@ func TestLookupSendsOnlyGoodIDsOnce(t *testing.T) {
 
 func TestLookupKeepsWhatItGot(t *testing.T) {
 	t.Parallel()
-	server, baseURL, ids := provider(t, twittertest.Config{})
+	server, baseURL, ids := provider(t, fakeprovider.Config{})
 	c := twitterAPI(t, twitter.Config{BaseURL: baseURL})
-	if err := server.Steer(twittertest.Steering{
-		Tweets: []twittertest.TweetSteering{{Fault: twittertest.BadTweet, IDs: []string{ids[60]}}},
+	if err := server.Inject(fakeprovider.Injection{
+		Tweets: []fakeprovider.TweetInjection{{Fault: fakeprovider.BadTweet, IDs: []string{ids[60]}}},
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -186,7 +186,7 @@ func TestLookupKeepsWhatItGot(t *testing.T) {
 
 func TestLookupLearnsTheLimit(t *testing.T) {
 	t.Parallel()
-	server, baseURL, ids := provider(t, twittertest.Config{MaxIDs: 20})
+	server, baseURL, ids := provider(t, fakeprovider.Config{MaxIDs: 20})
 	var told []int
 	c := twitterAPI(t, twitter.Config{BaseURL: baseURL, OnMaxIDs: func(n int) { told = append(told, n) }})
 	g := &gate{}
@@ -227,7 +227,7 @@ func TestLookupHalvesWithoutANumber(t *testing.T) {
 
 func TestGateThatFails(t *testing.T) {
 	t.Parallel()
-	server, baseURL, ids := provider(t, twittertest.Config{})
+	server, baseURL, ids := provider(t, fakeprovider.Config{})
 	paused := errors.New("paused")
 	a, err := twitterAPI(t, twitter.Config{BaseURL: baseURL}).Through(&gate{limit: 2, err: paused}).Lookup(t.Context(), ids)
 	if !errors.Is(err, paused) || twitter.Kind(err) != twitter.KindOther || len(a.Found) != 100 || len(a.Unresolved) != 200 || a.Calls != 2 {
@@ -241,7 +241,7 @@ func TestGateThatFails(t *testing.T) {
 // TestTimeIsTakenAfterTheGate lets the clock run while the gate is waited for.
 func TestTimeIsTakenAfterTheGate(t *testing.T) {
 	t.Parallel()
-	_, baseURL, ids := provider(t, twittertest.Config{})
+	_, baseURL, ids := provider(t, fakeprovider.Config{})
 	now := noon()
 	c := twitterAPI(t, twitter.Config{BaseURL: baseURL, Now: func() time.Time { return now }})
 	a, err := c.Through(&gate{hook: func() { now = now.Add(time.Minute) }}).Lookup(t.Context(), append(ids[:60:60], "17"))
@@ -273,29 +273,29 @@ func (f gateFunc) Wait(context.Context) error { return f() }
 // TestEveryIDHasOnePlace looks up random ids at a provider in random trouble.
 func TestEveryIDHasOnePlace(t *testing.T) {
 	t.Parallel()
-	server, baseURL, ids := provider(t, twittertest.Config{MaxIDs: 20})
+	server, baseURL, ids := provider(t, fakeprovider.Config{MaxIDs: 20})
 	lookups := map[string]func(context.Context, []string) (twitter.Answer, error){
 		"twitterapi.io": twitterAPI(t, twitter.Config{BaseURL: baseURL, MaxIDs: 30}).Lookup,
 		"x":             xAPI(t, twitter.Config{BaseURL: baseURL, MaxIDs: 30}).Lookup,
 	}
-	faults := slices.DeleteFunc(twittertest.Faults(), func(f twittertest.Fault) bool {
-		return f == twittertest.Hang || f == twittertest.SlowBody // these take their time
+	faults := slices.DeleteFunc(fakeprovider.Faults(), func(f fakeprovider.Fault) bool {
+		return f == fakeprovider.Hang || f == fakeprovider.SlowBody // these take their time
 	})
 	rapid.Check(t, func(rt *rapid.T) {
 		some := append([]string{"17", "x", "0", ""}, ids[:80]...)
 		asked := rapid.SliceOfN(rapid.SampledFrom(some), 0, 120).Draw(rt, "asked")
-		steering := twittertest.Steering{Clear: true}
+		steering := fakeprovider.Injection{Clear: true}
 		for range rapid.IntRange(0, 4).Draw(rt, "calls") {
 			share := rapid.SampledFrom([]float64{0, 0.2}).Draw(rt, "share")
-			steering.Calls = append(steering.Calls, twittertest.CallSteering{Fault: rapid.SampledFrom(faults).Draw(rt, "fault"), Share: &share})
+			steering.Calls = append(steering.Calls, fakeprovider.CallInjection{Fault: rapid.SampledFrom(faults).Draw(rt, "fault"), Share: &share})
 		}
 		for range rapid.IntRange(0, 6).Draw(rt, "tweets") {
-			steering.Tweets = append(steering.Tweets, twittertest.TweetSteering{
-				Fault: rapid.SampledFrom(twittertest.TweetFaults()).Draw(rt, "tweet fault"),
+			steering.Tweets = append(steering.Tweets, fakeprovider.TweetInjection{
+				Fault: rapid.SampledFrom(fakeprovider.TweetFaults()).Draw(rt, "tweet fault"),
 				IDs:   []string{rapid.SampledFrom(ids[:80]).Draw(rt, "tweet")},
 			})
 		}
-		if err := server.Steer(steering); err != nil {
+		if err := server.Inject(steering); err != nil {
 			rt.Fatal(err)
 		}
 		name := rapid.SampledFrom([]string{"twitterapi.io", "x"}).Draw(rt, "provider")

@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"gorgone/engagement"
 )
 
 // Config sets up a client. Only Key is required.
@@ -27,7 +29,7 @@ type Config struct {
 	MaxIDs int
 	// Timeout bounds one call, the reading of its body included. Defaults to 8 s.
 	Timeout time.Duration
-	// MaxConns is how many idle connections are kept. Defaults to 64. Set it to the
+	// MaxConns is how many idle connections are kept. Defaults to 256. Set it to the
 	// number of calls that are made at once.
 	MaxConns int
 
@@ -49,6 +51,10 @@ type Call struct {
 	IDs      int           // ids asked for; 0 for a balance
 	Returned int           // tweets in the answer
 	Billed   int           // tweets that the provider bills for it
+
+	// Unreadable is how many counters in the answer ought to have a count and do not, in
+	// the order of [engagement.Counters].
+	Unreadable [engagement.NumCounters]int
 }
 
 // Gate permits HTTP calls one at a time: Wait returns when the next may be made,
@@ -59,7 +65,7 @@ type Gate interface {
 
 const (
 	defaultTimeout  = 8 * time.Second
-	defaultMaxConns = 64
+	defaultMaxConns = 256
 	maxIDs          = 100 // neither provider ever took more
 )
 
@@ -106,12 +112,12 @@ func (c Config) checkBaseURL() error {
 		return errors.New("the base URL can't be parsed") // the error would quote it
 	}
 	switch {
-	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+	case u.User != nil || strings.Contains(c.BaseURL, "@") || u.RawQuery != "" || u.Fragment != "":
 		return errors.New("the base URL must have no user, query or fragment")
 	case u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
-		return fmt.Errorf("base URL %q: must be like %s", bounded(c.BaseURL), TwitterAPIBaseURL)
+		return fmt.Errorf("the base URL must be like %s", TwitterAPIBaseURL)
 	case u.Scheme == "http" && !c.PlainHTTP && !local(u.Hostname()):
-		return fmt.Errorf("base URL %q: http would send the API key unencrypted; use https, or allow plain HTTP", bounded(c.BaseURL))
+		return errors.New("the base URL has http, which would send the API key unencrypted; use https, or allow plain HTTP")
 	}
 	return nil
 }

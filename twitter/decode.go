@@ -5,13 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
-
-	"gorgone/engagement"
 )
 
 // Answers are read as a stream of tokens: of a tweet of 3 KB only ten members are
@@ -26,6 +23,7 @@ type reader struct {
 }
 
 func newReader(body []byte) *reader {
+	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")) // a byte-order mark
 	return &reader{Decoder: jsontext.NewDecoder(bytes.NewBuffer(body),
 		// Tweets hold what people write: half an emoji must not cost a batch.
 		jsontext.AllowInvalidUTF8(true),
@@ -118,23 +116,6 @@ func (r *reader) id() ([]byte, error) {
 	return r.text()
 }
 
-// count reads a counter: an integer from zero up, or null for absent. valid is
-// false for anything else.
-func (r *reader) count() (c engagement.Count, valid bool, err error) {
-	v, err := r.ReadValue()
-	if err != nil {
-		return engagement.Count{}, false, err
-	}
-	if string(v) == "null" {
-		return engagement.Count{}, true, nil
-	}
-	n, err := strconv.ParseInt(string(v), 10, 64)
-	if err != nil || v[0] == '-' {
-		return engagement.Count{}, false, nil //nolint:nilerr // not a count, which is no error of reading
-	}
-	return engagement.Known(n), true, nil
-}
-
 // unquote returns what is in a JSON string. The result is valid until the next
 // read or unquote.
 func (r *reader) unquote(quoted []byte) []byte {
@@ -146,60 +127,6 @@ func (r *reader) unquote(quoted []byte) []byte {
 	// half a surrogate pair, which becomes U+FFFD.
 	r.name, _ = jsontext.AppendUnquote(r.name[:0], quoted)
 	return r.name
-}
-
-// counter is one counter of an element, by whatever name the provider has for it.
-type counter int
-
-const (
-	retweets counter = iota
-	replies
-	likes
-	quotes
-	views
-	bookmarks
-	reposts // X's new name of retweets
-	numCounters
-)
-
-func (c counter) String() string {
-	return [...]string{"retweets", "replies", "likes", "quotes", "views", "bookmarks", "reposts"}[c]
-}
-
-// counters gathers the counts of one element.
-type counters struct {
-	counts   [numCounters]engagement.Count
-	nonsense [numCounters]bool // given, and not a count
-}
-
-// read reads the value of a counter, which comes next.
-func (c *counters) read(r *reader, which counter) error {
-	n, valid, err := r.count()
-	c.counts[which], c.nonsense[which] = n, !valid
-	return err
-}
-
-// outcome judges the element: usable only with the four counts that every tweet
-// has. Counts may be of any size; what fits the database is not known here.
-func (c *counters) outcome(state state, created time.Time) outcome {
-	for which, nonsense := range c.nonsense {
-		if nonsense {
-			return outcome{state: state, err: fmt.Errorf("%w: %s are not a count", ErrMalformed, counter(which))}
-		}
-	}
-	m := engagement.Metrics{
-		Retweets:  c.counts[retweets].Or(c.counts[reposts]),
-		Replies:   c.counts[replies],
-		Likes:     c.counts[likes],
-		Quotes:    c.counts[quotes],
-		Views:     c.counts[views],
-		Bookmarks: c.counts[bookmarks],
-	}
-	if !m.Retweets.Known() || !m.Replies.Known() || !m.Likes.Known() || !m.Quotes.Known() {
-		return outcome{state: state, err: fmt.Errorf("%w: a tweet without its counts (retweets %s, replies %s, likes %s, quotes %s)",
-			ErrMalformed, m.Retweets, m.Replies, m.Likes, m.Quotes)}
-	}
-	return outcome{state: state, metrics: m, created: created}
 }
 
 // parseTime reads a time as the providers write it: twitterapi.io writes tweets'

@@ -3,6 +3,7 @@ package twitter
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -21,13 +22,16 @@ func metrics(retweets, replies, likes, quotes int64) engagement.Metrics {
 }
 
 // summary writes what a page says of its ids, one word each: found with its
-// total, missing with its reason, or unresolved.
+// total and the counters that cannot be read, missing with its reason, or unresolved.
 func summary(p *page) string {
 	var a Answer
 	p.addTo(&a, time.Time{})
 	words := make(map[string]string)
 	for _, f := range a.Found {
 		words[f.ID] = fmt.Sprintf("found:%d", f.Metrics.Total())
+		for _, c := range f.Unreadable {
+			words[f.ID] += "?" + c.String()
+		}
 	}
 	for _, m := range a.Missing {
 		words[m.ID] = "missing:" + m.Reason
@@ -73,18 +77,49 @@ func TestDecodeTwitterAPI(t *testing.T) {
 		"twice, first counts":   {body: tweets(tweet10, strings.Replace(tweet10, `"likeCount":3`, `"likeCount":9`, 1)), want: "found:10 missing: missing:"},
 		"elements of nonsense":  {body: tweets(`null`, `7`, `[]`, `"x"`, `{}`, tweet10), want: "found:10 missing: missing:"},
 		"status comes first":    {body: `{"status":"success","msg":"ok","code":0,"tweets":[]}`, want: nothing},
-		"without likes":         {body: tweets(strings.Replace(tweet10, `"likeCount":3,`, ``, 1)), want: "unresolved missing: missing:"},
-		"likes null":            {body: tweets(strings.Replace(tweet10, `:3,`, `:null,`, 1)), want: "unresolved missing: missing:"},
-		"likes negative":        {body: tweets(strings.Replace(tweet10, `:3,`, `:-3,`, 1)), want: "unresolved missing: missing:"},
-		"likes a fraction":      {body: tweets(strings.Replace(tweet10, `:3,`, `:3.5,`, 1)), want: "unresolved missing: missing:"},
-		"likes with exponent":   {body: tweets(strings.Replace(tweet10, `:3,`, `:3e2,`, 1)), want: "unresolved missing: missing:"},
-		"likes a string":        {body: tweets(strings.Replace(tweet10, `:3,`, `:"3",`, 1)), want: "unresolved missing: missing:"},
-		"likes an object":       {body: tweets(strings.Replace(tweet10, `:3,`, `:{"n":3},`, 1)), want: "unresolved missing: missing:"},
-		"likes beyond int64":    {body: tweets(strings.Replace(tweet10, `:3,`, `:99999999999999999999,`, 1)), want: "unresolved missing: missing:"},
-		"views negative":        {body: tweets(strings.Replace(tweet10, `:5,`, `:-5,`, 1)), want: "unresolved missing: missing:"},
+		"without likes":         {body: tweets(strings.Replace(tweet10, `"likeCount":3,`, ``, 1)), want: "found:7?likes missing: missing:"},
+		"likes null":            {body: tweets(strings.Replace(tweet10, `:3,`, `:null,`, 1)), want: "found:7?likes missing: missing:"},
+		"likes negative":        {body: tweets(strings.Replace(tweet10, `:3,`, `:-3,`, 1)), want: "found:7?likes missing: missing:"},
+		"likes a fraction":      {body: tweets(strings.Replace(tweet10, `:3,`, `:3.5,`, 1)), want: "found:7?likes missing: missing:"},
+		"likes with exponent":   {body: tweets(strings.Replace(tweet10, `:3,`, `:3e2,`, 1)), want: "found:307 missing: missing:"},
+		"likes a string":        {body: tweets(strings.Replace(tweet10, `:3,`, `:"3",`, 1)), want: "found:10 missing: missing:"},
+		"likes an object":       {body: tweets(strings.Replace(tweet10, `:3,`, `:{"n":3},`, 1)), want: "found:7?likes missing: missing:"},
+		"likes beyond int64":    {body: tweets(strings.Replace(tweet10, `:3,`, `:99999999999999999999,`, 1)), want: "found:7?likes missing: missing:"},
+		"views negative":        {body: tweets(strings.Replace(tweet10, `:5,`, `:-5,`, 1)), want: "found:10?views missing: missing:"},
+		"views a list":          {body: tweets(strings.Replace(tweet10, `:5,`, `:[0],`, 1)), want: "found:10?views missing: missing:"},
+		"views huge":            {body: tweets(strings.Replace(tweet10, `:5,`, `:3000000000,`, 1)), want: "found:10?views missing: missing:"},
+		"views as words":        {body: tweets(strings.Replace(tweet10, `:5,`, `:"1.2K",`, 1)), want: "found:10?views missing: missing:"},
+		"likes as words":        {body: tweets(strings.Replace(tweet10, `:3,`, `:"many",`, 1)), want: "found:7?likes missing: missing:"},
+		"likes empty":           {body: tweets(strings.Replace(tweet10, `:3,`, `:"",`, 1)), want: "found:7?likes missing: missing:"},
+		"likes hexadecimal":     {body: tweets(strings.Replace(tweet10, `:3,`, `:"0x3",`, 1)), want: "found:7?likes missing: missing:"},
+		"likes infinite":        {body: tweets(strings.Replace(tweet10, `:3,`, `:"Inf",`, 1)), want: "found:7?likes missing: missing:"},
+		"likes 1e400":           {body: tweets(strings.Replace(tweet10, `:3,`, `:1e400,`, 1)), want: "found:7?likes missing: missing:"},
+		"likes 3.0":             {body: tweets(strings.Replace(tweet10, `:3,`, `:3.0,`, 1)), want: "found:10 missing: missing:"},
+		"likes 3.0 as text":     {body: tweets(strings.Replace(tweet10, `:3,`, `:" 3.0 ",`, 1)), want: "found:10 missing: missing:"},
+		"a total too large":     {body: tweets(strings.NewReplacer(`:3,`, `:2147483647,`).Replace(tweet10)), want: "found:7?likes missing: missing:"},
+		"no counter readable":   {body: tweets(regexp.MustCompile(`Count":\d+`).ReplaceAllString(tweet10, `Count":[0]`)), want: "unresolved missing: missing:"},
+		"the better copy":       {body: tweets(strings.Replace(tweet10, `:3,`, `:null,`, 1), tweet10), want: "found:10 missing: missing:"},
+		"a copy of nothing":     {body: tweets(`{"id":"10"}`, tweet10), want: "found:10 missing: missing:"},
+		"a rounded number":      {body: tweets(strings.Replace(tweet10, `"id":"10"`, `"id":12,"id_str":"10"`, 1)), want: "found:10 missing: missing:"},
+		"a tombstone":           {body: tweets(`{"type":"tombstone","tweet":null}`, tweet10), want: "found:10 missing: missing:"},
+		"a suspended account":   {body: tweets(`{"id":"10","unavailable":true,"message":"from a Suspended account"}`), want: "missing:not-authorized-for-resource missing: missing:"},
+		"a deleted tweet":       {body: tweets(`{"id":"10","unavailableReason":"Deleted"}`), want: "missing:resource-not-found missing: missing:"},
+		"unavailable":           {body: tweets(`{"id":"10","type":"tombstone"}`), want: "missing:resource-unavailable missing: missing:"},
+		"a notice with counts":  {body: tweets(`{"unavailable":true,` + tweet10[1:]), want: "found:10 missing: missing:"},
+		"a byte-order mark":     {body: "\xef\xbb\xbf" + tweets(tweet10), want: "found:10 missing: missing:"},
+		"Success":               {body: `{"tweets":[` + tweet10 + `],"status":"Success"}`, want: "found:10 missing: missing:"},
+		"a retweet":             {body: tweets(`{"id":"10","text":"RT @a: x","retweetCount":9,"replyCount":0,"likeCount":0,"quoteCount":0,"viewCount":0}`), want: "found:9 missing: missing:"},
 		"error object":          {body: tweets(`{"id":"10","error":"not available"}`, tweet20), want: "unresolved found:100 missing:"},
 		"reports an error":      {body: `{"status":"error","msg":"try later"}`, err: ErrProviderFault, says: "try later"},
 		"error beside tweets":   {body: `{"tweets":[` + tweet10 + `],"status":"error","message":"half"}`, err: ErrProviderFault, says: "half"},
+		"error, status fine":    {body: `{"tweets":[],"status":"success","error":{"code":500,"message":"upstream"}}`, err: ErrProviderFault, says: "upstream"},
+		"errors in a list":      {body: `{"tweets":[],"errors":[{"message":"index is behind"}]}`, err: ErrProviderFault, says: "index is behind"},
+		"no success":            {body: `{"success":false,"tweets":[]}`, err: ErrProviderFault},
+		"status as a number":    {body: `{"status":503,"tweets":[],"message":"down"}`, err: ErrProviderFault, says: "down"},
+		"code as text":          {body: `{"code":"500","msg":"down","tweets":[]}`, err: ErrProviderFault, says: "down"},
+		"some, and an error":    {body: `{"error":"a shard is down","tweets":[` + tweet10 + `]}`, want: "found:10 unresolved unresolved"},
+		"all is well in words":  {body: `{"ok":true,"success":true,"error":null,"errors":[ ],"err":"","fault":{},"code":0,"status":200,"tweets":[]}`, want: nothing},
+		"status ok":             {body: `{"status":"OK","code":1,"tweets":[` + tweet10 + `]}`, want: "found:10 missing: missing:"},
 		"another status":        {body: `{"tweets":[],"status":"pending"}`, err: ErrProviderFault, says: "pending"},
 		"no tweets":             {body: `{"status":"success"}`, err: ErrMalformed},
 		"tweets null":           {body: `{"tweets":null,"status":"success"}`, err: ErrMalformed},
@@ -119,7 +154,7 @@ func TestDecodedValues(t *testing.T) {
 	full := metrics(1, 2, 3, 4)
 	full.Views, full.Bookmarks = engagement.Known(5), engagement.Known(6)
 	huge := full
-	huge.Views = engagement.Known(3_000_000_000)
+	huge.Views = engagement.Known(engagement.MaxCount)
 	for name, c := range map[string]struct {
 		body    string
 		metrics engagement.Metrics
@@ -128,11 +163,13 @@ func TestDecodedValues(t *testing.T) {
 		"all":                {tweet10, full, created},
 		"no views":           {strings.Replace(tweet10, `"viewCount":5,"bookmarkCount":6,`, ``, 1), metrics(1, 2, 3, 4), created},
 		"views null":         {strings.NewReplacer(":5,", ":null,", ":6,", ":null,").Replace(tweet10), metrics(1, 2, 3, 4), created},
-		"more than int4":     {strings.Replace(tweet10, `:5,`, `:3000000000,`, 1), huge, created},
+		"the most views":     {strings.Replace(tweet10, `:5,`, `:2147483647,`, 1), huge, created},
 		"time in ISO":        {strings.Replace(tweet10, `Fri Oct 24 01:07:19 +0000 2025`, `2025-10-24T01:07:19.000000Z`, 1), full, created},
 		"time in a zone":     {strings.Replace(tweet10, `Fri Oct 24 01:07:19 +0000 2025`, `2025-10-24T03:07:19+02:00`, 1), full, created},
 		"time of nonsense":   {strings.Replace(tweet10, `Fri Oct 24`, `Once upon`, 1), full, time.Time{}},
 		"time null":          {strings.Replace(tweet10, `"Fri Oct 24 01:07:19 +0000 2025"`, `null`, 1), full, time.Time{}},
+		"views as text":      {strings.Replace(tweet10, `:5,`, `:"5",`, 1), full, created},
+		"a retweet":          {strings.NewReplacer(`:3,`, `:0,`, `:2,`, `:0,`, `:4,`, `:0,`, `:6,`, `:0,`, `"10",`, `"10","retweeted_tweet":{"id":"9"},`).Replace(tweet10), engagement.Metrics{Retweets: engagement.Known(1), Views: engagement.Known(5)}, created},
 		"last of duplicates": {`{"likeCount":77,` + tweet10[1:], full, created},
 	} {
 		p := newPage(askedIDs())
@@ -177,8 +214,8 @@ func TestDecodeX(t *testing.T) {
 		"nothing":               {body: `{"meta":{"result_count":0}}`, want: "missing: missing: missing:"},
 		"no metrics":            {body: `{"data":[{"id":"10","text":"a"}]}`, want: "unresolved missing: missing:"},
 		"metrics null":          {body: `{"data":[{"id":"10","public_metrics":null}]}`, want: "unresolved missing: missing:"},
-		"no retweets":           {body: `{"data":[` + strings.Replace(post20, `"repost_count":10,`, "", 1) + `]}`, want: "missing: unresolved missing:"},
-		"retweets negative":     {body: `{"data":[` + strings.Replace(post20, `:10,`, ":-1,", 1) + `]}`, want: "missing: unresolved missing:"},
+		"no retweets":           {body: `{"data":[` + strings.Replace(post20, `"repost_count":10,`, "", 1) + `]}`, want: "missing: found:90?retweets missing:"},
+		"retweets negative":     {body: `{"data":[` + strings.Replace(post20, `:10,`, ":-1,", 1) + `]}`, want: "missing: found:90?retweets missing:"},
 		"both names":            {body: `{"data":[` + strings.Replace(post20, `"repost_count":10`, `"retweet_count":11,"repost_count":10`, 1) + `]}`, want: "missing: found:101 missing:"},
 		"newest version": {
 			body: `{"data":[` + strings.NewReplacer(`"id":"10"`, `"id":"11"`, `["10"]`, `["9","10","11"]`).Replace(post10) + `]}`,
@@ -194,9 +231,18 @@ func TestDecodeX(t *testing.T) {
 		},
 		"something else only": {body: `{"errors":[{"title":"Service Trouble","detail":"outage"}]}`, err: ErrProviderFault, says: "outage"},
 		"nothing we know":     {body: `{"title":"Odd"}`, err: ErrMalformed, says: "Odd"},
-		"data an object":      {body: `{"data":` + post10 + `}`, err: ErrMalformed},
-		"a list":              {body: `[]`, err: ErrMalformed},
-		"cut off":             {body: `{"data":[` + post10, err: ErrProviderFault, says: "cut off"},
+		"data an object":      {body: `{"data":` + post10 + `}`, want: "found:10 missing: missing:"},
+		"data a text":         {body: `{"data":"none"}`, err: ErrMalformed},
+		"about an account": {
+			body: `{"data":[` + post10 + `],"errors":[` + strings.Replace(notHere, `"tweet"`, `"user"`, 1) + `]}`, want: "found:10 missing: missing:",
+		},
+		"about another post": {
+			body: `{"data":[` + post10 + `],"errors":[` + strings.ReplaceAll(notHere, `30`, `31`) + `]}`, want: "found:10 missing: missing:",
+		},
+		"ids in a list":     {body: `{"errors":[` + strings.NewReplacer(`"resource_id":"30",`, "", `"30"`, `["30"]`).Replace(notHere) + `]}`, want: "missing: missing: missing:resource-not-found"},
+		"ids in words only": {body: `{"errors":[` + strings.NewReplacer(`"resource_id":"30",`, "", `"value":"30",`, "").Replace(notHere) + `]}`, want: "missing: missing: missing:resource-not-found"},
+		"a list":            {body: `[]`, err: ErrMalformed},
+		"cut off":           {body: `{"data":[` + post10, err: ErrProviderFault, says: "cut off"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -2,6 +2,7 @@ package twitter
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -16,18 +17,26 @@ func decodeX(body []byte, p *page) error {
 	r := newReader(body)
 	var known bool        // the answer has one of the members we know
 	var problems []string // of the whole answer, of no single tweet
+	var trouble trouble
 	object, err := r.members(func(name []byte) error {
 		var ok bool
 		var err error
 		switch string(name) {
 		case "data":
-			ok, err = r.elements(func() error { return xPost(r, p) })
+			if ok = r.PeekKind() == '{'; ok {
+				err = xPost(r, p) // one, as of a look-up of one
+			} else {
+				ok, err = r.elements(func() error { return xPost(r, p) })
+			}
 		case "errors":
+			if r.PeekKind() != '[' {
+				return trouble.read(r, name)
+			}
 			ok, err = r.elements(func() error { return xProblem(r, p, &problems) })
 		case "meta":
 			ok, err = true, r.skip()
 		default:
-			err = r.skip()
+			err = trouble.read(r, name)
 		}
 		known = known || ok
 		return err
@@ -41,21 +50,13 @@ func decodeX(body []byte, p *page) error {
 	case !object || !known:
 		return fmt.Errorf("%w: neither posts nor errors: %s", ErrMalformed, messageOf(body))
 	}
+	if trouble.any() {
+		problems = append(problems, messageOf(body))
+	}
 	if len(problems) == 0 {
 		return nil
 	}
-	// Something beside single tweets went wrong: silence about a tweet does not
-	// mean that it is missing.
-	fault := fmt.Errorf("%w: %s", ErrProviderFault, bounded(strings.Join(problems, "; ")))
-	if !slices.ContainsFunc(p.outcomes, func(o outcome) bool { return o.state != unmentioned }) {
-		return fault
-	}
-	for i := range p.outcomes {
-		if p.outcomes[i].state == unmentioned {
-			p.outcomes[i].err = fault
-		}
-	}
-	return nil
+	return p.incomplete(bounded(strings.Join(problems, "; ")))
 }
 
 // xPost reads one element of data.
@@ -65,6 +66,7 @@ func xPost(r *reader, p *page) error {
 	var id []byte
 	var idBuf [20]byte
 	var versions []string
+	var repeat bool // it only repeats another post
 
 	object, err := r.members(func(name []byte) error {
 		switch string(name) {
@@ -83,6 +85,10 @@ func xPost(r *reader, p *page) error {
 				return err
 			})
 			return err
+		case "text":
+			v, err := r.text()
+			repeat = isRepeat(v)
+			return err
 		case "public_metrics":
 			c = counters{}
 			return xMetrics(r, &c)
@@ -90,13 +96,25 @@ func xPost(r *reader, p *page) error {
 			return r.skip()
 		}
 	})
-	if err != nil || !object {
+	if err != nil {
 		return err
 	}
+	if !object {
+		p.strays++ // it may stand for any of those that are missing
+		return nil
+	}
 	p.returned++
-	p.set(id, c.outcome(answered, created))
+	if !p.has(id) && !slices.ContainsFunc(versions, func(v string) bool { return p.has([]byte(v)) }) {
+		p.strays++
+	}
+	o := c.outcome(answered, created)
+	if repeat {
+		o = o.ofRetweet()
+	}
+	p.set(id, o)
+	o.state = edited
 	for _, version := range versions {
-		p.set([]byte(version), c.outcome(edited, created))
+		p.set([]byte(version), o)
 	}
 	return nil
 }
@@ -125,17 +143,26 @@ func xMetrics(r *reader, c *counters) error {
 	return err
 }
 
+// bracketed matches the ids that X writes in its messages.
+var bracketed = regexp.MustCompile(`\[(\d+)\]`)
+
 // xProblem reads one element of errors: why one of the tweets was left out, or
-// what else went wrong.
+// what else went wrong. A problem with an account or another post says nothing about the
+// tweets that were asked for.
 func xProblem(r *reader, p *page, problems *[]string) error {
-	var resource, value, kind, title, detail string
-	object, err := r.members(func(name []byte) error {
+	var resource, kind, title, detail string
+	var ids, values []string
+	object, err := r.members(func(name []byte) (err error) {
 		var into *string
 		switch string(name) {
 		case "resource_id":
-			into = &resource
+			ids, err = r.ids()
+			return err
 		case "value":
-			into = &value
+			values, err = r.ids()
+			return err
+		case "resource_type":
+			into = &resource
 		case "type":
 			into = &kind
 		case "title":
@@ -145,28 +172,47 @@ func xProblem(r *reader, p *page, problems *[]string) error {
 		default:
 			return r.skip()
 		}
-		v, err := r.id()
+		v, err := r.text()
 		*into = string(v)
 		return err
 	})
 	if err != nil || !object {
 		return err
 	}
-	if _, asked := p.index[resource]; !asked {
-		resource = value
+	about := slices.Concat(ids, values)
+	for _, match := range bracketed.FindAllStringSubmatch(detail, -1) {
+		about = append(about, match[1])
 	}
-	_, asked := p.index[resource]
+	ofPost := resource == "" || resource == "tweet" || resource == "post"
+	i := slices.IndexFunc(about, func(id string) bool { return p.has([]byte(id)) })
 	// The host in front has been api.twitter.com and api.x.com.
 	reason := kind[strings.LastIndexByte(kind, '/')+1:]
-	missing := slices.Contains([]string{ReasonNotFound, ReasonNotAuthorized, ReasonUnavailable, ReasonDisallowed}, reason)
 	switch {
-	case asked && missing:
-		p.set([]byte(resource), outcome{state: explained, reason: reason})
-	case asked:
-		err := fmt.Errorf("%w: X reports %q for the tweet: %s", ErrProviderFault, bounded(reason), bounded(title+": "+detail))
-		p.set([]byte(resource), outcome{state: explained, err: err})
-	default:
+	case !ofPost, resource != "" && i < 0 && len(about) > 0:
+		return nil
+	case i < 0:
 		*problems = append(*problems, bounded(title+": "+detail))
+	case slices.Contains([]string{ReasonNotFound, ReasonNotAuthorized, ReasonUnavailable, ReasonDisallowed}, reason):
+		p.set([]byte(about[i]), outcome{state: explained, reason: reason})
+	default:
+		err := fmt.Errorf("%w: X reports %q for the tweet: %s", ErrProviderFault, bounded(reason), bounded(title+": "+detail))
+		p.set([]byte(about[i]), outcome{state: explained, err: err})
 	}
 	return nil
+}
+
+// ids reads an id, or a list of them.
+func (r *reader) ids() (ids []string, err error) {
+	one := func() error {
+		v, err := r.id()
+		if len(v) > 0 {
+			ids = append(ids, strings.Trim(string(v), "[]"))
+		}
+		return err
+	}
+	if r.PeekKind() != '[' {
+		return ids, one()
+	}
+	_, err = r.elements(one)
+	return ids, err
 }

@@ -11,7 +11,7 @@ import (
 // errors returned wrap these and say more; compare with errors.Is.
 var (
 	// ErrOutOfCredit is returned when the account can't pay for the call, or has
-	// used up its cap. Nothing works until somebody pays or a period ends.
+	// used up its cap. Nothing works until credits are added or the period ends.
 	ErrOutOfCredit = errors.New("out of credit")
 	// ErrUnauthorized is returned when the key is missing, wrong or not allowed.
 	ErrUnauthorized = errors.New("not authorised")
@@ -26,14 +26,22 @@ var (
 // RateLimitError is returned when the provider refuses a call because there were
 // too many. The refused call did no work and is not billed.
 type RateLimitError struct {
-	// After is how long to wait, from the provider's headers, within 1 s and 15 min.
-	// Zero: the provider did not say, so use a default.
+	// After is how long to wait, from the provider's headers, within 1 s and 15 min, or
+	// 24 h for [LimitDay]. Zero: the provider did not say, so use a default.
 	After time.Duration
+	// Limit names the limit that is used up, where it is not that of a short window.
+	Limit string
 	// Message is the provider's own, bounded.
 	Message string
 }
 
+// LimitDay is the limit of X for the calls of an app, or a user of it, in 24 hours.
+const LimitDay = "the limit of calls in 24 hours is used up"
+
 func (e *RateLimitError) Error() string {
+	if e.Limit != "" {
+		return fmt.Sprintf("rate limited for %s, %s: %s", e.After, e.Limit, e.Message)
+	}
 	if e.After == 0 {
 		return fmt.Sprintf("rate limited: %s", e.Message)
 	}

@@ -38,6 +38,10 @@ func FuzzRefusal(f *testing.F) {
 	f.Add(500, []byte(`<html>`))
 	f.Add(302, []byte(``))
 	f.Add(204, []byte(`[]`))
+	f.Add(407, []byte(`<html><body>Proxy Authentication Required</body></html>`))
+	f.Add(403, []byte(`{"error":{"code":88,"message":"Rate limit exceeded"}}`))
+	f.Add(503, []byte(`{"fault":{"faultstring":"Too many requests"}}`))
+	f.Add(414, []byte("\x1f\x8b\x08"))
 	f.Fuzz(func(t *testing.T, status int, body []byte) {
 		if status == http.StatusOK {
 			return // no refusal
@@ -58,6 +62,8 @@ func FuzzRetryAfter(f *testing.F) {
 	f.Add("Sun, 01 Nov 2026 12:00:00 GMT", "1793534400", "Sun, 01 Nov 2026 11:59:00 GMT")
 	f.Add("1e999", "-9223372036854775808", "x")
 	f.Add("NaN", "9223372036854775807", "")
+	f.Add("Sunday, 01-Nov-26 12:00:30 GMT", "-5", "")
+	f.Add("99999999999", "1e400", "Sun Nov  1 12:00:00 2026")
 	f.Fuzz(func(t *testing.T, after, reset, date string) {
 		h := http.Header{"Retry-After": {after}, "X-Rate-Limit-Reset": {reset}, "Date": {date}}
 		d := retryAfter(h, time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC))

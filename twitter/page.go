@@ -14,6 +14,7 @@ type page struct {
 	index    map[string]int
 	outcomes []outcome
 	returned int // elements in the answer, asked for or not
+	strays   int // of these, not asked for
 }
 
 // outcome is what is known of one id. The zero value: not mentioned.
@@ -23,6 +24,17 @@ type outcome struct {
 	created time.Time
 	reason  string
 	err     error
+
+	unreadable []engagement.Counter // see [Found]
+}
+
+// better reports whether o is worth more than another outcome of the same tweet: it is from
+// a better source, or the other copy lacks counts that o has.
+func (o outcome) better(than outcome) bool {
+	if o.state != than.state {
+		return o.state > than.state
+	}
+	return o.state >= edited && o.err == nil && (than.err != nil || len(o.unreadable) < len(than.unreadable))
 }
 
 type state uint8
@@ -45,20 +57,27 @@ func newPage(ids []string) *page {
 // reset forgets everything read so far.
 func (p *page) reset() {
 	clear(p.outcomes)
-	p.returned = 0
+	p.returned, p.strays = 0, 0
 }
 
-// set records an outcome for an id, unless the id was not asked for or is known
-// from an equal or better source. id may alias a buffer.
+// set records an outcome for an id, unless the id was not asked for or as much is known
+// of it. id may alias a buffer.
 func (p *page) set(id []byte, o outcome) {
 	i, asked := p.index[string(id)]
-	if asked && o.state > p.outcomes[i].state {
+	if asked && o.better(p.outcomes[i]) {
 		p.outcomes[i] = o
 	}
 }
 
+// has reports whether the id was asked for. id may alias a buffer.
+func (p *page) has(id []byte) bool {
+	_, asked := p.index[string(id)]
+	return asked
+}
+
 // addTo sorts the outcomes into the lists of an answer.
 func (p *page) addTo(a *Answer, at time.Time) {
+	a.Strays += p.strays
 	a.Found = slices.Grow(a.Found, len(p.ids)) // as a rule, all are found
 	for i, o := range p.outcomes {
 		id := p.ids[i]
@@ -66,9 +85,19 @@ func (p *page) addTo(a *Answer, at time.Time) {
 		case o.err != nil:
 			a.Unresolved = append(a.Unresolved, Unresolved{ID: id, Err: o.err})
 		case o.state == answered || o.state == edited:
-			a.Found = append(a.Found, Found{ID: id, Metrics: o.metrics, CreatedAt: o.created, At: at, Call: a.Calls})
+			a.Found = append(a.Found, Found{ID: id, Metrics: o.metrics, Unreadable: o.unreadable, CreatedAt: o.created, At: at, Call: a.Calls})
 		default:
 			a.Missing = append(a.Missing, Missing{ID: id, Reason: o.reason, At: at, Call: a.Calls})
 		}
 	}
+}
+
+// unreadable counts the counters that cannot be read, by counter.
+func (p *page) unreadable() (n [engagement.NumCounters]int) {
+	for i := range p.outcomes {
+		for _, c := range p.outcomes[i].unreadable {
+			n[c]++
+		}
+	}
+	return n
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"gorgone/engagement"
+	"gorgone/internal/jsonb"
 )
 
 // The types of events that twitterapi.io pushes.
@@ -33,9 +34,9 @@ type Push struct {
 type Pushed struct {
 	ID        string
 	Text      string
-	CreatedAt time.Time // when it was posted
-	Metrics   engagement.Metrics
-	Raw       json.RawMessage // the whole element; nil when Postgres could not store it
+	CreatedAt time.Time          // when it was posted
+	Metrics   engagement.Metrics // counts that were not given or cannot be read are absent
+	Raw       json.RawMessage    // the whole element; nil when Postgres could not store it
 }
 
 // DecodePush reads the body of a delivery. The error wraps [ErrMalformed] and is
@@ -107,16 +108,14 @@ func pushedTweet(r *reader, p *Push) error {
 
 func readPushed(element []byte) (t Pushed, err error) {
 	var c counters
-	var idStr string
+	var id elementID
 	r := newReader(element)
 	object, err := r.members(func(name []byte) (err error) {
 		switch string(name) {
 		case "id":
-			var v []byte
-			v, err = r.id()
-			t.ID = string(v)
+			err = id.read(r)
 		case "id_str":
-			idStr, err = r.string()
+			err = id.readText(r)
 		case "text":
 			t.Text, err = r.string()
 		case "createdAt", "created_at":
@@ -146,9 +145,7 @@ func readPushed(element []byte) (t Pushed, err error) {
 	case !object:
 		return t, fmt.Errorf("%w: not an object", ErrMalformed)
 	}
-	if t.ID == "" {
-		t.ID = idStr
-	}
+	t.ID = string(id.value())
 	if err := engagement.CheckTweetID(t.ID); err != nil {
 		return t, err
 	}
@@ -158,24 +155,17 @@ func readPushed(element []byte) (t Pushed, err error) {
 			return t, fmt.Errorf("it does not say when it was posted: %w", err)
 		}
 	}
-	for which, nonsense := range c.nonsense {
-		if nonsense {
-			return t, fmt.Errorf("%w: %s are not a count", ErrMalformed, counter(which))
-		}
-	}
-	t.Metrics = engagement.Metrics{
-		Retweets: c.counts[retweets], Replies: c.counts[replies], Likes: c.counts[likes],
-		Quotes: c.counts[quotes], Views: c.counts[views], Bookmarks: c.counts[bookmarks],
-	}
-	return t, t.Metrics.Validate()
+	t.Metrics, _ = c.metrics()
+	return t, nil
 }
 
 // storable makes JSON fit for a jsonb column, which takes neither half an emoji
-// nor a zero byte. It returns nil when it can not.
+// nor a zero byte, nor every number. It returns nil when it can not.
 func storable(value jsontext.Value) json.RawMessage {
 	err := value.Format(jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true), jsontext.PreserveRawStrings(false))
-	if err != nil || bytes.Contains(value, []byte(`\u0000`)) || !json.Valid(value) {
+	valid := bytes.ToValidUTF8(value, []byte("\uFFFD"))
+	if err != nil || jsonb.Check(valid) != nil {
 		return nil
 	}
-	return json.RawMessage(bytes.ToValidUTF8(value, []byte("\uFFFD")))
+	return json.RawMessage(valid)
 }

@@ -29,7 +29,7 @@ func TestDecodePush(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.Event != twitter.EventTweet || p.RuleID != "r1" || p.RuleTag != "topic" || len(p.Tweets) != 3 || len(p.Skipped) != 4 {
+	if p.Event != twitter.EventTweet || p.RuleID != "r1" || p.RuleTag != "topic" || len(p.Tweets) != 5 || len(p.Skipped) != 2 {
 		t.Fatalf("read %+v", p)
 	}
 	posted := time.Date(2025, 10, 24, 1, 7, 19, 0, time.UTC)
@@ -45,7 +45,12 @@ func TestDecodePush(t *testing.T) {
 	if second := p.Tweets[1]; second.Metrics != (engagement.Metrics{Likes: k(9)}) || !second.CreatedAt.Equal(posted) {
 		t.Errorf("second: %+v", second)
 	}
-	if last := p.Tweets[2]; last.Raw != nil || last.Text != "zero " {
+	for _, w := range p.Tweets[2:4] {
+		if w.Metrics.Known() || w.ID == "" {
+			t.Errorf("with a counter that cannot be read: %+v", w)
+		}
+	}
+	if last := p.Tweets[4]; last.Raw != nil || last.Text != "zero " {
 		t.Errorf("with a zero byte: %+v", last)
 	}
 }

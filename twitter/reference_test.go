@@ -5,11 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/big"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+
+	"gorgone/engagement"
 )
 
 // The reference decoders read the same answers with encoding/json, slowly and in
@@ -36,42 +39,87 @@ func (o object) count(name string) (n int64, state string) {
 	if raw == "" || raw == "null" {
 		return 0, "absent"
 	}
-	n, err := strconv.ParseInt(raw, 10, 64)
-	if err != nil || strings.HasPrefix(raw, "-") {
+	var text string
+	if json.Unmarshal(o[name], &text) == nil {
+		raw = strings.TrimSpace(text)
+	}
+	if !regexp.MustCompile(`^\d+(\.\d*)?([eE][-+]?\d{1,3})?$`).MatchString(raw) {
 		return 0, "nonsense"
 	}
-	return n, "known"
+	exact, ok := new(big.Rat).SetString(raw)
+	if !ok || !exact.IsInt() || exact.Cmp(big.NewRat(engagement.MaxCount, 1)) > 0 {
+		return 0, "nonsense"
+	}
+	return exact.Num().Int64(), "known"
 }
 
-// judge sums the four counts, under their names, of an element.
-func (o object) judge(retweets, others, optional []string) string {
-	var sum int64
-	states := []string{}
-	var known bool
+// classify says what an element is worth: its total, and after each ? a counter that
+// cannot be read.
+func (o object) classify(retweets, others, optional []string, repeats bool) string {
+	names := []string{"retweets", "replies", "likes", "quotes", "views", "bookmarks"}
+	var counts [6]int64
+	states := [6]string{"absent"}
 	for _, name := range retweets {
 		n, state := o.count(name)
-		if state == "known" && !known {
-			known = true
-			sum += n
-		}
-		if state == "nonsense" {
-			return "unresolved"
+		if states[0] != "known" && state != "absent" {
+			counts[0], states[0] = n, state
 		}
 	}
-	for _, name := range others {
-		n, state := o.count(name)
-		sum += n
-		states = append(states, state)
+	for i, name := range slices.Concat(others, optional) {
+		counts[i+1], states[i+1] = o.count(name)
 	}
-	for _, name := range optional {
-		if _, state := o.count(name); state == "nonsense" {
-			return "unresolved"
-		}
+	for counts[0]+counts[1]+counts[2]+counts[3] > engagement.MaxCount {
+		largest := slices.Index(counts[:4], slices.Max(counts[:4]))
+		counts[largest], states[largest] = 0, "nonsense"
 	}
-	if !known || slices.ContainsFunc(states, func(s string) bool { return s != "known" }) {
+	if !slices.Contains(states[:], "known") {
 		return "unresolved"
 	}
-	return fmt.Sprintf("found:%d", sum)
+	word := fmt.Sprintf("found:%d", counts[0]+counts[1]+counts[2]+counts[3])
+	if repeats && counts[0] > 0 && counts[1]+counts[2]+counts[3] == 0 {
+		return word
+	}
+	for i, state := range states {
+		if state == "nonsense" || state == "absent" && i < 4 {
+			word += "?" + names[i]
+		}
+	}
+	return word
+}
+
+// better reports whether a copy of a tweet is worth more than the one before it.
+func better(word, than string) bool {
+	if than == "" {
+		return true
+	}
+	return strings.HasPrefix(word, "found") &&
+		(than == "unresolved" || strings.HasPrefix(than, "found") && strings.Count(word, "?") < strings.Count(than, "?"))
+}
+
+// repeatsAnother reports whether the element is a tweet that only repeats another.
+func (o object) repeatsAnother() bool {
+	var text string
+	_ = json.Unmarshal(o["text"], &text)
+	return text == "RT" || strings.HasPrefix(text, "RT @") || strings.HasPrefix(string(o["retweeted_tweet"]), "{")
+}
+
+// notice is why an element says that its tweet is not shown; "" when it does not.
+func (o object) notice() string {
+	var kind, why, message string
+	_ = json.Unmarshal(o["type"], &kind)
+	_ = json.Unmarshal(o["unavailableReason"], &why)
+	_ = json.Unmarshal(o["message"], &message)
+	if kind != "tombstone" && string(o["unavailable"]) != "true" && why == "" {
+		return ""
+	}
+	for _, known := range [][2]string{
+		{`suspend|protect|limits who|authoriz`, ReasonNotAuthorized}, {`delet|exist|not found`, ReasonNotFound}, {`violat|rules`, ReasonDisallowed},
+	} {
+		if regexp.MustCompile(known[0]).MatchString(strings.ToLower(why + " " + message)) {
+			return "missing:" + known[1]
+		}
+	}
+	return "missing:" + ReasonUnavailable
 }
 
 // elements returns the elements of a list, or false when it is none.
@@ -81,32 +129,91 @@ func elements(raw json.RawMessage) ([]json.RawMessage, bool) {
 	return list, ok
 }
 
+// inTrouble reports whether an answer says of itself that something went wrong.
+func (o object) inTrouble(errorList bool) bool {
+	for _, name := range []string{"error", "err", "fault", "exception", "errors"} {
+		var v any
+		if name == "errors" && !errorList && bytes.HasPrefix(o[name], []byte("[")) || json.Unmarshal(o[name], &v) != nil {
+			continue
+		}
+		switch v := v.(type) {
+		case nil:
+		case bool:
+			if v {
+				return true
+			}
+		case string:
+			if v != "" {
+				return true
+			}
+		case float64:
+			if string(o[name]) != "0" {
+				return true
+			}
+		case []any:
+			if len(v) > 0 {
+				return true
+			}
+		case map[string]any:
+			if len(v) > 0 {
+				return true
+			}
+		}
+	}
+	for _, name := range []string{"success", "ok"} {
+		if string(o[name]) == "false" {
+			return true
+		}
+	}
+	for _, name := range []string{"code", "status", "statusCode", "status_code"} {
+		if n, err := strconv.ParseFloat(strings.Trim(string(o[name]), `" `), 64); err == nil && (n < 0 || n >= 400) {
+			return true
+		}
+	}
+	return false
+}
+
 func referenceTwitterAPI(body []byte) (string, bool) {
 	var top object
-	if json.Unmarshal(body, &top) != nil || top == nil {
+	if json.Unmarshal(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")), &top) != nil || top == nil {
 		return "", false
 	}
 	list, ok := elements(top["tweets"])
 	var status string
-	if json.Unmarshal(top["status"], &status) == nil && status != "" && status != "success" {
+	if json.Unmarshal(top["status"], &status) == nil && status != "" && !strings.EqualFold(status, "success") && !strings.EqualFold(status, "ok") {
 		return "", false
 	}
 	if !ok {
 		return "", false
 	}
-	words := make(map[string]string)
+	words, notices := make(map[string]string), make(map[string]string)
 	for _, raw := range list {
 		var o object
 		if json.Unmarshal(raw, &o) != nil || o == nil {
 			continue
 		}
 		id := o.text("id")
-		if id == "" {
-			id = o.text("id_str")
+		if written := o.text("id_str"); id == "" || written != "" && !strings.HasPrefix(string(o["id"]), `"`) {
+			id = written
 		}
-		if _, again := words[id]; !again {
-			words[id] = o.judge([]string{"retweetCount"}, []string{"replyCount", "likeCount", "quoteCount"}, []string{"viewCount", "bookmarkCount"})
+		word := o.classify([]string{"retweetCount"}, []string{"replyCount", "likeCount", "quoteCount"}, []string{"viewCount", "bookmarkCount"}, o.repeatsAnother())
+		if notice := o.notice(); word == "unresolved" && notice != "" {
+			if notices[id] == "" {
+				notices[id] = notice
+			}
+			continue
 		}
+		if better(word, words[id]) {
+			words[id] = word
+		}
+	}
+	for id, notice := range notices {
+		if words[id] == "" {
+			words[id] = notice
+		}
+	}
+	if top.inTrouble(true) {
+		return partly(words)
 	}
 	return line(words), true
 }
@@ -125,10 +232,13 @@ func line(words map[string]string) string {
 
 func referenceX(body []byte) (string, bool) {
 	var top object
-	if json.Unmarshal(body, &top) != nil || top == nil {
+	if json.Unmarshal(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")), &top) != nil || top == nil {
 		return "", false
 	}
 	data, okData := elements(top["data"])
+	if strings.HasPrefix(string(top["data"]), "{") {
+		data, okData = []json.RawMessage{top["data"]}, true
+	}
 	problems, okErrors := elements(top["errors"])
 	if _, meta := top["meta"]; !okData && !okErrors && !meta {
 		return "", false
@@ -142,14 +252,15 @@ func referenceX(body []byte) (string, bool) {
 		if json.Unmarshal(o["public_metrics"], &m) != nil {
 			m = nil
 		}
-		word := m.judge([]string{"retweet_count", "repost_count"}, []string{"reply_count", "like_count", "quote_count"}, []string{"impression_count", "bookmark_count"})
-		if id := o.text("id"); own[id] == "" {
+		delete(o, "retweeted_tweet")
+		word := m.classify([]string{"retweet_count", "repost_count"}, []string{"reply_count", "like_count", "quote_count"}, []string{"impression_count", "bookmark_count"}, o.repeatsAnother())
+		if id := o.text("id"); better(word, own[id]) {
 			own[id] = word
 		}
 		for _, name := range []string{"edit_history_tweet_ids", "edit_history_post_ids"} {
 			ids, _ := elements(o[name])
 			for _, raw := range ids {
-				if id := (object{"id": raw}).text("id"); versions[id] == "" {
+				if id := (object{"id": raw}).text("id"); better(word, versions[id]) {
 					versions[id] = word
 				}
 			}
@@ -162,14 +273,36 @@ func referenceX(body []byte) (string, bool) {
 		if json.Unmarshal(raw, &o) != nil || o == nil {
 			continue
 		}
-		id := o.text("resource_id")
-		if !slices.Contains(askedIDs(), id) {
-			id = o.text("value")
+		var about []string
+		for _, name := range []string{"resource_id", "value"} {
+			raw := []json.RawMessage{o[name]}
+			if list, ok := elements(o[name]); ok {
+				raw = list
+			}
+			for _, r := range raw {
+				if id := (object{"id": r}).text("id"); id != "" {
+					about = append(about, strings.Trim(id, "[]"))
+				}
+			}
 		}
-		if !slices.Contains(askedIDs(), id) {
+		var detail string
+		for _, name := range []string{"detail", "message"} {
+			_ = json.Unmarshal(o[name], &detail)
+		}
+		for _, match := range regexp.MustCompile(`\[\d+\]`).FindAllString(detail, -1) {
+			about = append(about, match[1:len(match)-1])
+		}
+		var resource string
+		_ = json.Unmarshal(o["resource_type"], &resource)
+		i := slices.IndexFunc(about, func(id string) bool { return slices.Contains(askedIDs(), id) })
+		if resource != "" && resource != "tweet" && resource != "post" || resource != "" && i < 0 && len(about) > 0 {
+			continue
+		}
+		if i < 0 {
 			trouble = true
 			continue
 		}
+		id := about[i]
 		if reasons[id] != "" {
 			continue
 		}
@@ -188,14 +321,20 @@ func referenceX(body []byte) (string, bool) {
 			}
 		}
 	}
-	if trouble {
-		if words["10"]+words["20"]+words["30"] == "" {
-			return "", false
-		}
-		for _, id := range askedIDs() {
-			if words[id] == "" {
-				words[id] = "unresolved"
-			}
+	if trouble || top.inTrouble(false) {
+		return partly(words)
+	}
+	return line(words), true
+}
+
+// partly is the summary of an answer that says of itself that something went wrong.
+func partly(words map[string]string) (string, bool) {
+	if words["10"]+words["20"]+words["30"] == "" {
+		return "", false
+	}
+	for _, id := range askedIDs() {
+		if words[id] == "" {
+			words[id] = "unresolved"
 		}
 	}
 	return line(words), true
@@ -227,6 +366,9 @@ func FuzzDecodeTwitterAPI(f *testing.F) {
 	f.Add([]byte(`{"status":"error","msg":"no","tweets":[` + tweet10 + `]}`))
 	f.Add([]byte(tweets(`{"id_str":"10"}`, `{"id":30,"likeCount":-1,"retweetCount":1e3}`, `null`)))
 	f.Add([]byte(tweets(`{"text":"\ud83d\u0000","id":"10","likeCount":99999999999999999999}`)))
+	f.Add([]byte(`{"tweets":[` + tweet10 + `,null],"error":{"code":500,"message":"upstream"},"success":true}`))
+	f.Add([]byte(`{"status":503,"code":"429","ok":false,"errors":["boom"],"tweets":[]}`))
+	f.Add([]byte(`{"status":"ok","err":0,"fault":{"faultstring":"x"},"exception":null,"tweets":[` + tweet20 + `,` + tweet20 + `]} <!-- edge -->`))
 	fuzzDecoder(f, decodeTwitterAPI, referenceTwitterAPI)
 }
 
@@ -234,5 +376,7 @@ func FuzzDecodeX(f *testing.F) {
 	f.Add([]byte(`{"data":[` + post10 + `,` + post20 + `],"errors":[` + notHere + `],"meta":{"result_count":2}}`))
 	f.Add([]byte(`{"data":[` + strings.Replace(post10, `["10"]`, `["10","20",30]`, 1) + `],"errors":[{"title":"x","type":"y/z"}]}`))
 	f.Add([]byte(`{"errors":[` + strings.Replace(notHere, `"30"`, `["30"]`, 1) + `]}`))
+	f.Add([]byte(`{"data":[null,` + post10 + `],"errors":{"message":"half"},"status":503}`))
+	f.Add([]byte(`{"data":[],"errors":["boom"],"success":false,"meta":{"result_count":0}}`))
 	fuzzDecoder(f, decodeX, referenceX)
 }

@@ -8,7 +8,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"sync/atomic"
 )
 
 // TwitterAPIBaseURL is where twitterapi.io answers.
@@ -39,7 +38,7 @@ func NewTwitterAPI(config Config) (*TwitterAPI, error) {
 	}
 	c := &TwitterAPI{client{
 		caller: newCaller(TwitterAPIName, config),
-		maxIDs: new(atomic.Int64),
+		maxIDs: &idLimit{setting: config.MaxIDs},
 		path: func(ids []string) string {
 			return "/twitter/tweets?tweet_ids=" + strings.Join(ids, ",")
 		},
@@ -49,7 +48,6 @@ func NewTwitterAPI(config Config) (*TwitterAPI, error) {
 	c.leastBilled = 1
 	c.refusal = refusal
 	c.header = func(h http.Header, key string) { h.Set("X-Api-Key", key) }
-	c.maxIDs.Store(int64(config.MaxIDs))
 	return c, nil
 }
 
@@ -86,15 +84,12 @@ func (c *TwitterAPI) Balance(ctx context.Context) (Balance, error) {
 
 func decodeCredits(body []byte) (Balance, error) {
 	var info struct {
-		Recharged *int64 `json:"recharge_credits"`
-		Bonus     int64  `json:"total_bonus_credits"` // not in the vendor's schema, but answered
+		Recharged *amount `json:"recharge_credits"`
+		Bonus     amount  `json:"total_bonus_credits"` // not in the vendor's schema, but answered
 	}
 	if err := json.Unmarshal(body, &info); err != nil || info.Recharged == nil {
 		return Balance{}, fmt.Errorf("%w: no recharge_credits in the account's info: %s", ErrMalformed, messageOf(body))
 	}
 	left := *info.Recharged + info.Bonus
-	if (left < *info.Recharged) != (info.Bonus < 0) {
-		return Balance{}, fmt.Errorf("%w: impossible credits in the account's info: %s", ErrMalformed, messageOf(body))
-	}
-	return Balance{Left: left, Bonus: info.Bonus, Unit: UnitCredits, Known: true}, nil
+	return Balance{Left: int64(left), Bonus: int64(info.Bonus), Unit: UnitCredits, Known: true}, nil
 }

@@ -3,13 +3,10 @@ package twitter
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
-	"sync/atomic"
 )
 
 // XAPIBaseURL is where the X API answers.
@@ -59,7 +56,7 @@ func NewXAPI(config XConfig) (*XAPI, error) {
 	}
 	c := &XAPI{client{
 		caller: newCaller(XAPIName, common),
-		maxIDs: new(atomic.Int64),
+		maxIDs: &idLimit{setting: common.MaxIDs},
 		path: func(ids []string) string {
 			return "/2/tweets?ids=" + strings.Join(ids, ",") + "&" + param + "=public_metrics,created_at"
 		},
@@ -68,7 +65,6 @@ func NewXAPI(config XConfig) (*XAPI, error) {
 	}}
 	c.refusal = xRefusal
 	c.header = func(h http.Header, key string) { h.Set("Authorization", "Bearer "+key) }
-	c.maxIDs.Store(int64(common.MaxIDs))
 	return c, nil
 }
 
@@ -92,8 +88,8 @@ func (c *XAPI) Balance(ctx context.Context) (Balance, error) {
 func decodeUsage(body []byte) (Balance, error) {
 	var usage struct {
 		Data *struct {
-			Cap   number `json:"project_cap"`
-			Usage number `json:"project_usage"`
+			Cap   amount `json:"project_cap"`
+			Usage amount `json:"project_usage"`
 		} `json:"data"`
 	}
 	if err := json.Unmarshal(body, &usage); err != nil || usage.Data == nil || usage.Data.Usage < 0 {
@@ -104,17 +100,4 @@ func decodeUsage(body []byte) (Balance, error) {
 		b.Left, b.Known = max(int64(usage.Data.Cap-usage.Data.Usage), 0), true
 	}
 	return b, nil
-}
-
-// number is a number that X also writes as text.
-type number int64
-
-// UnmarshalJSON implements [json.Unmarshaler].
-func (n *number) UnmarshalJSON(data []byte) error {
-	value, err := strconv.ParseInt(strings.Trim(string(data), `"`), 10, 64)
-	if err != nil {
-		return errors.New("not a whole number")
-	}
-	*n = number(value)
-	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"github.com/sourcegraph/conc"
 
 	"gorgone/internal/enginetest"
+	"gorgone/internal/testkit"
 	"gorgone/web"
 	"gorgone/web/auth"
 )
@@ -35,11 +37,11 @@ func TestEveryRouteRefuses(t *testing.T) {
 	forged, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
 		"iss": issuer, "aud": "authenticated", "sub": uuid.NewString(), "role": "authenticated", "exp": time.Now().Add(time.Hour).Unix(),
 	}).SignedString([]byte("another secret of at least thirty-two bytes"))
-	must(t, err)
+	testkit.Must(t, err)
 	open := map[string]bool{"/healthz": true, "/readyz": true, "/version": true, "/openapi.json": true}
 	for _, rt := range web.Routes() {
 		path := e.fill(rt.Pattern)
-		if rt.Open {
+		if rt.Need == web.Open {
 			if !open[rt.Pattern] {
 				t.Errorf("%s %s is open to all", rt.Method, rt.Pattern)
 			}
@@ -55,7 +57,7 @@ func TestEveryRouteRefuses(t *testing.T) {
 			"a signature":          {auth.HeaderSignature, "x.y.z", auth.HeaderMessageID, "m"},
 			"another key":          {"X-API-Key", "not-the-key-that-it-sends"},
 			"no key":               {"X-API-Key", ""},
-			"the provider's key":   {"X-API-Key", enginetest.DoubleKey},
+			"the provider's key":   {"X-API-Key", enginetest.ProviderKey},
 			"a cookie":             {"Cookie", "sb-access-token=" + forged},
 			"a token in the query": {"X-Nothing", ""},
 		} {
@@ -70,7 +72,7 @@ func TestEveryRouteRefuses(t *testing.T) {
 			}
 		}
 		switch rt.Pattern {
-		case "/api/twitter/alerts", "/api/twitter/engagement/top", "/api/twitter/engagement/events":
+		case "/api/twitter/alerts", "/api/twitter/schedule/trials", "/api/twitter/engagement/top", "/api/twitter/engagement/events", "/api/twitter/zones":
 			continue // all of nothing is an answer too
 		case "/api/twitter/tweets":
 			if rt.Method == http.MethodGet {
@@ -105,6 +107,22 @@ func TestScopes(t *testing.T) {
 		"GET /api/twitter/tweets/{id}/refresh/{request}": auth.ScopeRefresh,
 		"POST /api/twitter/tweets":                       auth.ScopeTrack,
 		"GET /api/twitter/alerts":                        auth.ScopeRead,
+		"GET /api/twitter/alerts/rules":                  auth.ScopeOperate,
+		"POST /api/twitter/alerts/rules":                 auth.ScopeOperate,
+		"POST /api/twitter/alerts/rules/{id}":            auth.ScopeOperate,
+		"POST /api/twitter/alerts/rules/{id}/remove":     auth.ScopeOperate,
+		"GET /api/twitter/alerts/webhooks":               auth.ScopeOperate,
+		"POST /api/twitter/alerts/webhooks":              auth.ScopeOperate,
+		"POST /api/twitter/alerts/webhooks/{id}":         auth.ScopeOperate,
+		"POST /api/twitter/alerts/webhooks/{id}/test":    auth.ScopeOperate,
+		"POST /api/twitter/alerts/webhooks/{id}/remove":  auth.ScopeOperate,
+		"GET /api/twitter/zones":                         auth.ScopeRead,
+		"POST /api/twitter/zones/{zone}":                 auth.ScopeOperate,
+		"POST /api/twitter/pauses":                       auth.ScopeOperate,
+		"POST /api/twitter/pauses/resume":                auth.ScopeOperate,
+		"POST /api/twitter/dead-letters/retry":           auth.ScopeOperate,
+		"POST /api/twitter/dead-letters/drop":            auth.ScopeOperate,
+		"GET /api/twitter/schedule/trials":               auth.ScopeRead,
 		"GET /api/twitter/cost":                          auth.ScopeRead,
 		"GET /api/twitter/overview":                      auth.ScopeRead,
 		"GET /api/twitter/tweets":                        auth.ScopeRead,
@@ -121,7 +139,7 @@ func TestScopes(t *testing.T) {
 		"GET /api/twitter/zones/{zone}/export.csv":       auth.ScopeRead,
 	}
 	for _, rt := range web.Routes() {
-		if rt.Open || rt.Pattern == "/api/webhooks/twitter" || rt.Pattern == "/api/session/local" {
+		if rt.Need == web.Open || rt.Need == web.WebhookKey || rt.Need == web.LoginCode {
 			continue
 		}
 		need, known := needs[rt.Method+" "+rt.Pattern]
@@ -200,7 +218,7 @@ func TestTheShell(t *testing.T) {
 	if !strings.Contains(pre.header.Get("Access-Control-Allow-Headers"), "Authorization") {
 		t.Errorf("preflight %v", pre.header)
 	}
-	pre = e.ok(204, "OPTIONS", updatePath, "", "", "Origin", "https://evil.example.com", "Access-Control-Request-Method", "POST")
+	pre = e.ok(403, "OPTIONS", updatePath, "", "", "Origin", "https://evil.example.com", "Access-Control-Request-Method", "POST")
 	if pre.header.Get("Access-Control-Allow-Origin") != "" {
 		t.Errorf("preflight for a stranger %v", pre.header)
 	}
@@ -270,17 +288,17 @@ func TestReadyzIsCheckedSeldom(t *testing.T) {
 	}
 }
 
-// TestSlowSender: who sends a request byte by byte is cut off, and keeps nobody.
+// TestSlowSender: who sends a request byte by byte is cut off, and blocks no one else.
 func TestSlowSender(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t, options{})
 	for range 50 {
 		var d net.Dialer
 		c, err := d.DialContext(t.Context(), "tcp", strings.TrimPrefix(e.url, "http://"))
-		must(t, err)
+		testkit.Must(t, err)
 		defer c.Close()
 		_, err = fmt.Fprintf(c, "GET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: ")
-		must(t, err)
+		testkit.Must(t, err)
 		if t.Failed() {
 			return
 		}
@@ -288,11 +306,11 @@ func TestSlowSender(t *testing.T) {
 	e.ok(200, "GET", "/healthz", "", "")
 	var d net.Dialer
 	c, err := d.DialContext(t.Context(), "tcp", strings.TrimPrefix(e.url, "http://"))
-	must(t, err)
+	testkit.Must(t, err)
 	defer c.Close()
 	_, err = fmt.Fprintf(c, "GET /healthz HTTP/1.1\r\nHost: x\r\n")
-	must(t, err)
-	must(t, c.SetReadDeadline(time.Now().Add(time.Minute)))
+	testkit.Must(t, err)
+	testkit.Must(t, c.SetReadDeadline(time.Now().Add(time.Minute)))
 	line, err := bufio.NewReader(c).ReadString('\n')
 	if err == nil && !strings.Contains(line, "408") {
 		t.Errorf("answered %q", line)
@@ -300,5 +318,35 @@ func TestSlowSender(t *testing.T) {
 	var timeout net.Error
 	if ok := asNetError(err, &timeout); ok && timeout.Timeout() {
 		t.Error("the connection is still open after 20 s")
+	}
+}
+
+// TestChallenge tells what is wrong with a token: which of them a caller can mend, and how.
+func TestChallenge(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t, options{})
+	session := func(change jwt.MapClaims) string {
+		t.Helper()
+		claims := jwt.MapClaims{
+			"iss": issuer, "aud": "authenticated", "sub": uuid.NewString(), "role": "authenticated", "exp": time.Now().Add(time.Hour).Unix(),
+		}
+		maps.Copy(claims, change)
+		token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString(userSecret)
+		testkit.Must(t, err)
+		return token
+	}
+	for what, c := range map[string]struct {
+		token, code, challenge string
+	}{
+		"none":           {"", "no_credentials", "Bearer"},
+		"expired":        {session(jwt.MapClaims{"exp": time.Now().Add(-time.Hour).Unix()}), "expired", `error_description="the token has expired`},
+		"another issuer": {session(jwt.MapClaims{"iss": "https://other.test/auth/v1"}), "wrong_issuer", `error_description="the token is another issuer's`},
+		"unknown":        {strings.Repeat("a", 60), "unknown_token", `error_description="no service has this token`},
+	} {
+		a := e.ok(401, "GET", updatePath, c.token, "")
+		challenge := a.header.Get("WWW-Authenticate")
+		if a.code(t) != c.code || !strings.Contains(challenge, c.challenge) || (c.token != "") != strings.HasPrefix(challenge, `Bearer error="invalid_token", `) {
+			t.Errorf("%s: %s %s", what, challenge, a.body)
+		}
 	}
 }

@@ -2,42 +2,55 @@ package web
 
 import (
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
 
+	"gorgone/alert"
 	"gorgone/engagement"
-	"gorgone/store"
+	"gorgone/web/answers"
 )
 
 const (
-	// The stretch of time that a list of alerts is about, in engine time. They are
-	// kept for 30 days.
+	// How far back a list of alerts reaches, in engine time. Alerts are kept for 30 days.
 	defaultAlertSince = 30 * 24 * time.Hour
 	maxAlertSince     = 366 * 24 * time.Hour
 )
 
-// toldAlert is a line of the list of alerts.
-type toldAlert struct {
-	ID             uuid.UUID            `json:"id"`
-	Rule           string               `json:"rule"`
-	ZoneID         uuid.UUID            `json:"zone_id"`
-	TweetID        *uuid.UUID           `json:"tweet_id"` // the row; null: about the zone
-	TwitterTweetID string               `json:"twitter_tweet_id"`
-	Kind           engagement.AlertKind `json:"kind"`
-	Value          float64              `json:"value"`
-	Threshold      *float64             `json:"threshold"` // null: the rule has none
-	RaisedAt       time.Time            `json:"raised_at"`
-	ClearedAt      *time.Time           `json:"cleared_at"` // null: active
-	Text           string               `json:"text"`       // of the tweet; without one, what happened
+// listedAlert is one entry of the list of alerts.
+type listedAlert struct {
+	ID        uuid.UUID            `json:"id"` // of the alert
+	Rule      string               `json:"rule"`
+	ZoneID    uuid.UUID            `json:"zone_id"`
+	RowID     *uuid.UUID           `json:"row_id"`   // of the tweet; null: about the zone
+	TweetID   *string              `json:"tweet_id"` // the platform's; likewise
+	Kind      engagement.AlertKind `json:"kind"`
+	Value     float64              `json:"value"`
+	Threshold *float64             `json:"threshold"` // null: the rule has none
+	RaisedAt  time.Time            `json:"raised_at"`
+	ClearedAt *time.Time           `json:"cleared_at"` // null: active
+	Text      string               `json:"text"`       // of the tweet; without one, what happened
+	Message   string               `json:"message"`    // what happened
+	RuleID    uuid.UUID            `json:"rule_id"`
 }
 
-// alerts answers with a page of what rules have told of, the latest first.
+// alerts responds with a page of alerts, the latest first.
 func (s *Server) alerts(w http.ResponseWriter, r *request) error {
-	var q store.AlertQuery
+	var q alert.Query
 	var err error
 	if q.Active, err = r.boolean("active"); err != nil {
 		return err
+	}
+	if kind := r.URL.Query().Get("kind"); kind != "" {
+		if q.Kind = engagement.AlertKind(kind); !slices.Contains(engagement.AlertKinds(), q.Kind) {
+			return badRequest("kind is none of those that there are")
+		}
+	}
+	if rule := r.URL.Query().Get("rule"); rule != "" {
+		if q.Rule, err = uuid.Parse(rule); err != nil {
+			return badRequest("rule is not a UUID")
+		}
 	}
 	if q.Since, err = r.since(defaultAlertSince, maxAlertSince); err != nil {
 		return err
@@ -55,14 +68,15 @@ func (s *Server) alerts(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	list := make([]toldAlert, len(found))
+	list := make([]listedAlert, len(found))
 	for i, a := range found {
-		l := toldAlert{
-			ID: a.ID, Rule: a.Rule, ZoneID: a.Zone, TwitterTweetID: a.TweetID, Kind: a.Kind,
-			Value: a.Value, RaisedAt: a.RaisedAt, ClearedAt: moment(a.ClearedAt), Text: a.Text,
+		l := listedAlert{
+			ID: a.ID, Rule: a.Rule, ZoneID: a.Zone, Kind: a.Kind,
+			Value: a.Value, RaisedAt: a.RaisedAt, ClearedAt: answers.TimeOrNull(a.ClearedAt), Text: a.Text,
+			Message: a.Message, RuleID: a.RuleID,
 		}
 		if a.Row != uuid.Nil {
-			l.TweetID = &found[i].Row
+			l.RowID, l.TweetID = &found[i].Row, &found[i].TweetID
 		}
 		if a.Threshold != 0 {
 			l.Threshold = &found[i].Threshold
@@ -72,8 +86,13 @@ func (s *Server) alerts(w http.ResponseWriter, r *request) error {
 		}
 		list[i] = l
 	}
+	total, err := s.parts.Alerts.CountAlerts(r.Context(), q)
+	if err != nil {
+		return err
+	}
 	return writeJSON(w, http.StatusOK, struct {
-		Success bool        `json:"success"`
-		Data    []toldAlert `json:"data"`
-	}{true, list})
+		Success bool `json:"success"`
+		paging
+		Data []listedAlert `json:"data"`
+	}{true, r.paging(total, q.Offset, len(list)), list})
 }

@@ -6,7 +6,9 @@ import (
 
 	"github.com/google/uuid"
 
+	"gorgone/alert"
 	"gorgone/engagement"
+	"gorgone/internal/testkit"
 	"gorgone/store"
 )
 
@@ -14,8 +16,8 @@ import (
 func TestAlerts(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t, options{tweets: 3})
-	_, err := e.store.AddAlertRule(t.Context(), store.AlertRule{AlertRule: engagement.AlertRule{Kind: engagement.AlertCount, Metric: "likes", Threshold: 10}})
-	must(t, err)
+	_, err := e.alerts.AddRule(t.Context(), alert.Rule{AlertRule: engagement.AlertRule{Kind: engagement.AlertCount, Metric: "likes", Threshold: 10}})
+	testkit.Must(t, err)
 	for n := range 3 {
 		_, id := e.row(n)
 		at := e.clock.Now()
@@ -23,12 +25,15 @@ func TestAlerts(t *testing.T) {
 			TweetID: id, RequestedAt: at, Kind: store.Found,
 			Observation: engagement.Observation{At: at, Metrics: engagement.Metrics{Likes: engagement.Known(20)}},
 		}})
-		must(t, err)
+		testkit.Must(t, err)
 	}
 	e.exec(`update gorgone.alerts set cleared_at = raised_at where id = (select id from gorgone.alerts order by id limit 1)`)
 	type list struct {
-		Data []struct {
-			TweetID   *uuid.UUID `json:"tweet_id"`
+		Total int
+		Next  *string
+		Data  []struct {
+			RowID     *uuid.UUID `json:"row_id"`
+			TweetID   *string    `json:"tweet_id"`
 			ZoneID    uuid.UUID  `json:"zone_id"`
 			Kind      string
 			Value     float64
@@ -51,8 +56,11 @@ func TestAlerts(t *testing.T) {
 		if len(got.Data) != want {
 			t.Errorf("%q: %d alerts, want %d", query, len(got.Data), want)
 		}
+		if (got.Next != nil) != (query == "?limit=1") || query != "?active=true" && got.Total != 3 {
+			t.Errorf("%q: %d in total, then %v", query, got.Total, got.Next)
+		}
 		for _, a := range got.Data {
-			if a.TweetID == nil || a.ZoneID != e.zone || a.Kind != "count" || a.Value != 20 || a.Threshold == nil || *a.Threshold != 10 || a.Text == "" {
+			if a.RowID == nil || a.TweetID == nil || a.ZoneID != e.zone || a.Kind != "count" || a.Value != 20 || a.Threshold == nil || *a.Threshold != 10 || a.Text == "" {
 				t.Errorf("%q: %+v", query, a)
 			}
 		}
@@ -73,8 +81,8 @@ func TestCost(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t, options{tweets: 1})
 	const path = "/api/twitter/cost"
-	must(t, e.store.RecordCalls(t.Context(), false, store.Calls{Provider: "twitterapi.io", Count: 2, Billed: 40}))
-	must(t, e.store.RecordBalance(t.Context(), store.Balance{Provider: "twitterapi.io", At: e.clock.Now(), Credits: 5000}))
+	testkit.Must(t, e.store.RecordCalls(t.Context(), false, store.Calls{Provider: "twitterapi.io", Count: 2, Billed: 40}))
+	testkit.Must(t, e.store.RecordBalance(t.Context(), store.Balance{Provider: "twitterapi.io", At: e.clock.Now(), Credits: 5000}))
 	var got struct {
 		Data struct {
 			Today, Month struct{ Calls, Tweets, Credits, Cost float64 }

@@ -10,6 +10,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	"gorgone/internal/browsertest"
+	"gorgone/internal/testkit"
 	"gorgone/store"
 )
 
@@ -46,7 +47,7 @@ func TestPageOfATweet(t *testing.T) {
 	if shown := browsertest.Get[string](b, `document.querySelector(".tweet-text").textContent`); !strings.Contains(shown, "<img src=x") {
 		t.Errorf("the text is shown as %q", shown)
 	}
-	// Somebody else looks it up.
+	// Another process looks it up.
 	b.Until(`document.querySelector(".live").dataset.status === "live"`)
 	before := browsertest.Get[string](b, `document.querySelectorAll("time.ago")[1].getAttribute("datetime")`)
 	e.ok(200, "POST", refreshPath(row)+"?force=true", e.service, "")
@@ -71,7 +72,7 @@ func TestPageOfAnotherZone(t *testing.T) {
 	row, _ := e.row(0)
 	client := e.newClient()
 	_, err := e.store.CreateZone(t.Context(), store.Zone{Name: "theirs", ClientID: client})
-	must(t, err)
+	testkit.Must(t, err)
 	token := e.userOf("manager", client)
 	b := browsertest.New(t, 1280, 900)
 	e.signIn(b, token)
@@ -84,12 +85,12 @@ func TestPageOfAnotherZone(t *testing.T) {
 		t.Errorf("the menu has %s", links)
 	}
 	b.Do("go to a tweet of another zone", navigate(e.url+"/#/tweets/"+row.String()))
-	b.Until(`document.querySelector(".empty-title")?.textContent === "There is no such tweet"`)
+	b.Until(`document.querySelector(".empty-title")?.textContent === "Tweet not found"`)
 	b.Forgive("404")
 
 	stranger := browsertest.New(t, 1280, 900)
 	stranger.Open(e.url)
-	stranger.Type(`input[name="token"]`, "a-token-that-nobody-ever-made-for-anything"+kb.Enter)
+	stranger.Type(`input[name="token"]`, "a-token-that-no-one-ever-made-for-anything"+kb.Enter)
 	stranger.Until(`document.querySelector(".fault").textContent !== ""`)
 	stranger.Forgive("401")
 }
@@ -107,7 +108,7 @@ func TestPageOfDeadLetters(t *testing.T) {
 	b.Click(`summary`)
 	b.Until(`document.querySelector(".payload").textContent === "not json"`)
 	b.Click(`.danger`)
-	b.Until(`document.querySelector(".danger").textContent === "Really drop it?"`)
+	b.Until(`document.querySelector(".danger").textContent === "Drop it for good?"`)
 	b.Click(`.danger`)
 	b.Until(`document.querySelector(".empty-title")?.textContent === "None"`)
 }

@@ -8,6 +8,8 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/uuid"
+
+	"gorgone/internal/testkit"
 )
 
 func navigate(url string) chromedp.Action {
@@ -35,6 +37,6 @@ func (e *engine) userOf(role string, client uuid.UUID) string {
 		"iss": issuer, "aud": "authenticated", "sub": id.String(), "role": "authenticated",
 		"iat": time.Now().Unix(), "exp": time.Now().Add(time.Hour).Unix(),
 	}).SignedString(userSecret)
-	must(e.t, err)
+	testkit.Must(e.t, err)
 	return token
 }

@@ -17,8 +17,9 @@ import (
 	"gorgone/alert"
 	"gorgone/engagement"
 	"gorgone/internal/browsertest"
-	"gorgone/queue"
+	"gorgone/internal/testkit"
 	"gorgone/store"
+	"gorgone/store/pause"
 	"gorgone/web"
 )
 
@@ -33,19 +34,19 @@ func (unobserved) AlertDelivered(string)        {}
 func TestPageOfAlerts(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t, options{tweets: 1})
-	_, err := e.store.AddAlertRule(t.Context(), store.AlertRule{AlertRule: engagement.AlertRule{Kind: engagement.AlertCount, Metric: "likes", Threshold: 10}})
-	must(t, err)
+	_, err := e.alerts.AddRule(t.Context(), alert.Rule{AlertRule: engagement.AlertRule{Kind: engagement.AlertCount, Metric: "likes", Threshold: 10}})
+	testkit.Must(t, err)
 	sender := alert.NewSender(alert.Parts{
-		Outbox: e.store, Poster: alert.NewPoster(time.Second, false, time.Now, "test"), Timeout: time.Second,
+		Outbox: e.alerts, Poster: alert.NewPoster(time.Second, false, time.Now, "test"), Timeout: time.Second,
 		Announcer: e.queue, Observer: unobserved{}, Random: func() float64 { return 0.5 }, Log: zerolog.Nop(),
 	})
-	background(t, sender.Run)
+	testkit.Background(t, sender.Run)
 	b := browsertest.New(t, 1280, 900)
 	e.signIn(b, e.service)
 	b.Until(`document.querySelector(".live").dataset.status === "live"`)
 	browsertest.Get[bool](b, `(window.setInterval = () => 0) !== null`)
 	b.Click(`nav a[href="#/alerts"]`)
-	b.Until(`document.querySelector(".empty-title")?.textContent === "Nothing to tell"`)
+	b.Until(`document.querySelector(".empty-title")?.textContent === "No alerts yet"`)
 
 	_, id := e.row(0)
 	at := e.clock.Now()
@@ -53,9 +54,9 @@ func TestPageOfAlerts(t *testing.T) {
 		TweetID: id, RequestedAt: at, Kind: store.Found,
 		Observation: engagement.Observation{At: at, Metrics: engagement.Metrics{Likes: engagement.Known(20)}},
 	}})
-	must(t, err)
-	b.Until(`document.querySelectorAll("tbody tr").length === 1`)
-	if row := browsertest.Get[string](b, `document.querySelector("tbody tr td").textContent`); row != "▲ Active" {
+	testkit.Must(t, err)
+	b.Until(`document.querySelectorAll("tr[data-alert]").length === 1`)
+	if row := browsertest.Get[string](b, `document.querySelector("tr[data-alert] td").textContent`); row != "▲ Active" {
 		t.Errorf("the alert is shown as %q", row)
 	}
 }
@@ -67,10 +68,10 @@ func TestPageOfABreaker(t *testing.T) {
 	b := browsertest.New(t, 1280, 900)
 	e.signIn(b, e.service)
 	b.Until(`document.querySelector(".banner[role=alert]")?.hidden === true`)
-	e.source.Breaker.Open(t.Context(), e.clock.Database(), queue.CauseOutOfCredit, "no credit is left")
-	must(t, e.store.SetPause(t.Context(), store.Pause{Lane: store.PauseBatches, By: "ada", Reason: "the bill"}))
+	e.source.Breaker.Open(t.Context(), e.clock.Database(), engagement.CauseOutOfCredit, "no credit is left")
+	testkit.Must(t, pause.New(e.db, e.clock).Set(t.Context(), pause.Pause{Lane: pause.Batches, By: "ada", Reason: "the bill"}))
 	b.Until(`document.querySelector('[data-breaker="open"]') !== null && document.querySelectorAll(".banner[role=alert] > p").length === 2`)
-	want := "The circuit breaker of twitterapi.io is open: no credit is left. It is checked next in "
+	want := "The circuit breaker of twitterapi.io is open: no credit is left. Next check in "
 	if text := browsertest.Get[string](b, `document.querySelector("[data-breaker]").textContent`); len(text) < len(want) || text[:len(want)] != want {
 		t.Errorf("the breaker: %q", text)
 	}
@@ -153,4 +154,17 @@ func (s *supabase) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer = map[string]any{"code": 400, "error_code": "invalid_credentials", "msg": "Invalid login credentials"}
 	}
 	_ = json.NewEncoder(w).Encode(answer)
+}
+
+// TestPageOfATrial: the overview compares the halves.
+func TestPageOfATrial(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t, options{tweets: 1})
+	beginTrial(t, e)
+	b := browsertest.New(t, 1280, 900)
+	e.signIn(b, e.service)
+	b.Until(`document.querySelector("[data-trial] [data-figure=delay_minutes_48h]") !== null`)
+	if text := browsertest.Get[string](b, `document.querySelector("[data-trial] [data-figure=delay_minutes_48h] td:last-child").textContent`); text != "0.10.08 to 0.13" {
+		t.Errorf("the delay over the tiers' is shown as %q", text)
+	}
 }

@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/google/uuid"
+
+	"gorgone/internal/testkit"
 )
 
 // TestRefreshButton runs the web application's snippet of docs/http-api.md as it
@@ -25,7 +27,7 @@ func TestRefreshButton(t *testing.T) {
 		t.Fatal("Node.js is needed to run the web application's snippet: install it (Debian: apt-get install nodejs)")
 	}
 	page, err := os.ReadFile("../docs/http-api.md")
-	must(t, err)
+	testkit.Must(t, err)
 	snippet := regexp.MustCompile("(?s)```js\n(.*?)```").FindStringSubmatch(string(page))
 	if snippet == nil {
 		t.Fatal("the snippet is not on the page")
@@ -34,7 +36,7 @@ func TestRefreshButton(t *testing.T) {
 	row, id := e.row(0)
 	_, session := e.user("operator", true)
 	target, err := url.Parse(e.url)
-	must(t, err)
+	testkit.Must(t, err)
 	app := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
 		if strings.HasPrefix(r.In.URL.Path, "/api/twitter/") {
 			r.SetURL(target)
@@ -57,12 +59,12 @@ globalThis.fetch = (path, init) => plain(new URL(path, site), init)
 		cmd := exec.CommandContext(t.Context(), node, "-e", script, app.URL, id)
 		cmd.Stderr = os.Stderr
 		answer, err := cmd.Output()
-		must(t, err)
-		must(t, json.Unmarshal(answer, &out))
+		testkit.Must(t, err)
+		testkit.Must(t, json.Unmarshal(answer, &out))
 		return out
 	}
 	first := press(row.String())
-	if first.Error != "" || first.Data["tweet_id"] != row.String() || first.Data["twitter_tweet_id"] != id || first.Data["snapshot_created"] != true {
+	if first.Error != "" || first.Data["id"] != row.String() || first.Data["tweet_id"] != id || first.Data["twitter_tweet_id"] != id || first.Data["snapshot_created"] != true {
 		t.Errorf("%+v", first)
 	}
 	for _, name := range []string{"metrics", "tier_updated", "tier", "next_update_at", "snapshot_at"} {
@@ -73,7 +75,7 @@ globalThis.fetch = (path, init) => plain(new URL(path, site), init)
 	if metrics, _ := first.Data["metrics"].(map[string]any); metrics["like_count"] == nil || metrics["retweet_count"] == nil || metrics["view_count"] == nil {
 		t.Errorf("metrics: %+v", metrics)
 	}
-	if again := press(row.String()); again.Error != "" || again.Data["tweet_id"] != row.String() {
+	if again := press(row.String()); again.Error != "" || again.Data["id"] != row.String() {
 		t.Errorf("pressed again: %+v", again)
 	}
 	if n := e.double.Stats().Calls; n != 1 {

@@ -10,18 +10,18 @@ import (
 )
 
 const (
-	// answerLasts is how long an answer that many ask for is given to all of them.
-	answerLasts = 2 * time.Second
+	// answerTTL is how long an answer is shared with everyone who asks for it.
+	answerTTL = 2 * time.Second
 
-	// answerTime is how long finding it out may take.
-	answerTime = 15 * time.Second
+	// answerTimeout bounds the computation of an answer.
+	answerTimeout = dearTimeout
 
-	// maxAnswers is how many answers are held.
+	// maxAnswers is how many answers are cached.
 	maxAnswers = 64
 )
 
-// coalescer finds something out once for all who ask at about the same time, so
-// that many open pages cost the database no more than one.
+// coalescer computes an answer once for all who ask at about the same time, so that
+// many open pages cost the database no more than one.
 type coalescer[T any] struct {
 	flights singleflight.Group
 	now     func() time.Time
@@ -39,14 +39,17 @@ func newCoalescer[T any]() *coalescer[T] {
 	return &coalescer[T]{now: time.Now, kept: make(map[string]keptAnswer[T])}
 }
 
-// get returns the answer to a question, and calls find when it is not known. That
-// goes on when whoever asked first has left: others may wait for it.
+// get returns the cached answer to a question, or calls find. That call continues when
+// the first caller leaves, since others may wait for it.
 func (c *coalescer[T]) get(ctx context.Context, question string, find func(ctx context.Context) (T, error)) (T, error) {
 	if value, known := c.known(question); known {
 		return value, nil
 	}
 	done := c.flights.DoChan(question, func() (any, error) {
-		finding, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerTime)
+		if value, known := c.known(question); known {
+			return value, nil // of a call that ended just now
+		}
+		finding, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerTimeout)
 		defer cancel()
 		value, err := find(finding)
 		if err == nil {
@@ -86,5 +89,5 @@ func (c *coalescer[T]) keep(question string, value T) {
 			delete(c.kept, q)
 		}
 	}
-	c.kept[question] = keptAnswer[T]{value, now.Add(answerLasts)}
+	c.kept[question] = keptAnswer[T]{value, now.Add(answerTTL)}
 }

@@ -7,54 +7,51 @@ import (
 	"net/url"
 	"time"
 
-	"go.opentelemetry.io/otel/trace"
-	"go.opentelemetry.io/otel/trace/noop"
-
 	"gorgone/store"
 )
 
-// MinWebhookKey is how many characters [Config.WebhookKey] has at least: who can
-// guess it can have any tweet tracked.
+// MinWebhookKey is the least length of [Config.WebhookKey], in characters: whoever guesses
+// the key can have any tweet tracked.
 const MinWebhookKey = 16
 
-// Config says how the server behaves. Zero fields take their defaults.
+// Config configures a [Server]. Zero fields take their defaults.
 type Config struct {
 	Version string // shown at /version
 
-	// Origins are the sites whose pages may call from a browser, such as
+	// Origins are the sites whose pages may call the API from a browser, such as
 	// https://app.example.com. None by default.
 	Origins []string
 
-	// WebhookKey is what the provider sends in X-API-Key with the tweets it
-	// pushes. Empty: such deliveries are refused.
+	// WebhookKey is the X-API-Key header of the provider's deliveries. Empty: they are
+	// refused.
 	WebhookKey string
 
-	// SupabaseURL and SupabaseKey, the project's publishable key, let people log in
-	// to the dashboard with e-mail and password. Without them they paste a token.
+	// SupabaseURL and SupabaseKey, the project's publishable key, let users log in to the
+	// dashboard with e-mail and password. Without them users paste a token.
 	SupabaseURL, SupabaseKey string
 
-	UserLimits store.Limits // of each user's refreshes. Defaults to one in 2 s and 120 an hour
-	UserForce  bool         // users may ask for a refresh of what was just seen
+	UserLimits store.Limits // of each user's refreshes. Defaults to one every 2 s and 120 an hour
+	UserForce  bool         // users may force a refresh of a tweet that was just looked up
 
-	MaxReaders int           // of live events at once. Defaults to 2,000
-	Heartbeat  time.Duration // between two signs of life on a quiet stream of events. Defaults to 15 s
-	Grace      time.Duration // that requests under way get at a stop. Defaults to 8 s
+	MaxReaders int           // most event streams at once. Defaults to 2,000
+	Heartbeat  time.Duration // interval of the comments that keep a quiet event stream open. Defaults to 15 s
+	Recheck    time.Duration // how often a reader's permissions are checked again. Defaults to a minute
+	ExportTime time.Duration // longest time that an export takes. Defaults to 10 minutes
+	Grace      time.Duration // for requests in progress when the server stops. Defaults to 8 s
 
-	// Tracer, if set, records refreshes from the request on.
-	Tracer trace.Tracer
-	// OnRequest, if set, is told of every request when it is over. The route is ""
-	// for a path that there is no route for.
+	// OnRequest, if set, is called after every request. The route is "" for a path
+	// without a route.
 	OnRequest func(route string, status int, took time.Duration)
 }
 
-// The limits of what a caller may send and how long it may take to.
+// Limits on what a caller sends and on how long that takes.
 const (
-	headerTimeout = 5 * time.Second  // to send the head of a request
-	readTimeout   = 20 * time.Second // to send all of it
-	refusedTime   = 2 * time.Second  // to send the rest of what is refused without being read
-	writeTimeout  = 45 * time.Second // to take an answer that is not waited for
-	idleTimeout   = time.Minute      // between two requests on a connection
-	maxHeader     = 32 << 10         // bytes; an access token has up to 16 KiB
+	headerTimeout      = 5 * time.Second  // to read the headers of a request
+	readTimeout        = 20 * time.Second // to read all of a request
+	refusedBodyTimeout = 2 * time.Second  // to read the rest of a refused request
+	writeTimeout       = 45 * time.Second // to write a response, apart from what the handler waits
+	idleTimeout        = time.Minute      // between two requests on a connection
+	maxHeader          = 32 << 10         // bytes; an access token has up to 16 KiB
 
 	maxPlainBody   = 64 << 10 // bytes
 	maxTrackBody   = 4 << 20
@@ -67,10 +64,9 @@ func (c Config) withDefaults() Config {
 	}
 	c.MaxReaders = cmp.Or(c.MaxReaders, 2000)
 	c.Heartbeat = cmp.Or(c.Heartbeat, 15*time.Second)
+	c.Recheck = cmp.Or(c.Recheck, time.Minute)
+	c.ExportTime = cmp.Or(c.ExportTime, 10*time.Minute)
 	c.Grace = cmp.Or(c.Grace, 8*time.Second)
-	if c.Tracer == nil {
-		c.Tracer = noop.NewTracerProvider().Tracer("")
-	}
 	if c.OnRequest == nil {
 		c.OnRequest = func(string, int, time.Duration) {}
 	}
@@ -86,7 +82,7 @@ func (c Config) validate() error {
 	return errors.Join(faults...)
 }
 
-// CheckOrigins returns what is wrong with [Config.Origins], all at once.
+// CheckOrigins returns all faults of [Config.Origins].
 func CheckOrigins(origins []string) error {
 	var faults []error
 	for i, origin := range origins {

@@ -1,91 +1,106 @@
 package web
 
 import (
+	"bytes"
+	"cmp"
 	"context"
-	"math"
 	"net/http"
+	"slices"
 	"time"
 
+	"github.com/google/uuid"
+
 	"gorgone/store"
+	"gorgone/web/answers"
 	"gorgone/web/auth"
 )
 
-// balancesSince is how far back the ledger is held against the provider's
-// balance, in engine time.
-const balancesSince = 30 * 24 * time.Hour
+// reconcileWindow is how far back the ledger is compared with the provider's balance, in
+// engine time.
+const reconcileWindow = 30 * 24 * time.Hour
 
-// costs is what look-ups cost.
+// costs is the cost of look-ups.
 type costs struct {
-	Today       costSum    `json:"today"` // UTC
-	Month       costSum    `json:"month"`
-	Budget      costBudget `json:"budget"`
-	CreditsLeft *float64   `json:"credits_left"` // at the provider, when last read, of all of them; null: not known
-	Balances    []balance  `json:"balances"`
-	Purchases   purchases  `json:"purchases"`
+	Today       answers.Sum       `json:"today"` // UTC
+	Month       answers.Sum       `json:"month"`
+	Budget      costBudget        `json:"budget"`
+	CreditsLeft *float64          `json:"credits_left"` // over all providers, when last read; null: not known
+	Balances    []answers.Balance `json:"balances"`
+	Purchases   answers.Purchases `json:"purchases"`
+	Days        []costDay         `json:"days"`  // the last 31 UTC days, the oldest first
+	Zones       []costZone        `json:"zones"` // in these days, the dearest first
+	Limits      []costUsed        `json:"limits"`
 }
 
-// costSum is what was spent in a stretch of time.
-type costSum struct {
-	Calls   float64 `json:"calls"`
-	Tweets  float64 `json:"tweets"` // billed
-	Credits float64 `json:"credits"`
-	Cost    float64 `json:"cost"` // dollars
+// costDays is how many days the cost is told by.
+const costDays = 31
+
+// costDay is the cost of a day.
+type costDay struct {
+	Day string `json:"day"` // as 2026-11-24
+	answers.Sum
+	Refreshes float64               `json:"refresh_cost"` // of the cost, for refreshes
+	Zones     map[uuid.UUID]float64 `json:"zones"`        // of the cost, by zone
 }
 
-func (c *costSum) add(e store.Expense) {
-	c.Calls += e.Calls
-	c.Tweets += e.Tweets
-	c.Credits += e.Credits
-	c.Cost += e.Dollars
-	// Shares of a call among zones add up to a whole again.
-	c.Calls, c.Tweets, c.Credits, c.Cost = rounded(c.Calls), rounded(c.Tweets), rounded(c.Credits), rounded(c.Cost)
+// costZone is the cost of a zone; the zero id is of no zone.
+type costZone struct {
+	ID    uuid.UUID `json:"id"`
+	Today float64   `json:"today"`
+	answers.Sum
 }
 
-// rounded takes away what floating point leaves behind the sixth digit.
-func rounded(x float64) float64 { return math.Round(x*1e6) / 1e6 }
+// costUsed is what is spent of a budget.
+type costUsed struct {
+	Period  string    `json:"period"`
+	Dollars float64   `json:"dollars"`
+	Spent   float64   `json:"spent"`
+	UsedUp  bool      `json:"used_up"`
+	Next    time.Time `json:"next"`
+}
 
-// costBudget is what may be spent, in dollars; null: without bound.
+// breakDown adds what was spent by day and by zone.
+func (c *costs) breakDown(list []store.Expense, first, today time.Time) {
+	zones := make(map[uuid.UUID]*costZone)
+	for day := first; !day.After(today); day = day.AddDate(0, 0, 1) {
+		c.Days = append(c.Days, costDay{Day: day.Format(time.DateOnly), Zones: map[uuid.UUID]float64{}})
+	}
+	for _, e := range list {
+		i := int(e.Day.Sub(first) / (24 * time.Hour))
+		if i < 0 || i >= len(c.Days) {
+			continue
+		}
+		c.Days[i].Add(e)
+		c.Days[i].Zones[e.Zone] = answers.Rounded(c.Days[i].Zones[e.Zone] + e.Dollars)
+		if e.Refresh {
+			c.Days[i].Refreshes = answers.Rounded(c.Days[i].Refreshes + e.Dollars)
+		}
+		if zones[e.Zone] == nil {
+			zones[e.Zone] = &costZone{ID: e.Zone}
+		}
+		zones[e.Zone].Add(e)
+		if e.Day.Equal(today) {
+			zones[e.Zone].Today = answers.Rounded(zones[e.Zone].Today + e.Dollars)
+		}
+	}
+	c.Zones = make([]costZone, 0, len(zones))
+	for _, z := range zones {
+		c.Zones = append(c.Zones, *z)
+	}
+	slices.SortFunc(c.Zones, func(a, b costZone) int { return cmp.Or(cmp.Compare(b.Cost, a.Cost), bytes.Compare(a.ID[:], b.ID[:])) })
+}
+
+// costBudget is what may be spent, in dollars; null: no limit.
 type costBudget struct {
 	Day        *float64 `json:"day"`
 	Month      *float64 `json:"month"`
 	RefreshDay *float64 `json:"refresh_day"`
 }
 
-// balance holds the ledger against a provider's own word, in credits.
-type balance struct {
-	Provider string    `json:"provider"`
-	From     time.Time `json:"from"`
-	To       time.Time `json:"to"`
-	Left     float64   `json:"left"`
-	Taken    float64   `json:"taken"`
-	Added    float64   `json:"added"`
-	Booked   float64   `json:"booked"`
-	Drift    float64   `json:"drift"` // share of what was taken that the ledger lacks
-}
-
-// purchases is what the adaptive schedule buys for the money, for half of it and
-// for double.
-type purchases struct {
-	Now    purchase `json:"now"`
-	Half   purchase `json:"half"`
-	Double purchase `json:"double"`
-}
-
-type purchase struct {
-	LooksPerHour  float64 `json:"looks_per_hour"`
-	DollarsPerDay float64 `json:"dollars_per_day"`
-	DelaySeconds  float64 `json:"delay_seconds"` // mean time until an engagement is seen
-}
-
-func purchaseOf(p store.Purchase) purchase {
-	return purchase{rounded(p.LooksPerHour), rounded(p.DollarsPerDay), rounded(p.Delay.Seconds())}
-}
-
-// cost answers what look-ups cost: to services and to those who see all zones,
-// because it is the sum of all. The numbers are the same for all who ask within
-// two seconds.
+// cost responds with the cost of look-ups. As that is the sum over all zones, only
+// services and users who see all zones may read it. Answers are shared for two seconds.
 func (s *Server) cost(w http.ResponseWriter, r *request) error {
-	if r.caller.Kind == auth.KindUser { // those who may operate see all zones
+	if r.caller.Kind == auth.KindUser { // operators see all zones
 		zones, _, err := s.parts.Access.Zones(r.Context(), r.caller, auth.ScopeOperate)
 		if err != nil {
 			return err
@@ -107,18 +122,22 @@ func (s *Server) cost(w http.ResponseWriter, r *request) error {
 func (s *Server) readCosts(ctx context.Context) (costs, error) {
 	now := s.parts.Clock.Now().UTC()
 	today := now.Truncate(24 * time.Hour)
-	list, err := s.parts.Books.Expenses(ctx, today.AddDate(0, 0, 1-today.Day()), now)
+	first := today.AddDate(0, 0, 1-costDays) // a month has no more days
+	list, err := s.parts.Ledger.Expenses(ctx, first, now)
 	if err != nil {
 		return costs{}, err
 	}
-	c := costs{Balances: []balance{}}
+	c := costs{Balances: []answers.Balance{}, Limits: []costUsed{}}
+	c.breakDown(list, first, today)
 	for _, e := range list {
-		c.Month.add(e)
+		if e.Day.Month() == today.Month() {
+			c.Month.Add(e)
+		}
 		if e.Day.Equal(today) {
-			c.Today.add(e)
+			c.Today.Add(e)
 		}
 	}
-	spent, err := s.parts.Books.Spent(ctx)
+	spent, err := s.parts.Ledger.Spending(ctx)
 	if err != nil {
 		return costs{}, err
 	}
@@ -128,25 +147,28 @@ func (s *Server) readCosts(ctx context.Context) (costs, error) {
 		}
 		return &dollars
 	}
+	for _, l := range spent.Limits() {
+		c.Limits = append(c.Limits, costUsed{l.Period, l.Dollars, answers.Rounded(l.Spent), l.Exhausted(), l.Next.UTC()})
+	}
 	c.Budget = costBudget{bound(spent.Budget.Day), bound(spent.Budget.Month), bound(spent.Budget.RefreshDay)}
-	balances, err := s.parts.Books.Reconcile(ctx, now.Add(-balancesSince))
+	balances, err := s.parts.Reports.Reconcile(ctx, now.Add(-reconcileWindow))
 	if err != nil {
 		return costs{}, err
 	}
 	for _, b := range balances {
 		if b.Endless() {
-			continue // there is nothing to hold the ledger against
+			continue // an account without a limit has nothing to compare with
 		}
 		if c.CreditsLeft == nil {
 			c.CreditsLeft = new(float64)
 		}
 		*c.CreditsLeft += b.Left
-		c.Balances = append(c.Balances, balance{b.Provider, b.From.UTC(), b.To.UTC(), rounded(b.Left), rounded(b.Taken), rounded(b.Added), rounded(b.Booked), rounded(b.Drift())})
+		c.Balances = append(c.Balances, answers.BalanceOf(b))
 	}
-	p, err := s.parts.Books.Purchases(ctx)
+	p, err := s.parts.Ledger.Purchases(ctx)
 	if err != nil {
 		return costs{}, err
 	}
-	c.Purchases = purchases{purchaseOf(p.Now), purchaseOf(p.Half), purchaseOf(p.Double)}
+	c.Purchases = answers.PurchasesOf(p)
 	return c, nil
 }

@@ -2,48 +2,20 @@ package web
 
 import (
 	"bytes"
+	"context"
 	"encoding/csv"
 	"fmt"
 	"io"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/google/uuid"
 
 	"gorgone/engagement"
 	"gorgone/store"
+	"gorgone/store/history"
+	"gorgone/web/answers"
 )
-
-// csvColumns are named as in the product's tables.
-var csvColumns = []string{
-	"snapshot_at", "retweet_count", "reply_count", "like_count", "quote_count", "view_count", "bookmark_count", "total_engagement",
-	"delta_retweets", "delta_replies", "delta_likes", "delta_quotes", "delta_views", "engagement_velocity",
-	"provider", "provider_changed",
-}
-
-// csvCells are the cells of a snapshot. What is not known is empty, never 0.
-func csvCells(s engagement.Snapshot) []string {
-	m, d := s.Metrics, s.Deltas
-	cells := make([]string, 0, len(csvColumns))
-	cells = append(cells, s.At.Format(time.RFC3339Nano))
-	count := func(counts ...engagement.Count) {
-		for _, c := range counts {
-			text := ""
-			if c.Known() {
-				text = c.String()
-			}
-			cells = append(cells, text)
-		}
-	}
-	count(m.Retweets, m.Replies, m.Likes, m.Quotes, m.Views, m.Bookmarks, engagement.Known(m.Total()))
-	count(d.Retweets, d.Replies, d.Likes, d.Quotes, d.Views)
-	velocity := ""
-	if s.Velocity != nil {
-		velocity = strconv.FormatFloat(*s.Velocity, 'f', -1, 64)
-	}
-	return append(cells, velocity, s.Provider, strconv.FormatBool(s.ProviderChanged))
-}
 
 func csvHeaders(h http.Header, name string) {
 	h.Set("Content-Type", "text/csv; charset=utf-8")
@@ -54,9 +26,9 @@ func csvHeaders(h http.Header, name string) {
 func writeTweetCSV(w http.ResponseWriter, t store.Tweet, snapshots []engagement.Snapshot) error {
 	var body bytes.Buffer
 	c := csv.NewWriter(&body)
-	_ = c.Write(csvColumns)
+	_ = c.Write(answers.CSVColumns)
 	for _, s := range snapshots {
-		_ = c.Write(csvCells(s))
+		_ = c.Write(answers.CSVCells(s))
 	}
 	c.Flush()
 	csvHeaders(w.Header(), "tweet-"+t.TweetID+".csv")
@@ -64,7 +36,9 @@ func writeTweetCSV(w http.ResponseWriter, t store.Tweet, snapshots []engagement.
 	return nil
 }
 
-// export writes the snapshots of a zone as they are read, page by page.
+func zoneFile(zone uuid.UUID) string { return "zone-" + zone.String() + ".csv" }
+
+// export streams the snapshots of a zone, page by page.
 func (s *Server) export(w http.ResponseWriter, r *request) error {
 	zone, err := uuid.Parse(r.PathValue("zone"))
 	if err != nil {
@@ -80,21 +54,31 @@ func (s *Server) export(w http.ResponseWriter, r *request) error {
 	if _, err := s.parts.Tracker.Zone(r.Context(), zone); err != nil {
 		return err
 	}
+	if r.Method == http.MethodHead {
+		csvHeaders(w.Header(), zoneFile(zone))
+		w.WriteHeader(http.StatusOK)
+		return nil // it has no body to read the zone for
+	}
 	begun := false
-	page := func(rows []store.ExportRow) error {
+	page := func(rows []history.ExportRow) error {
+		select {
+		case <-r.left:
+			return context.Canceled
+		default:
+		}
 		var body bytes.Buffer
 		c := csv.NewWriter(&body)
 		if !begun {
 			begun = true
-			csvHeaders(w.Header(), "zone-"+zone.String()+".csv")
-			_ = c.Write(append([]string{"id", "tweet_id", "twitter_created_at"}, csvColumns...))
+			csvHeaders(w.Header(), zoneFile(zone))
+			_ = c.Write(append([]string{"id", "tweet_id", "twitter_created_at"}, answers.CSVColumns...))
 		}
 		for _, e := range rows {
-			_ = c.Write(append([]string{e.Row.String(), e.TweetID, e.Posted.Format(time.RFC3339)}, csvCells(e.Snapshot)...))
+			_ = c.Write(append([]string{e.Row.String(), e.TweetID, e.Posted.Format(time.RFC3339)}, answers.CSVCells(e.Snapshot)...))
 		}
 		c.Flush()
-		// However long it all takes, each page gets only so long.
-		if err := takeTime(w, 0); err != nil {
+		// The export may take long; each page has the usual time.
+		if err := extendDeadlines(w, 0); err != nil {
 			return err
 		}
 		if _, err := io.Copy(w, &body); err != nil {
@@ -102,14 +86,14 @@ func (s *Server) export(w http.ResponseWriter, r *request) error {
 		}
 		return nil
 	}
-	err = s.parts.Tweets.Export(r.Context(), zone, within, page)
+	err = s.parts.History.Export(r.Context(), zone, within, page)
 	switch {
 	case err == nil && !begun:
 		return page(nil)
 	case err != nil && begun:
-		// The status is long sent. A connection that breaks is the only way left
-		// to say that the rest is missing.
-		s.log.Warn().Err(err).Str("request", noteOf(r.Context()).id).Msg("an export was cut off")
+		// The status has been sent. Breaking the connection is the only way left to
+		// say that the rest is missing.
+		s.log.Warn().Err(err).Str("request", noteOf(r.Context()).id).Msg("export failed after its first page")
 		panic(http.ErrAbortHandler)
 	}
 	return err

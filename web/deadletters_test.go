@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"gorgone/internal/testkit"
 	"gorgone/web/auth"
 )
 
@@ -48,7 +49,7 @@ func TestDeadLetters(t *testing.T) {
 	e.ok(200, "POST", refresh+"/retry", e.service, "")
 	e.ok(404, "GET", refresh, e.service, "")
 	depth, err := e.queue.Depth(t.Context())
-	must(t, err)
+	testkit.Must(t, err)
 	if depth.Refresh.Pending != 1 || depth.DeadLetters != 1 {
 		t.Errorf("after the retry: %+v", depth)
 	}

@@ -1,10 +1,13 @@
 package web
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -13,86 +16,127 @@ import (
 )
 
 const (
-	// streamLife is how long a stream of events lasts. Whoever reads on comes back
-	// with a token that is good now, and misses nothing.
-	streamLife = 30 * time.Minute
+	// streamLifetime is how long a stream of events lasts. A reader reconnects with a
+	// token that is valid then, and misses nothing.
+	streamLifetime = 30 * time.Minute
 
-	// recheckEvery is how often it is looked again what the reader may see.
-	recheckEvery = time.Minute
+	// eventTimeout bounds the writing of one event.
+	eventTimeout = 5 * time.Second
 
-	// frameTime is how long a reader may take to take an event.
-	frameTime = 5 * time.Second
+	// maxPadding is the most bytes that an event is filled up to, for a proxy that holds
+	// them back until it has as many.
+	maxPadding = 16 << 10
 )
 
-// events streams what happens, as server-sent events.
+// events streams updates and alerts as server-sent events.
 func (s *Server) events(w http.ResponseWriter, r *request) error {
-	zones, err := r.zonesFor()
+	zones, err := r.readable()
 	if err != nil {
 		return err
+	}
+	if r.Method == http.MethodHead {
+		streamHeaders(w.Header())
+		w.WriteHeader(http.StatusOK)
+		return nil // it has no body to wait for
 	}
 	lastID := r.Header.Get("Last-Event-ID")
 	if lastID == "" {
 		lastID = r.URL.Query().Get("last_event_id")
 	}
-	user := ""
-	if r.caller.Kind == auth.KindUser {
-		user = r.caller.Name
+	padding := 0
+	if text := r.URL.Query().Get("padding"); text != "" {
+		if padding, err = strconv.Atoi(text); err != nil || padding < 0 || padding > maxPadding {
+			return badRequest("padding is not a number of bytes from 0 to %d", maxPadding)
+		}
 	}
-	reader, missed, complete, err := s.live.join(user, zones, lastID)
+	var who subscriber
+	if r.caller.Kind == auth.KindUser {
+		who.user = r.caller.Name
+		if who.tenant, err = r.tenant(); err != nil {
+			return err
+		}
+	}
+	reader, from, err := s.live.join(who, zones, lastID)
 	if err != nil {
 		return err
 	}
 	defer s.live.leave(reader)
-	s.callAudience()
+	s.requestUpdates()
 	if err := http.NewResponseController(w).SetReadDeadline(time.Time{}); err != nil {
 		return fmt.Errorf("set the deadline of a stream: %w", err)
 	}
-	h := w.Header()
-	h.Set("Content-Type", "text/event-stream; charset=utf-8")
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Accel-Buffering", "no") // nginx would keep events to itself
+	streamHeaders(w.Header())
 	w.WriteHeader(http.StatusOK)
-	out := stream{w, http.NewResponseController(w)}
-	greeting := "retry: 3000\nevent: hello\ndata: {}\n\n"
-	if !complete {
-		greeting += "event: reset\ndata: " + resetData + "\n\n"
-	}
-	if out.send([]byte(greeting)) != nil {
+	out := stream{w, http.NewResponseController(w), padding}
+	if out.send(from.greeting()) != nil {
 		return nil
 	}
-	for _, f := range missed {
+	for _, f := range from.missed {
 		if out.send(f.text) != nil {
 			return nil
 		}
 	}
 	s.stream(r, reader, out)
+	_ = out.rc.SetWriteDeadline(time.Now().Add(eventTimeout)) // to write its end, long after the last event
 	return nil
 }
 
-// stream sends events until the reader leaves, is dropped, or has read for long
-// enough.
+func streamHeaders(h http.Header) {
+	h.Set("Content-Type", "text/event-stream; charset=utf-8")
+	h.Set("Cache-Control", "no-store, no-transform") // or a proxy compresses events, and buffers them for it
+	h.Set("X-Accel-Buffering", "no")                 // or nginx buffers events
+}
+
+// readable is zonesFor, for a caller that must be allowed to read something.
+func (r *request) readable() ([]uuid.UUID, error) {
+	zones, err := r.zonesFor()
+	if err == nil && zones != nil && len(zones) == 0 {
+		err = &auth.RefusedError{Reason: auth.ReasonScope}
+	}
+	return zones, err
+}
+
+// recheck finds out whether the caller is still who it was, and what it may read.
+func (r *request) recheck() ([]uuid.UUID, error) {
+	p, err := r.server.parts.Guard.Identify(r.Request, nil)
+	if err != nil {
+		return nil, err
+	}
+	r.caller = p
+	return r.readable()
+}
+
+// lifetime is how long a stream of the caller's lasts: not longer than its credentials.
+func (r *request) lifetime() time.Duration {
+	if r.caller.Expires.IsZero() {
+		return streamLifetime
+	}
+	return min(streamLifetime, max(time.Until(r.caller.Expires), 0))
+}
+
+// stream sends events until the reader leaves or is dropped, or its lifetime is over.
 func (s *Server) stream(r *request, reader *reader, out stream) {
 	heartbeat := time.NewTicker(s.config.Heartbeat)
 	defer heartbeat.Stop()
-	recheck := time.NewTicker(recheckEvery)
+	recheck := time.NewTicker(s.config.Recheck)
 	defer recheck.Stop()
-	end := time.NewTimer(streamLife)
+	end := time.NewTimer(r.lifetime())
 	defer end.Stop()
 	for {
 		var err error
 		select {
 		case f := <-reader.frames:
 			if !reader.reads(f.zone) {
-				continue // not any more
+				continue // no longer
 			}
 			err = out.send(f.text)
 		case <-heartbeat.C:
-			err = out.send([]byte(": still here\n\n"))
+			err = out.send(s.live.signOfLife(reader))
 		case <-recheck.C:
 			var zones []uuid.UUID
-			zones, err = r.zonesFor()
+			zones, err = r.recheck()
 			if _, refused := auth.Refused(err); err != nil && !refused {
-				err = nil // the database is away, which says nothing about the reader
+				err = nil // an unavailable database says nothing about the reader
 				continue
 			}
 			if err == nil {
@@ -101,32 +145,36 @@ func (s *Server) stream(r *request, reader *reader, out stream) {
 		case <-end.C:
 			return
 		case <-reader.gone:
-			s.letGo(r, "it fell behind, or the server stops")
+			s.logDropped(r, "it fell behind, or the server is stopping")
 			return
 		case <-r.Context().Done():
 			return
 		}
 		if err != nil {
-			if errors.Is(err, os.ErrDeadlineExceeded) { // else it has left by itself
-				s.letGo(r, "it took nothing in time")
+			if errors.Is(err, os.ErrDeadlineExceeded) { // otherwise the reader left
+				s.logDropped(r, "it did not read in time")
 			}
 			return
 		}
 	}
 }
 
-func (s *Server) letGo(r *request, why string) {
-	s.log.Info().Str("request", noteOf(r.Context()).id).Str("reason", why).Msg("a reader of live events was let go")
+func (s *Server) logDropped(r *request, why string) {
+	s.log.Info().Str("request", noteOf(r.Context()).id).Str("reason", why).Msg("event reader dropped")
 }
 
-// stream is an answer that is sent piece by piece.
+// stream is a response that is sent event by event.
 type stream struct {
-	w  http.ResponseWriter
-	rc *http.ResponseController
+	w       http.ResponseWriter
+	rc      *http.ResponseController
+	padding int // least bytes of an event
 }
 
 func (o stream) send(text []byte) error {
-	if err := o.rc.SetWriteDeadline(time.Now().Add(frameTime)); err != nil {
+	if lacking := o.padding - len(text); lacking > 0 { // a comment, which readers pass over
+		text = slices.Concat(text, []byte(":"), bytes.Repeat([]byte(" "), lacking), []byte("\n\n"))
+	}
+	if err := o.rc.SetWriteDeadline(time.Now().Add(eventTimeout)); err != nil {
 		return fmt.Errorf("set the deadline of an event: %w", err)
 	}
 	_, err := o.w.Write(text)

@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,6 +18,7 @@ import (
 	"github.com/sourcegraph/conc"
 
 	"gorgone/engagement"
+	"gorgone/internal/testkit"
 	"gorgone/queue"
 	"gorgone/store"
 	"gorgone/web"
@@ -29,9 +31,11 @@ type liveEvent struct {
 
 // listener reads a stream of events.
 type listener struct {
-	t      *testing.T
-	events chan liveEvent
-	stop   func()
+	t        testing.TB
+	document document
+	hello    liveEvent
+	events   chan liveEvent
+	stop     func()
 }
 
 const eventsPath = "/api/twitter/engagement/events"
@@ -41,17 +45,17 @@ func (e *engine) listen(query, token, lastID string) *listener {
 	e.t.Helper()
 	ctx, cancel := context.WithCancel(e.t.Context())
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, e.url+eventsPath+query, nil)
-	must(e.t, err)
+	testkit.Must(e.t, err)
 	r.Header.Set("Authorization", "Bearer "+token)
 	if lastID != "" {
 		r.Header.Set("Last-Event-ID", lastID)
 	}
-	res, err := http.DefaultClient.Do(r)
-	must(e.t, err)
+	res, err := cmp.Or(e.caller, http.DefaultClient).Do(r)
+	testkit.Must(e.t, err)
 	if res.StatusCode != http.StatusOK || !strings.HasPrefix(res.Header.Get("Content-Type"), "text/event-stream") {
 		e.t.Fatalf("status %d, type %s", res.StatusCode, res.Header.Get("Content-Type"))
 	}
-	l := &listener{t: e.t, events: make(chan liveEvent, 10_000)}
+	l := &listener{t: e.t, document: e.document, events: make(chan liveEvent, 10_000)}
 	var reading conc.WaitGroup
 	reading.Go(func() {
 		defer close(l.events)
@@ -81,8 +85,8 @@ func (e *engine) listen(query, token, lastID string) *listener {
 		reading.Wait()
 	}
 	e.t.Cleanup(l.stop)
-	if first := l.next(); first.kind != "hello" {
-		e.t.Fatalf("first event %+v", first)
+	if l.hello = l.next(); l.hello.kind != "hello" || l.hello.id == "" {
+		e.t.Fatalf("first event %+v", l.hello)
 	}
 	return l
 }
@@ -95,6 +99,12 @@ func (l *listener) next() liveEvent {
 		if !ok {
 			return liveEvent{kind: "end"}
 		}
+		var data any
+		testkit.Must(l.t, json.Unmarshal([]byte(ev.data), &data))
+		schema := l.document.Components.Schemas["LiveEvent"]
+		for _, fault := range l.document.check(schema, map[string]any{"event": ev.kind, "data": data}, ev.kind) {
+			l.t.Errorf("the event %s %s", ev.data, fault)
+		}
 		return ev
 	case <-time.After(time.Minute):
 		l.t.Fatal("no event")
@@ -105,8 +115,8 @@ func (l *listener) next() liveEvent {
 // publish sends an event of a row in a zone, as a worker does.
 func (e *engine) publish(zone uuid.UUID, tweet string) {
 	e.t.Helper()
-	must(e.t, e.queue.PublishSeen(e.t.Context(), []queue.Seen{{
-		RowID: uuid.New(), ZoneID: zone, TweetID: tweet, Outcome: queue.Updated, Metrics: engagement.Metrics{Likes: engagement.Known(7)}, Tier: engagement.Hot,
+	testkit.Must(e.t, e.queue.PublishUpdates(e.t.Context(), []queue.RowUpdate{{
+		RowID: uuid.New(), ZoneID: zone, TweetID: tweet, Outcome: engagement.RequestUpdated, Metrics: engagement.Metrics{Likes: engagement.Known(7)}, Tier: engagement.Hot,
 	}}))
 }
 
@@ -117,21 +127,21 @@ func TestEventsOfAWorker(t *testing.T) {
 	l := e.listen("", user, "")
 	row, id := e.row(0)
 	gone, goneID := e.row(1)
-	must(t, e.double.Steer(deletedTweet(goneID)))
+	testkit.Must(t, e.double.Inject(deletedTweet(goneID)))
 	e.ok(200, "POST", refreshPath(row), e.service, "")
 	var data struct {
 		ZoneID uuid.UUID `json:"zone_id"`
 		Tweets []struct {
-			TweetID        uuid.UUID `json:"tweet_id"`
-			TwitterTweetID string    `json:"twitter_tweet_id"`
-			Metrics        map[string]*int
-			Tier           string
+			ID      uuid.UUID `json:"id"`
+			TweetID string    `json:"tweet_id"`
+			Metrics map[string]*int
+			Tier    string
 		}
 	}
 	ev := l.next()
-	must(t, json.Unmarshal([]byte(ev.data), &data))
-	if ev.kind != "update" || ev.id == "" || data.ZoneID != e.zone || len(data.Tweets) != 1 || data.Tweets[0].TweetID != row ||
-		data.Tweets[0].TwitterTweetID != id || data.Tweets[0].Metrics["like_count"] == nil {
+	testkit.Must(t, json.Unmarshal([]byte(ev.data), &data))
+	if ev.kind != "update" || ev.id == "" || data.ZoneID != e.zone || len(data.Tweets) != 1 || data.Tweets[0].ID != row ||
+		data.Tweets[0].TweetID != id || data.Tweets[0].Metrics["like_count"] == nil {
 		t.Errorf("%+v", ev)
 	}
 	e.ok(503, "POST", refreshPath(gone), e.service, "")
@@ -144,7 +154,7 @@ func TestEventsOnlyOfOnesZones(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t, options{})
 	other, err := e.store.CreateZone(t.Context(), store.Zone{Name: "other"})
-	must(t, err)
+	testkit.Must(t, err)
 	e.exec(`insert into clients (id, name) values ('11111111-1111-1111-1111-111111111111', 'c')`)
 	e.exec(`update zones set client_id = '11111111-1111-1111-1111-111111111111' where id = $1`, other.ID)
 	_, user := e.user("operator", true)
@@ -157,7 +167,7 @@ func TestEventsOnlyOfOnesZones(t *testing.T) {
 		want []string
 	}{"own": {own, []string{"2"}}, "all": {all, []string{"1", "2", "3"}}, "one": {one, []string{"1", "3"}}} {
 		for _, want := range tc.want {
-			if ev := tc.l.next(); !strings.Contains(ev.data, fmt.Sprintf(`"twitter_tweet_id":%q`, want)) {
+			if ev := tc.l.next(); !strings.Contains(ev.data, fmt.Sprintf(`"tweet_id":%q`, want)) {
 				t.Errorf("%s: %+v, want tweet %s", name, ev, want)
 			}
 		}
@@ -179,7 +189,7 @@ func TestEventsAfterABreak(t *testing.T) {
 	l.stop()
 	again := e.listen("", e.service, first.id)
 	for i := 1; i < 3; i++ {
-		if ev := again.next(); !strings.Contains(ev.data, fmt.Sprintf(`"twitter_tweet_id":"%d"`, i)) {
+		if ev := again.next(); !strings.Contains(ev.data, fmt.Sprintf(`"tweet_id":"%d"`, i)) {
 			t.Errorf("after the break: %+v, want tweet %d", ev, i)
 		}
 	}
@@ -194,10 +204,10 @@ func TestEventsShowSignsOfLife(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t, options{config: func(c *web.Config) { c.Heartbeat = 10 * time.Millisecond }})
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, e.url+eventsPath, nil)
-	must(t, err)
+	testkit.Must(t, err)
 	r.Header.Set("Authorization", "Bearer "+e.service)
 	res, err := http.DefaultClient.Do(r)
-	must(t, err)
+	testkit.Must(t, err)
 	defer res.Body.Close()
 	lines := bufio.NewScanner(res.Body)
 	for lines.Scan() {
@@ -226,12 +236,12 @@ func (e *engine) rawReader() (net.Conn, *bufio.Scanner) {
 	e.t.Helper()
 	var d net.Dialer
 	c, err := d.DialContext(e.t.Context(), "tcp", strings.TrimPrefix(e.url, "http://"))
-	must(e.t, err)
+	testkit.Must(e.t, err)
 	e.t.Cleanup(func() { _ = c.Close() })
-	must(e.t, c.(*net.TCPConn).SetReadBuffer(4096))
-	must(e.t, c.SetReadDeadline(time.Now().Add(time.Minute)))
+	testkit.Must(e.t, c.(*net.TCPConn).SetReadBuffer(4096))
+	testkit.Must(e.t, c.SetReadDeadline(time.Now().Add(time.Minute)))
 	_, err = fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n", eventsPath, e.service)
-	must(e.t, err)
+	testkit.Must(e.t, err)
 	lines := bufio.NewScanner(c)
 	for lines.Scan() {
 		if lines.Text() == "event: hello" {
@@ -243,7 +253,7 @@ func (e *engine) rawReader() (net.Conn, *bufio.Scanner) {
 }
 
 // TestAStalledReaderKeepsNobody has many readers, 1,000 with the build tag load, of
-// which one reads nothing: all others get every event in order, and it is let go.
+// which one reads nothing: all others get every event in order, and it is dropped.
 func TestAStalledReaderKeepsNobody(t *testing.T) {
 	t.Parallel()
 	const readers, events, lag = goodReaders, 350, 20
@@ -255,11 +265,11 @@ func TestAStalledReaderKeepsNobody(t *testing.T) {
 		_, lines := e.rawReader()
 		reading.Go(func() {
 			for n := 0; n < events && lines.Scan(); {
-				at := strings.Index(lines.Text(), `"twitter_tweet_id":"`)
+				at := strings.Index(lines.Text(), `"tweet_id":"`)
 				if at < 0 {
 					continue
 				}
-				if want := fmt.Sprintf(`"twitter_tweet_id":"%d"`, n); !strings.HasPrefix(lines.Text()[at:], want) {
+				if want := fmt.Sprintf(`"tweet_id":"%d"`, n); !strings.HasPrefix(lines.Text()[at:], want) {
 					t.Errorf("%.200s, want %s", lines.Text(), want)
 					return
 				}
@@ -270,10 +280,10 @@ func TestAStalledReaderKeepsNobody(t *testing.T) {
 	}
 	padding := strings.Repeat("x", 300)
 	for i := range events {
-		must(t, e.queue.PublishSeen(t.Context(), []queue.Seen{{RowID: uuid.New(), ZoneID: e.zone, TweetID: fmt.Sprint(i), Outcome: queue.Updated, Reason: padding}}))
+		testkit.Must(t, e.queue.PublishUpdates(t.Context(), []queue.RowUpdate{{RowID: uuid.New(), ZoneID: e.zone, TweetID: fmt.Sprint(i), Outcome: engagement.RequestUpdated, Reason: padding}}))
 		// As fast as all of them read, and no more on its way than a connection holds: a
 		// burst would drop them, as it should.
-		wait(t, func() bool {
+		testkit.Until(t, func() bool {
 			for r := range got {
 				if got[r].Load() < int64(i-lag) {
 					return false
@@ -288,9 +298,9 @@ func TestAStalledReaderKeepsNobody(t *testing.T) {
 			t.Errorf("reader %d got %d events of %d", r, n, events)
 		}
 	}
-	wait(t, func() bool { return strings.Contains(e.log.String(), "was let go") })
-	if n := strings.Count(e.log.String(), "was let go"); n != 1 {
-		t.Errorf("%d readers were let go, want the one that stalls", n)
+	testkit.Until(t, func() bool { return strings.Contains(e.log.String(), "event reader dropped") })
+	if n := strings.Count(e.log.String(), "event reader dropped"); n != 1 {
+		t.Errorf("%d readers were dropped, want the one that stalls", n)
 	}
 }
 
@@ -313,11 +323,11 @@ func TestTooManyReaders(t *testing.T) {
 		t.Errorf("%s", a.body)
 	}
 	l.stop()
-	wait(t, func() bool {
+	testkit.Until(t, func() bool {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
 		r, err := http.NewRequestWithContext(ctx, http.MethodGet, e.url+eventsPath, nil)
-		must(t, err)
+		testkit.Must(t, err)
 		r.Header.Set("Authorization", "Bearer "+e.service)
 		res, err := http.DefaultClient.Do(r)
 		if err != nil {
@@ -343,11 +353,11 @@ func TestTooManyStreamsOfAUser(t *testing.T) {
 	_, other := e.user("operator", true)
 	e.listen("", other, "")
 	last.stop()
-	wait(t, func() bool {
+	testkit.Until(t, func() bool {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
 		r, err := http.NewRequestWithContext(ctx, http.MethodGet, e.url+eventsPath, nil)
-		must(t, err)
+		testkit.Must(t, err)
 		r.Header.Set("Authorization", "Bearer "+user)
 		res, err := http.DefaultClient.Do(r)
 		if err != nil {

@@ -3,24 +3,42 @@ package web
 import (
 	"context"
 	"time"
+
+	"gorgone/web/auth"
 )
 
 // Route is a line of the table, for tests that walk it.
 type Route struct {
 	Method, Pattern string
-	Open            bool
+	Need            need
 }
+
+// The needs of routes.
+const (
+	Open       = open
+	Everywhere = everywhere
+	Somewhere  = somewhere
+	Here       = here
+	WebhookKey = webhookKey
+	LoginCode  = loginCode
+)
+
+// ExposedHeaders are the names that pages of allowed origins may read.
+const ExposedHeaders = exposedHeaders
+
+// RefusalWords returns what a caller is told for a reason.
+func RefusalWords(r auth.Reason) string { return refusalWords[r] }
 
 // Routes lists everything the server answers.
 func Routes() (list []Route) {
 	for _, rt := range routes() {
-		list = append(list, Route{rt.method, rt.pattern, rt.need == open})
+		list = append(list, Route{rt.method, rt.pattern, rt.need})
 	}
 	return list
 }
 
 // MaxPerUser is how many streams of events a user may read at once.
-const MaxPerUser = maxPerUser
+const MaxPerUser = maxStreamsPerUser
 
 // Description is the OpenAPI document.
 func Description() []byte { return description }

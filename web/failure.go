@@ -9,18 +9,23 @@ import (
 	"strconv"
 	"time"
 
+	"gorgone/alert"
+	"gorgone/engagement"
 	"gorgone/queue"
+	"gorgone/refresh"
 	"gorgone/store"
+	"gorgone/store/access"
+	"gorgone/store/postgres"
 	"gorgone/web/auth"
 )
 
-// failure is an error that a caller is told of.
+// failure is an error as the caller is told it.
 type failure struct {
 	status     int
 	code       string // for programs
 	message    string // for people
 	retryAfter time.Duration
-	cause      error // for our log only; may be nil
+	cause      error // for the log only; may be nil
 }
 
 func (f *failure) Error() string {
@@ -36,24 +41,24 @@ func badRequest(format string, a ...any) error {
 	return &failure{status: http.StatusBadRequest, code: "bad_request", message: fmt.Sprintf(format, a...)}
 }
 
-// Times after which it makes sense to ask again, when nothing better is known.
+// Retry-After, when nothing better is known.
 const (
 	retryUnavailable = 5 * time.Second
 	retryFull        = 10 * time.Second
-	retryPaused      = 15 * time.Second
 )
 
-// noSuchTweet is the answer for a tweet that does not exist, and the same for one
-// that the caller may not know of.
-func noSuchTweet() *failure {
+// tweetNotFound is the response for a tweet that does not exist, and for one that the
+// caller may not know of.
+func tweetNotFound() *failure {
 	return &failure{status: http.StatusNotFound, code: "not_found", message: "there is no such tweet"}
 }
 
-// failureOf is the one place where errors get a status.
+// failureOf is the one place that gives errors a status.
 func failureOf(err error) *failure {
 	var (
 		known   *failure
 		limit   *store.LimitError
+		stopped *refresh.StoppedError
 		tooLong *http.MaxBytesError
 	)
 	reason, refused := auth.Refused(err)
@@ -61,69 +66,55 @@ func failureOf(err error) *failure {
 	case errors.As(err, &known):
 		return known
 	case refused:
-		return refusal(reason, err)
+		return refusal(reason, auth.Status(err))
 	case errors.As(err, &limit):
 		return &failure{status: http.StatusTooManyRequests, code: "limit", message: limit.Reason, retryAfter: limit.After}
+	case errors.As(err, &stopped):
+		return causeFailure(stopped.Cause, stopped.Error(), stopped.After)
 	case errors.As(err, &tooLong):
 		return &failure{status: http.StatusRequestEntityTooLarge, code: "too_large", message: fmt.Sprintf("the body is larger than %d bytes", tooLong.Limit)}
 	case errors.Is(err, store.ErrTweetNotFound):
-		return noSuchTweet()
+		return tweetNotFound()
 	case errors.Is(err, store.ErrNotTracked):
 		return &failure{status: http.StatusConflict, code: "not_tracked", message: store.ErrNotTracked.Error()}
 	case errors.Is(err, store.ErrRequestNotFound):
 		return &failure{status: http.StatusNotFound, code: "not_found", message: "there is no such refresh request"}
 	case errors.Is(err, store.ErrZoneNotFound):
 		return &failure{status: http.StatusNotFound, code: "not_found", message: "there is no such zone"}
-	case errors.Is(err, store.ErrRuleNotFound):
-		return &failure{status: http.StatusNotFound, code: "unknown_rule", message: "no active zone has this filter rule"}
+	case errors.Is(err, alert.ErrRuleNotFound):
+		return &failure{status: http.StatusNotFound, code: "not_found", message: "there is no such alert rule"}
+	case errors.Is(err, alert.ErrWebhookNotFound):
+		return &failure{status: http.StatusNotFound, code: "not_found", message: "there is no such webhook"}
+	case errors.Is(err, access.ErrRuleNotFound):
+		return &failure{status: http.StatusNotFound, code: "unknown_rule", message: err.Error()}
 	case errors.Is(err, queue.ErrFull):
 		return &failure{status: http.StatusServiceUnavailable, code: "busy", message: "too many refreshes are waiting", retryAfter: retryFull, cause: err}
+	case errors.Is(err, queue.ErrNotConnected):
+		return queueUnavailable(nil)
+	case errors.Is(err, refresh.ErrQueueUnavailable):
+		return queueUnavailable(err)
 	case errors.Is(err, context.Canceled):
-		// The caller is gone, or we are stopping; in the first case nobody reads it.
-		return &failure{status: http.StatusServiceUnavailable, code: "stopping", message: "the request was ended", retryAfter: retryUnavailable}
-	case store.Unavailable(err), errors.Is(err, auth.ErrUnavailable):
-		return &failure{status: http.StatusServiceUnavailable, code: "unavailable", message: "the database can not be reached", retryAfter: retryUnavailable, cause: err}
+		// The server is stopping, or the caller has left and does not read this.
+		return &failure{status: http.StatusServiceUnavailable, code: "stopping", message: "the request was cancelled", retryAfter: retryUnavailable}
+	case postgres.BadValue(err):
+		// A check before should have named it; the log says what the database says.
+		return &failure{status: http.StatusBadRequest, code: "bad_request", message: "the database refuses a value of the request", cause: err}
+	case postgres.Unavailable(err), errors.Is(err, auth.ErrUnavailable):
+		return &failure{status: http.StatusServiceUnavailable, code: "unavailable", message: "the database cannot be reached", retryAfter: retryUnavailable, cause: err}
 	default:
-		return &failure{status: http.StatusInternalServerError, code: "internal", message: "something went wrong here; the log knows more by the request's id", cause: err}
+		return &failure{status: http.StatusInternalServerError, code: "internal", message: "internal error; the server's log has the details under the request id", cause: err}
 	}
 }
 
-// refusal is the answer to a caller who may not do what it asked for.
-func refusal(reason auth.Reason, err error) *failure {
-	f := &failure{status: auth.Status(err), code: string(reason)}
-	switch f.status {
-	case http.StatusForbidden:
-		f.message = "you may not do this"
-	case http.StatusNotFound:
-		f.code, f.message = "not_found", "there is no such zone"
-	case http.StatusTooManyRequests:
-		f.message = "too many refused requests from your address"
-	default:
-		f.message = "valid credentials are needed"
-	}
-	return f
+// queueUnavailable is the response while NATS cannot be reached. The cause, if any, is logged.
+func queueUnavailable(err error) *failure {
+	return &failure{status: http.StatusServiceUnavailable, code: "queue_away", message: "the queue cannot be reached", retryAfter: retryUnavailable, cause: err}
 }
 
-// queueAway is the answer while NATS can not be reached.
-func queueAway(err error) *failure {
-	return &failure{status: http.StatusServiceUnavailable, code: "queue_away", message: "the queue can not be reached", retryAfter: retryUnavailable, cause: err}
-}
-
-// notAnswered is why a refresh has no answer, as a status.
-func notAnswered(cause queue.Cause, reason string, retryAfter time.Duration) *failure {
-	f := &failure{code: string(cause), message: reason}
-	switch cause {
-	case queue.CauseOutOfCredit:
-		f.status = http.StatusPaymentRequired
-	case queue.CauseRateLimited:
-		f.status, f.retryAfter = http.StatusTooManyRequests, retryPaused
-	case queue.CauseDatabase, queue.CauseLate, queue.CauseOutage, queue.CausePaused:
-		f.status, f.retryAfter = http.StatusServiceUnavailable, retryUnavailable
-	case queue.CauseKeyRefused, queue.CauseProvider:
-		f.status = http.StatusBadGateway
-	default:
-		f.status = http.StatusBadGateway
-	}
+// causeFailure is a refresh that failed for a cause. A retryAfter of zero or less is not known.
+func causeFailure(cause engagement.FailureCause, reason string, retryAfter time.Duration) *failure {
+	effect := cause.Effect()
+	f := &failure{status: effect.Status, code: effect.Code, message: reason, retryAfter: effect.RetryAfter}
 	if retryAfter > 0 {
 		f.retryAfter = retryAfter
 	}

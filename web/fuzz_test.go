@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -19,15 +20,15 @@ func FuzzEvent(f *testing.F) {
 	f.Add("alert", []byte(`{"zone_id":"0c5a2d52-4a2e-4d5b-9a57-0d3a3b1f0001",
  "x":"\u2028"}`), "boot_1")
 	f.Add("alert", []byte(`{}`), "boot_18446744073709551615")
-	f.Add(queue.EventSeen, []byte(`[{"zone_id":"0c5a2d52-4a2e-4d5b-9a57-0d3a3b1f0001","tweet_id":"20","outcome":"updated"}]`), "boot_0")
-	f.Add(queue.EventSeen, []byte(`[{"outcome":1e9}]`), "other_1")
+	f.Add(queue.EventUpdate, []byte(`[{"zone_id":"0c5a2d52-4a2e-4d5b-9a57-0d3a3b1f0001","tweet_id":"20","outcome":"updated"}]`), "boot_0")
+	f.Add(queue.EventUpdate, []byte(`[{"outcome":1e9}]`), "other_1")
 	f.Fuzz(func(t *testing.T, kind string, data []byte, last string) {
-		if kind != queue.EventSeen {
+		if kind != queue.EventUpdate {
 			kind = "alert" // the queue takes no other signs
 		}
 		h := newHub("boot", 1)
-		err := h.spread(queue.Event{Kind: kind, Data: data})
-		if err != nil && kind != queue.EventSeen && len(h.kept) > 0 {
+		err := h.broadcast(queue.Event{Kind: kind, Data: data})
+		if err != nil && kind != queue.EventUpdate && len(h.kept) > 0 {
 			t.Fatalf("%q is passed on in spite of %v", data, err)
 		}
 		for _, frame := range h.kept {
@@ -39,9 +40,13 @@ func FuzzEvent(f *testing.F) {
 				t.Fatalf("%q became %q", data, frame.text)
 			}
 		}
-		_, missed, complete, err := h.join("", nil, last)
-		if err != nil || len(missed) > len(h.kept) || !complete && len(missed) > 0 {
-			t.Fatalf("%q: %d missed, complete %t, %v", last, len(missed), complete, err)
+		h.left = time.Now() // or what is kept is forgotten
+		_, from, err := h.join(subscriber{}, nil, last)
+		if err != nil || len(from.missed) > len(h.kept) || !from.complete && len(from.missed) > 0 {
+			t.Fatalf("%q: %d missed, complete %t, %v", last, len(from.missed), from.complete, err)
+		}
+		if text := string(from.greeting()); strings.Contains(from.id, "\n") || strings.Count(text, "\n\n") > 2 {
+			t.Fatalf("%q is greeted by %q", last, text)
 		}
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"gorgone/engagement"
+	"gorgone/internal/testkit"
 	"gorgone/store"
 )
 
@@ -22,14 +23,14 @@ func (e *engine) seen(n int) (row uuid.UUID) {
 	at := e.clock.Now().Add(-time.Duration(n) * 10 * time.Minute)
 	id := engagement.TweetIDAt(at, int64(n))
 	tracked, err := e.store.Track(e.t.Context(), e.zone, []store.NewTweet{{TweetID: id, CreatedAt: at, Text: "seen, \"often\""}})
-	must(e.t, err)
+	testkit.Must(e.t, err)
 	for i := range n {
 		m := engagement.Metrics{Likes: engagement.Known(int64(i * 10)), Retweets: engagement.Known(1), Replies: engagement.Known(0), Quotes: engagement.Known(0)}
 		look := at.Add(time.Duration(i+1) * 10 * time.Minute)
 		_, err := e.store.ApplyRefresh(e.t.Context(), []store.RefreshResult{{
 			TweetID: id, RequestedAt: look, Kind: store.Found, Observation: engagement.Observation{At: look, Metrics: m},
 		}})
-		must(e.t, err)
+		testkit.Must(e.t, err)
 	}
 	return tracked[0].Row
 }
@@ -41,7 +42,7 @@ func TestHistory(t *testing.T) {
 	path := "/api/twitter/engagement/" + row.String()
 	type chart struct {
 		Data struct {
-			TweetID   uuid.UUID `json:"tweet_id"`
+			ID        uuid.UUID `json:"id"`
 			Metrics   map[string]*int
 			Baseline  *struct{}
 			Snapshots []struct {
@@ -82,7 +83,7 @@ func TestHistory(t *testing.T) {
 
 	a := e.ok(200, "GET", path+".csv", e.service, "")
 	rows, err := csv.NewReader(strings.NewReader(string(a.body))).ReadAll()
-	must(t, err)
+	testkit.Must(t, err)
 	if len(rows) != 6 || rows[0][0] != "snapshot_at" || rows[1][5] != "" || rows[5][3] != "40" || !strings.Contains(a.header.Get("Content-Disposition"), ".csv") {
 		t.Errorf("%v", rows)
 	}
@@ -95,16 +96,16 @@ func TestTopAndExport(t *testing.T) {
 	e.exec(`update twitter_engagement_history set engagement_velocity = 5 where tweet_id = $1 and engagement_velocity is not null`, slow)
 	var top struct {
 		Data []struct {
-			TweetID  uuid.UUID `json:"tweet_id"`
+			ID       uuid.UUID `json:"id"`
 			Velocity *float64  `json:"engagement_velocity"`
 		}
 	}
 	e.ok(200, "GET", "/api/twitter/engagement/top?zone="+e.zone.String(), e.service, "").into(t, &top)
-	if len(top.Data) != 2 || top.Data[0].TweetID != fast || *top.Data[0].Velocity != 60 || *top.Data[1].Velocity != 5 {
+	if len(top.Data) != 2 || top.Data[0].ID != fast || *top.Data[0].Velocity != 60 || *top.Data[1].Velocity != 5 {
 		t.Errorf("%+v", top.Data)
 	}
 	e.ok(200, "GET", "/api/twitter/engagement/top?by=engagement&limit=1&since=24h", e.service, "").into(t, &top)
-	if len(top.Data) != 1 || top.Data[0].TweetID != fast {
+	if len(top.Data) != 1 || top.Data[0].ID != fast {
 		t.Errorf("%+v", top.Data)
 	}
 	_, stranger := e.user("operator", false)
@@ -118,7 +119,7 @@ func TestTopAndExport(t *testing.T) {
 	path := "/api/twitter/zones/" + e.zone.String() + "/export.csv"
 	lines := func(query string) int {
 		rows, err := csv.NewReader(strings.NewReader(string(e.ok(200, "GET", path+query, e.service, "").body))).ReadAll()
-		must(t, err)
+		testkit.Must(t, err)
 		return len(rows)
 	}
 	if n := lines(""); n != 1+7 {

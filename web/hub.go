@@ -1,7 +1,6 @@
 package web
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -12,70 +11,70 @@ import (
 
 	"github.com/google/uuid"
 
+	"gorgone/engagement"
 	"gorgone/queue"
+	"gorgone/web/answers"
 )
 
 const (
-	// keptEvents is how many of the last events a reader who comes back can catch
-	// up on.
-	keptEvents = 2048
+	// maxKeptEvents is how many of the last events a reader that reconnects can catch up on.
+	maxKeptEvents = 2048
 
-	// keptBytes is how much memory they may take: an event holds up to a batch of
-	// tweets.
-	keptBytes = 16 << 20
+	// maxKeptBytes bounds their memory: an event holds up to a batch of tweets.
+	maxKeptBytes = 16 << 20
 
-	// maxPerUser is how many streams a user may read at once, so that none keeps
-	// the others out.
-	maxPerUser = 20
+	// maxStreamsPerUser is how many streams a user may read at once, so that one user
+	// cannot keep out the others.
+	maxStreamsPerUser = 20
 
 	// readerBuffer is how many events a reader may be behind before it is dropped.
 	readerBuffer = 256
 
-	// linger is how long events are asked for after the last reader has left: most
-	// come back.
+	// linger is how long updates are still requested after the last reader has left, as
+	// most reconnect.
 	linger = 30 * time.Second
 
-	rewatchPause = time.Second
+	rewatchDelay = time.Second
 
-	// gapPause is how long it may take until readers hear that events were missed.
-	gapPause = time.Second
+	// gapCheckEvery is how often lost events are looked for.
+	gapCheckEvery = time.Second
 )
 
-// frame is one event as readers get it.
+// frame is one encoded event.
 type frame struct {
 	seq  uint64
-	zone uuid.UUID // zero: of all
+	zone uuid.UUID // zero: for all zones
 	text []byte
 }
 
-// hub passes events on to the readers of this process. A reader who falls behind
-// is dropped; nobody waits for another.
+// hub distributes events to the readers of this process. A reader that falls behind is
+// dropped, so no reader waits for another.
 type hub struct {
-	boot string // makes the ids of events of this process its own
+	boot string // makes event ids unique to this process
 	max  int
 
 	mu      sync.Mutex
 	seq     uint64
-	kept    []frame // the last ones, oldest first
-	size    int     // of them, in bytes
+	kept    []frame // the latest events, oldest first
+	size    int     // of kept, in bytes
 	readers map[*reader]struct{}
-	byUser  map[string]int // readers of each user
-	left    time.Time      // when the last reader left
+	places  quotas
+	left    time.Time // when the last reader left
 	closed  bool
 }
 
-// reader is somebody who follows the events of some zones.
+// reader follows the events of some zones.
 type reader struct {
 	frames chan frame
 	gone   chan struct{} // closed when the reader is dropped
-	user   string        // empty: a service
+	places []quota
 
 	mu    sync.Mutex
 	zones map[uuid.UUID]bool // nil: all
 }
 
 func newHub(boot string, most int) *hub {
-	return &hub{boot: boot, max: most, readers: make(map[*reader]struct{}), byUser: make(map[string]int)}
+	return &hub{boot: boot, max: most, readers: make(map[*reader]struct{})}
 }
 
 func zoneSet(ids []uuid.UUID) map[uuid.UUID]bool {
@@ -101,36 +100,92 @@ func (r *reader) setZones(ids []uuid.UUID) {
 	r.zones = zoneSet(ids)
 }
 
-// join adds a reader, who is a user unless that is empty. missed are the events
-// after the one with the id lastID, if that is known; complete is false when there
-// may have been others.
-func (h *hub) join(user string, zones []uuid.UUID, lastID string) (r *reader, missed []frame, complete bool, err error) {
-	r = &reader{frames: make(chan frame, readerBuffer), gone: make(chan struct{}), user: user, zones: zoneSet(zones)}
+// resumption is where a stream goes on.
+type resumption struct {
+	id       string  // from which the events of this stream follow
+	complete bool    // false: events before it may have been missed
+	missed   []frame // after it, which are there already
+}
+
+// gapID is the id of a stream's beginning while it is not said yet that events were
+// missed: a reader that comes back with it is told so then.
+const gapID = "gap"
+
+// greeting begins a stream. It has an id, so that a reader whose stream is cut before the
+// first event goes on from here.
+func (r resumption) greeting() []byte {
+	if r.complete {
+		return fmt.Appendf(nil, "retry: 3000\nid: %s\nevent: hello\ndata: {}\n\n", r.id)
+	}
+	return fmt.Appendf(nil, "retry: 3000\nid: %s\nevent: hello\ndata: {}\n\nid: %s\nevent: reset\ndata: %s\n\n", gapID, r.id, resetData)
+}
+
+// id is called with the lock held.
+func (h *hub) id(seq uint64) string { return h.boot + "_" + strconv.FormatUint(seq, 10) }
+
+// signOfLife keeps a quiet stream open. Once its reader has everything, it has an id: a
+// reader of a quiet zone would otherwise come back with one that is no longer kept.
+func (h *hub) signOfLife(r *reader) []byte {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(r.frames) > 0 {
+		return []byte(": still here\n\n")
+	}
+	return fmt.Appendf(nil, ": still here\nid: %s\n\n", h.id(h.seq))
+}
+
+// subscriber is who wants to read events: a user of a tenant, if any, or, without a user,
+// a service.
+type subscriber struct {
+	user   string
+	tenant uuid.UUID
+}
+
+// places are what a reader of the subscriber's counts under, in a hub of so many readers
+// at most. A tenth is left for services, and no tenant takes more than a quarter.
+func (s subscriber) places(most int) []quota {
+	if s.user == "" {
+		return nil
+	}
+	users := max(most-max(most/10, 1), 1)
+	list := []quota{{"user " + s.user, maxStreamsPerUser}, {"all users", users}}
+	if s.tenant != uuid.Nil {
+		list = append(list, quota{"client " + s.tenant.String(), max(users/4, 1)})
+	}
+	return list
+}
+
+// join adds a reader; lastID is empty if it has read none before.
+func (h *hub) join(s subscriber, zones []uuid.UUID, lastID string) (r *reader, from resumption, err error) {
+	r = &reader{frames: make(chan frame, readerBuffer), gone: make(chan struct{}), places: s.places(h.max), zones: zoneSet(zones)}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed || len(h.readers) >= h.max {
-		return nil, nil, false, &failure{status: 503, code: "busy", message: "there are too many readers", retryAfter: retryFull}
+		return nil, from, &failure{status: 503, code: "busy", message: "too many event streams are open", retryAfter: retryFull}
 	}
-	if user != "" {
-		if h.byUser[user] >= maxPerUser {
-			return nil, nil, false, &failure{status: 429, code: "limit", message: fmt.Sprintf("you read %d streams of events already", maxPerUser), retryAfter: retryFull}
-		}
-		h.byUser[user]++
+	if full := h.places.take(r.places); full != "" {
+		return nil, from, &failure{status: 429, code: "limit", message: "too many event streams are open of " + full, retryAfter: retryFull}
+	}
+	if len(h.readers) == 0 && time.Since(h.left) >= linger {
+		// No updates were requested since, so a reader of an earlier time has missed some.
+		h.kept, h.size = nil, 0
+		h.seq++
 	}
 	h.readers[r] = struct{}{}
 	last, known := h.position(lastID)
 	if !known {
-		return r, nil, lastID == "", nil
+		return r, resumption{id: h.id(h.seq), complete: lastID == ""}, nil
 	}
+	from = resumption{id: h.id(last), complete: true}
 	for _, f := range h.kept {
 		if f.seq > last && r.reads(f.zone) {
-			missed = append(missed, f)
+			from.missed = append(from.missed, f)
 		}
 	}
-	return r, missed, true, nil
+	return r, from, nil
 }
 
-// position reads an event's id. It is known when all events after it are kept.
+// position parses an event's id. It is known when all events after it are kept.
 func (h *hub) position(id string) (seq uint64, known bool) {
 	boot, number, found := strings.Cut(id, "_")
 	if !found || boot != h.boot {
@@ -152,25 +207,21 @@ func (h *hub) leave(r *reader) {
 	}
 }
 
-// remove is called with the lock held, for one who is in.
+// remove is called with the lock held, for a reader that has joined.
 func (h *hub) remove(r *reader) {
 	delete(h.readers, r)
-	if r.user != "" {
-		if h.byUser[r.user]--; h.byUser[r.user] == 0 {
-			delete(h.byUser, r.user)
-		}
-	}
+	h.places.give(r.places)
 	h.left = time.Now()
 }
 
-// wanted reports whether anybody reads, or has a moment ago.
-func (h *hub) wanted() bool {
+// hasReaders reports whether there is a reader, or was one less than linger ago.
+func (h *hub) hasReaders() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return len(h.readers) > 0 || !h.left.IsZero() && time.Since(h.left) < linger
 }
 
-// close drops all readers and takes no more.
+// close drops all readers and accepts no more.
 func (h *hub) close() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -186,12 +237,12 @@ func (h *hub) drop(r *reader) {
 	close(r.gone)
 }
 
-// publish passes an event on. data must be JSON on one line.
+// publish sends an event to all readers of its zone. data must be JSON on one line.
 func (h *hub) publish(kind string, zone uuid.UUID, data []byte) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.seq++
-	f := frame{seq: h.seq, zone: zone, text: fmt.Appendf(nil, "id: %s_%d\nevent: %s\ndata: %s\n\n", h.boot, h.seq, kind, data)}
+	f := frame{seq: h.seq, zone: zone, text: fmt.Appendf(nil, "id: %s\nevent: %s\ndata: %s\n\n", h.id(h.seq), kind, data)}
 	h.keep(f)
 	for r := range h.readers {
 		if !r.reads(zone) {
@@ -207,7 +258,7 @@ func (h *hub) publish(kind string, zone uuid.UUID, data []byte) {
 
 // keep is called with the lock held.
 func (h *hub) keep(f frame) {
-	for len(h.kept) == keptEvents || h.size+len(f.text) > keptBytes && len(h.kept) > 0 {
+	for len(h.kept) == maxKeptEvents || h.size+len(f.text) > maxKeptBytes && len(h.kept) > 0 {
 		oldest := h.kept[:(len(h.kept)+3)/4]
 		for _, old := range oldest {
 			h.size -= len(old.text)
@@ -218,8 +269,8 @@ func (h *hub) keep(f frame) {
 	h.size += len(f.text)
 }
 
-// gap tells all readers that events were missed, and forgets those before: who
-// comes back after one of them has missed some too.
+// gap tells all readers that events were lost, and forgets the earlier ones: a reader
+// that reconnects after one of those has missed some too.
 func (h *hub) gap() {
 	h.mu.Lock()
 	h.kept, h.size = nil, 0
@@ -227,41 +278,41 @@ func (h *hub) gap() {
 	h.publish("reset", uuid.Nil, []byte(resetData))
 }
 
-// resetData is the data of an event that says that others were missed.
+// resetData is the data of the event that says that others were missed.
 const resetData = `{"reason":"events were missed: read again what you show"}`
 
 // liveTweet is a tweet in an event.
 type liveTweet struct {
-	TweetID        uuid.UUID  `json:"tweet_id"`
-	TwitterTweetID string     `json:"twitter_tweet_id"`
-	Metrics        metrics    `json:"metrics"`
-	Velocity       *float64   `json:"engagement_velocity"`
-	Tier           string     `json:"tier"`
-	TierUpdated    bool       `json:"tier_updated"`
-	LastUpdated    *time.Time `json:"last_updated"`
-	NextUpdateAt   *time.Time `json:"next_update_at"`
-	Outcome        string     `json:"outcome"`
-	Reason         string     `json:"reason,omitempty"`
+	ID           uuid.UUID       `json:"id"`       // of the row
+	TweetID      string          `json:"tweet_id"` // the platform's
+	Metrics      answers.Metrics `json:"metrics"`
+	Velocity     *float64        `json:"engagement_velocity"`
+	Tier         string          `json:"tier"`
+	TierUpdated  bool            `json:"tier_updated"`
+	LastUpdated  *time.Time      `json:"last_updated"`
+	NextUpdateAt *time.Time      `json:"next_update_at"`
+	Outcome      string          `json:"outcome"`
+	Reason       string          `json:"reason,omitempty"`
 }
 
-// liveBatch is the data of an event: what happened in one zone at the same moment.
+// liveBatch is the data of an event: updates of one zone at the same moment.
 type liveBatch struct {
 	ZoneID uuid.UUID   `json:"zone_id"`
 	Tweets []liveTweet `json:"tweets"`
 }
 
-// spread passes a message of the queue on, zone by zone.
-func (h *hub) spread(e queue.Event) error {
-	if e.Kind != queue.EventSeen {
+// broadcast publishes an event of the queue, split by zone.
+func (h *hub) broadcast(e queue.Event) error {
+	if e.Kind != queue.EventUpdate {
 		var about struct {
 			ZoneID uuid.UUID `json:"zone_id"`
 		}
 		if err := json.Unmarshal(e.Data, &about); err != nil || about.ZoneID == uuid.Nil {
-			return fmt.Errorf("event %s says no zone: %w", e.Kind, err)
+			return fmt.Errorf("event %s names no zone: %w", e.Kind, err)
 		}
 		return h.encode(e.Kind, about.ZoneID, e.Data)
 	}
-	seen, err := queue.DecodeSeen(e.Data)
+	seen, err := queue.DecodeUpdates(e.Data)
 	if err != nil {
 		return err
 	}
@@ -273,7 +324,7 @@ func (h *hub) spread(e queue.Event) error {
 	batches := make(map[group]*liveBatch)
 	for _, t := range seen {
 		g := group{"failure", t.ZoneID}
-		if t.Outcome == queue.Updated {
+		if t.Outcome == engagement.RequestUpdated {
 			g.kind = "update"
 		}
 		b := batches[g]
@@ -283,8 +334,8 @@ func (h *hub) spread(e queue.Event) error {
 			order = append(order, g)
 		}
 		b.Tweets = append(b.Tweets, liveTweet{
-			t.RowID, t.TweetID, metricsOf(t.Metrics), t.Velocity, string(t.Tier), t.TierChanged,
-			moment(t.At), moment(t.NextUpdateAt), string(t.Outcome), t.Reason,
+			t.RowID, t.TweetID, answers.MetricsOf(t.Metrics), t.Velocity, string(t.Tier), t.TierChanged,
+			answers.TimeOrNull(t.At), answers.TimeOrNull(t.NextUpdateAt), string(t.Outcome), t.Reason,
 		})
 	}
 	for _, g := range order {
@@ -302,59 +353,4 @@ func (h *hub) encode(kind string, zone uuid.UUID, data any) error {
 	}
 	h.publish(kind, zone, body)
 	return nil
-}
-
-// follow passes the queue's events on to the hub until ctx ends, and calls for
-// them while somebody reads.
-func (s *Server) follow(ctx context.Context) {
-	for ctx.Err() == nil {
-		events, stop, err := s.parts.Queue.WatchEvents(ctx)
-		if err != nil {
-			s.log.Warn().Err(err).Msg("live events are not followed")
-			select {
-			case <-time.After(rewatchPause):
-			case <-ctx.Done():
-			}
-			continue
-		}
-		s.pass(ctx, events)
-		stop()
-	}
-}
-
-func (s *Server) pass(ctx context.Context, events <-chan queue.Event) {
-	call := time.NewTicker(queue.CallAudienceEvery)
-	defer call.Stop()
-	look := time.NewTicker(gapPause)
-	defer look.Stop()
-	reconnects := s.parts.Connection.Reconnects()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case e := <-events:
-			if err := s.live.spread(e); err != nil {
-				s.log.Warn().Err(err).Msg("an event was not passed on")
-			}
-		case <-look.C:
-			// What was sent while the connection was away is lost.
-			if now := s.parts.Connection.Reconnects(); now != reconnects {
-				reconnects = now
-				s.callAudience()
-				s.live.gap()
-			}
-		case <-call.C:
-			s.callAudience()
-		}
-	}
-}
-
-// callAudience has the workers tell what they see, if anybody wants to know.
-func (s *Server) callAudience() {
-	if !s.live.wanted() || !s.parts.Connection.Connected() {
-		return
-	}
-	if err := s.parts.Queue.CallAudience(); err != nil {
-		s.log.Warn().Err(err).Msg("call for live events")
-	}
 }

@@ -11,37 +11,38 @@ import (
 	"github.com/google/uuid"
 
 	"gorgone/engagement"
-	"gorgone/store"
+	"gorgone/store/report"
+	"gorgone/web/answers"
 )
 
 const (
 	defaultPage = 50
 	maxPage     = 200
 
-	// maxOffset is how far one can leaf. Whoever looks further searches.
+	// maxOffset bounds paging; a search reaches further.
 	maxOffset = 1_000_000
 
-	maxSearch = 200 // letters
+	maxSearch = 200 // characters
 
-	// curvePoints is how many snapshots a small curve shows: all of a tweet's life
-	// by the default schedule.
-	curvePoints = 24
+	// sparklinePoints is how many snapshots a small curve shows: a tweet's whole life on
+	// the default schedule.
+	sparklinePoints = 24
 )
 
-// listedTweet is a line of the list of tweets.
+// listedTweet is one entry of the list of tweets.
 type listedTweet struct {
-	TweetID        uuid.UUID       `json:"tweet_id"`
-	TwitterTweetID string          `json:"twitter_tweet_id"`
-	ZoneID         uuid.UUID       `json:"zone_id"`
-	ZoneName       string          `json:"zone_name"`
-	Text           string          `json:"text"`
-	PostedAt       time.Time       `json:"twitter_created_at"`
-	Tier           engagement.Tier `json:"tier"`
-	Metrics        metrics         `json:"metrics"`
-	Velocity       *float64        `json:"engagement_velocity"`
-	LastUpdated    *time.Time      `json:"last_updated"`
-	NextUpdateAt   *time.Time      `json:"next_update_at"`
-	Curve          []curvePoint    `json:"curve"` // the last snapshots, the oldest first
+	ID           uuid.UUID       `json:"id"`       // of the row
+	TweetID      string          `json:"tweet_id"` // the platform's
+	ZoneID       uuid.UUID       `json:"zone_id"`
+	ZoneName     string          `json:"zone_name"`
+	Text         string          `json:"text"`
+	PostedAt     time.Time       `json:"twitter_created_at"`
+	Tier         engagement.Tier `json:"tier"`
+	Metrics      answers.Metrics `json:"metrics"`
+	Velocity     *float64        `json:"engagement_velocity"`
+	LastUpdated  *time.Time      `json:"last_updated"`
+	NextUpdateAt *time.Time      `json:"next_update_at"`
+	Curve        []curvePoint    `json:"curve"` // the last snapshots, the oldest first
 }
 
 type curvePoint struct {
@@ -49,15 +50,16 @@ type curvePoint struct {
 	Total int64     `json:"total"`
 }
 
-// list answers with a page of the tracked tweets.
+// list responds with a page of the tracked tweets.
 func (s *Server) list(w http.ResponseWriter, r *request) error {
 	q, err := r.listQuery()
 	if err != nil {
 		return err
 	}
-	// Who may see the same zones may be given the same answer.
-	page, err := s.lists.get(r.Context(), fmt.Sprintf("%+q", fmt.Sprintf("%v %v", q.Zones == nil, q)), func(ctx context.Context) (store.List, error) {
-		return s.parts.Tweets.List(ctx, q)
+	// Callers who may see the same zones share an answer.
+	page, err := s.lists.get(r.Context(), fmt.Sprintf("%+q", fmt.Sprintf("%v %v", q.Zones == nil, q)), func(ctx context.Context) (report.List, error) {
+		defer s.reads.hold(r.quotas)() // also when the caller has left
+		return s.parts.Reports.List(ctx, q)
 	})
 	if err != nil {
 		return err
@@ -65,36 +67,35 @@ func (s *Server) list(w http.ResponseWriter, r *request) error {
 	tweets := make([]listedTweet, len(page.Tweets))
 	for i, t := range page.Tweets {
 		tweets[i] = listedTweet{
-			t.Row, t.TweetID, t.ZoneID, t.ZoneName, t.Text, t.CreatedAt, t.Tier, metricsOf(t.Metrics), t.Velocity,
-			moment(t.ObservedAt), moment(t.NextUpdateAt), make([]curvePoint, len(t.Points)),
+			t.Row, t.TweetID, t.ZoneID, t.ZoneName, t.Text, t.CreatedAt, t.Tier, answers.MetricsOf(t.Metrics), t.Velocity,
+			answers.TimeOrNull(t.ObservedAt), answers.TimeOrNull(t.NextUpdateAt), make([]curvePoint, len(t.Points)),
 		}
 		for j, p := range t.Points {
 			tweets[i].Curve[j] = curvePoint{p.At, p.Total}
 		}
 	}
 	return writeJSON(w, http.StatusOK, struct {
-		Success  bool          `json:"success"`
-		Clock    sessionClock  `json:"clock"`
-		Matching int           `json:"matching"`
-		Offset   int           `json:"offset"`
-		Data     []listedTweet `json:"data"`
-	}{true, s.clock(), page.Matching, q.Offset, tweets})
+		Success bool         `json:"success"`
+		Clock   sessionClock `json:"clock"`
+		paging
+		Data []listedTweet `json:"data"`
+	}{true, s.clock(), r.paging(page.Matching, q.Offset, len(tweets)), tweets})
 }
 
-func (r *request) listQuery() (q store.ListQuery, err error) {
+func (r *request) listQuery() (q report.ListQuery, err error) {
 	values := r.URL.Query()
-	q = store.ListQuery{By: store.ListByVelocity, Search: values.Get("q"), Tier: engagement.Tier(values.Get("tier")), Points: curvePoints}
+	q = report.ListQuery{By: report.ListByVelocity, Search: values.Get("q"), Tier: engagement.Tier(values.Get("tier")), Points: sparklinePoints}
 	if by := values.Get("by"); by != "" {
-		q.By = store.ListBy(by)
+		q.By = report.ListBy(by)
 	}
-	orders := []store.ListBy{store.ListByVelocity, store.ListByEngagement, store.ListByPosted}
+	orders := []report.ListBy{report.ListByVelocity, report.ListByEngagement, report.ListByPosted}
 	switch {
 	case !slices.Contains(orders, q.By):
 		return q, badRequest("by is none of %v", orders)
 	case q.Tier != "" && !slices.Contains(engagement.Tiers(), q.Tier):
 		return q, badRequest("tier is none of %v", engagement.Tiers())
 	case !utf8.ValidString(q.Search) || utf8.RuneCountInString(q.Search) > maxSearch:
-		return q, badRequest("q is longer than %d letters, or no text", maxSearch)
+		return q, badRequest("q is longer than %d characters, or not valid UTF-8", maxSearch)
 	}
 	for _, c := range q.Search {
 		if c == 0 {

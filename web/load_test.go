@@ -10,6 +10,7 @@ import (
 	"github.com/sourcegraph/conc"
 
 	"gorgone/dispatcher"
+	"gorgone/internal/testkit"
 )
 
 // TestRefreshesUnderLoad presses 200 times at once, on 50 tweets, while a backlog
@@ -36,10 +37,10 @@ func TestRefreshesUnderLoad(t *testing.T) {
 		t.Fatalf("%d tweets wait, want %d", n, backlog+tweets)
 	}
 	started := time.Now()
-	background(t, dispatcher.New(dispatcher.Config{
+	testkit.Background(t, dispatcher.New(dispatcher.Config{
 		Every: time.Second, BatchTweets: 300, Window: dispatcher.Window{Lease: e.queue.Lease(), First: 1000},
 	}, e.store, e.queue, openGate{}, e.clock, zerolog.Nop()).Run)
-	wait(t, func() bool { return e.double.Stats().Calls > 2 })
+	testkit.Until(t, func() bool { return e.double.Stats().Calls > 2 })
 
 	var pressing conc.WaitGroup
 	var answered, slowest atomic.Int64

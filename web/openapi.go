@@ -5,7 +5,7 @@ import (
 	"net/http"
 )
 
-// description is the OpenAPI document of the routes. A test holds it against them.
+// description is the OpenAPI document of the routes. A test compares the two.
 //
 //go:embed openapi.json
 var description []byte

@@ -3,8 +3,10 @@ package web_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
@@ -15,27 +17,61 @@ import (
 
 	"github.com/google/uuid"
 
+	"gorgone/internal/testkit"
 	"gorgone/web"
+	"gorgone/web/auth"
 )
 
 // document is the OpenAPI document as far as tests need it.
 type document struct {
 	Paths map[string]map[string]struct {
-		Security   *[]map[string][]string
-		Parameters []struct{ Name, In string }
-		Responses  map[string]struct {
+		OperationID string
+		Tags        []string
+		Security    *[]map[string][]string
+		Parameters  []struct {
+			Name, In string
+			Schema   map[string]any
+		}
+		RequestBody struct {
 			Content map[string]struct{ Schema map[string]any }
 		}
+		Responses map[string]response
 	}
 	Components struct {
-		Schemas map[string]map[string]any
+		Schemas   map[string]map[string]any
+		Responses map[string]response
 	}
 }
 
-func readDocument(t *testing.T) (d document) {
-	t.Helper()
-	must(t, json.Unmarshal(web.Description(), &d))
+type response struct {
+	Ref     string `json:"$ref"`
+	Headers map[string]any
+	Content map[string]struct{ Schema map[string]any }
+}
+
+// response finds the response to a route with a status.
+func (d document) response(method, pattern, status string) (r response, found bool) {
+	r, found = d.Paths[pattern][strings.ToLower(method)].Responses[status]
+	if r.Ref != "" {
+		r, found = d.Components.Responses[strings.TrimPrefix(r.Ref, "#/components/responses/")]
+	}
+	return r, found
+}
+
+func readDocument(tb testing.TB) (d document) {
+	tb.Helper()
+	testkit.Must(tb, json.Unmarshal(web.Description(), &d))
 	return d
+}
+
+// callersOf are the kinds of callers that may satisfy a need, in order.
+var callersOf = map[any][]string{
+	web.Open:       {},
+	web.Everywhere: {"service", "session"},
+	web.Somewhere:  {"service", "session", "user"},
+	web.Here:       {"service", "session", "user"},
+	web.WebhookKey: {"provider"},
+	web.LoginCode:  {},
 }
 
 // TestDocumentListsTheRoutes, all of them and no other, with what they need.
@@ -50,8 +86,21 @@ func TestDocumentListsTheRoutes(t *testing.T) {
 			t.Errorf("%s %s is not described", rt.Method, rt.Pattern)
 			continue
 		}
-		if op.Security == nil || rt.Open != (len(*op.Security) == 0) {
-			t.Errorf("%s %s: open to all is %v, the document differs", rt.Method, rt.Pattern, rt.Open)
+		if op.Security == nil {
+			t.Errorf("%s %s: it is not described who may call", rt.Method, rt.Pattern)
+			continue
+		}
+		callers := make([]string, 0, 3)
+		for _, alternative := range *op.Security {
+			callers = append(callers, slices.Collect(maps.Keys(alternative))...)
+		}
+		slices.Sort(callers)
+		want := callersOf[rt.Need]
+		if rt.Method+" "+rt.Pattern == "POST "+updatePath {
+			want = append([]string{"qstash"}, want...)
+		}
+		if !slices.Equal(callers, want) {
+			t.Errorf("%s %s: %v may call, the document says %v", rt.Method, rt.Pattern, want, callers)
 		}
 		var described []string
 		for _, p := range op.Parameters {
@@ -79,7 +128,7 @@ func TestDocumentListsTheRoutes(t *testing.T) {
 func TestPageCallsEachRoute(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile("../docs/http-api.md")
-	must(t, err)
+	testkit.Must(t, err)
 	calls := make(map[string]bool)
 	for _, line := range regexp.MustCompile(`curl [^\n]*"\$URL(/[^"?]*)`).FindAllStringSubmatch(string(page), -1) {
 		method := http.MethodGet
@@ -100,6 +149,78 @@ func TestPageCallsEachRoute(t *testing.T) {
 	}
 }
 
+// plainHeaders are for browsers and proxies, and need no description.
+var plainHeaders = []string{
+	"Access-Control-Allow-Origin", "Access-Control-Expose-Headers", "Cache-Control", "Connection", "Content-Length",
+	"Content-Security-Policy", "Content-Type", "Cross-Origin-Opener-Policy", "Date", "Referrer-Policy", "Vary",
+	"X-Accel-Buffering", "X-Content-Type-Options", "X-Frame-Options",
+}
+
+// TestDescribedHeadersAreExposed to the pages of allowed origins, and no others.
+func TestDescribedHeadersAreExposed(t *testing.T) {
+	t.Parallel()
+	d := readDocument(t)
+	want := make(map[string]bool)
+	add := func(r response) {
+		for name := range r.Headers {
+			want[name] = name != "Set-Cookie" // which browsers keep from pages
+		}
+	}
+	for _, methods := range d.Paths {
+		for _, op := range methods {
+			for _, r := range op.Responses {
+				add(r)
+			}
+		}
+	}
+	for _, r := range d.Components.Responses {
+		add(r)
+	}
+	maps.DeleteFunc(want, func(_ string, exposed bool) bool { return !exposed })
+	if got := strings.Split(web.ExposedHeaders, ", "); !slices.Equal(got, slices.Sorted(maps.Keys(want))) {
+		t.Errorf("%v are exposed, %v are described", got, slices.Sorted(maps.Keys(want)))
+	}
+}
+
+// TestDocumentListsTheErrorCodes holds the codes of the document to the code that
+// makes them.
+func TestDocumentListsTheErrorCodes(t *testing.T) {
+	t.Parallel()
+	made := map[string]bool{}
+	for _, source := range []struct{ files, code string }{
+		{"*.go", `code: "(\w+)"`},
+		{"auth/refusal.go", `Reason\w+\s+Reason = "(\w+)"`},
+		{"../engagement/request.go", `Cause\w+\s+FailureCause = "(\w+)"`},
+		{"../engagement/request.go", `Code: "(\w+)"`},
+	} {
+		files, err := filepath.Glob(source.files)
+		testkit.Must(t, err)
+		for _, name := range files {
+			if strings.HasSuffix(name, "_test.go") {
+				continue
+			}
+			text, err := os.ReadFile(name)
+			testkit.Must(t, err)
+			for _, m := range regexp.MustCompile(source.code).FindAllStringSubmatch(string(text), -1) {
+				made[m[1]] = true
+			}
+		}
+	}
+	delete(made, string(auth.ReasonForeignZone)) // answered as not_found
+	var listed []string
+	for _, code := range readDocument(t).Components.Schemas["ErrorCode"]["enum"].([]any) {
+		listed = append(listed, code.(string))
+	}
+	if want := slices.Sorted(maps.Keys(made)); !slices.Equal(listed, want) {
+		t.Errorf("the document lists\n%v, made are\n%v", listed, want)
+	}
+	for code := range made {
+		if auth.Status(&auth.RefusedError{Reason: auth.Reason(code)}) == http.StatusForbidden && web.RefusalWords(auth.Reason(code)) == "" {
+			t.Errorf("%s has no words", code)
+		}
+	}
+}
+
 // conform checks an answer against the document. Every answer that any test gets
 // passes through it.
 func (e *engine) conform(method, path string, a answer) {
@@ -108,11 +229,23 @@ func (e *engine) conform(method, path string, a answer) {
 	if pattern == "" || a.status == 0 || a.status == http.StatusRequestHeaderFieldsTooLarge {
 		return
 	}
+	if method == http.MethodGet && a.status == http.StatusRequestEntityTooLarge {
+		return // only a forged delivery of QStash's has a body here
+	}
 	d := e.document
-	response, found := d.Paths[pattern][strings.ToLower(method)].Responses[strconv.Itoa(a.status)]
+	response, found := d.response(method, pattern, strconv.Itoa(a.status))
 	if !found {
 		e.t.Errorf("%s %s answered %d, which is not described", method, pattern, a.status)
 		return
+	}
+	described := make(map[string]bool)
+	for name := range response.Headers {
+		described[http.CanonicalHeaderKey(name)] = true
+	}
+	for name := range a.header {
+		if !described[name] && !slices.Contains(plainHeaders, name) {
+			e.t.Errorf("%s %s answered %d with the header %s, which is not described", method, pattern, a.status, name)
+		}
 	}
 	media, _, _ := strings.Cut(a.header.Get("Content-Type"), ";")
 	content, found := response.Content[media]
@@ -122,6 +255,9 @@ func (e *engine) conform(method, path string, a answer) {
 	}
 	if media != "application/json" {
 		return
+	}
+	if (a.status == http.StatusUnauthorized) != (a.header.Get("WWW-Authenticate") != "") {
+		e.t.Errorf("%s %s answered %d with the challenge %q", method, pattern, a.status, a.header.Get("WWW-Authenticate"))
 	}
 	var v any
 	if err := json.Unmarshal(a.body, &v); err != nil {

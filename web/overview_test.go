@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/sourcegraph/conc"
 
+	"gorgone/internal/testkit"
 	"gorgone/queue"
 	"gorgone/store"
 	"gorgone/web"
@@ -38,8 +39,8 @@ type overviewAnswer struct {
 func TestOverview(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t, options{tweets: 30, workers: 1})
-	leave, err := e.queue.Attend(func() queue.Replica { return queue.Replica{ID: "a", Roles: []string{"worker"}, InWork: 2} })
-	must(t, err)
+	leave, err := e.queue.ServePresence(func() queue.Replica { return queue.Replica{ID: "a", Roles: []string{"worker"}, InWork: 2} })
+	testkit.Must(t, err)
 	defer leave()
 	e.ok(200, "POST", updatePath+"?wait=20s", e.service, `{"limit": 100}`)
 	var view overviewAnswer
@@ -78,11 +79,12 @@ func TestOverviewWithoutQueue(t *testing.T) {
 }
 
 type listAnswer struct {
-	Matching int
-	Data     []struct {
-		TweetID uuid.UUID `json:"tweet_id"`
-		ZoneID  uuid.UUID `json:"zone_id"`
-		Text    string
+	Total int
+	Next  *string
+	Data  []struct {
+		ID     uuid.UUID `json:"id"`
+		ZoneID uuid.UUID `json:"zone_id"`
+		Text   string
 	}
 }
 
@@ -90,27 +92,44 @@ func TestTweetList(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t, options{tweets: 12})
 	other, err := e.store.CreateZone(t.Context(), store.Zone{Name: "other"})
-	must(t, err)
+	testkit.Must(t, err)
 	_, err = e.store.Track(t.Context(), other.ID, []store.NewTweet{{TweetID: "1981517640000000000", CreatedAt: e.clock.Now(), Text: "of <script>another</script> zone"}})
-	must(t, err)
+	testkit.Must(t, err)
 	list := func(token, query string) (l listAnswer) {
 		t.Helper()
 		e.ok(200, "GET", "/api/twitter/tweets?"+query, token, "").into(t, &l)
 		return l
 	}
-	if l := list(e.service, "limit=5&offset=10"); l.Matching != 13 || len(l.Data) != 3 {
-		t.Errorf("third page: %d of %d", len(l.Data), l.Matching)
+	if l := list(e.service, "limit=5&offset=10"); l.Total != 13 || len(l.Data) != 3 || l.Next != nil {
+		t.Errorf("third page: %d of %d", len(l.Data), l.Total)
 	}
-	if l := list(e.service, "q="+url.QueryEscape("<SCRIPT>")); l.Matching != 1 || l.Data[0].Text != "of <script>another</script> zone" {
+	for _, path := range []string{"/api/twitter/tweets?by=posted&limit=5", "/api/twitter/engagement/top?since=48h&by=engagement&limit=5"} {
+		seen := make(map[uuid.UUID]bool)
+		next := &path
+		for next != nil {
+			var l listAnswer
+			e.ok(200, "GET", *next, e.service, "").into(t, &l)
+			for _, tweet := range l.Data {
+				seen[tweet.ID] = true
+			}
+			if next = l.Next; l.Total != 13 || len(l.Data) > 5 {
+				t.Errorf("%s: %d of %d", path, len(l.Data), l.Total)
+			}
+		}
+		if len(seen) != 13 {
+			t.Errorf("%s: %d tweets on all pages", path, len(seen))
+		}
+	}
+	if l := list(e.service, "q="+url.QueryEscape("<SCRIPT>")); l.Total != 1 || l.Data[0].Text != "of <script>another</script> zone" {
 		t.Errorf("searched: %+v", l)
 	}
 	_, own := e.user("manager", true)
 	_, stranger := e.user("manager", false)
-	if l := list(own, ""); l.Matching != 13 { // both zones are of the same client
-		t.Errorf("own zones: %d tweets", l.Matching)
+	if l := list(own, ""); l.Total != 13 { // both zones are of the same client
+		t.Errorf("own zones: %d tweets", l.Total)
 	}
-	if l := list(stranger, ""); l.Matching != 0 || len(l.Data) != 0 {
-		t.Errorf("a stranger sees %d tweets", l.Matching)
+	if l := list(stranger, ""); l.Total != 0 || len(l.Data) != 0 {
+		t.Errorf("a stranger sees %d tweets", l.Total)
 	}
 	e.ok(404, "GET", "/api/twitter/tweets?zone="+e.zone.String(), stranger, "")
 	for _, bad := range []string{"by=name", "tier=lukewarm", "limit=0", "limit=201", "offset=-1", "zone=x", "q=%00", "q=" + url.QueryEscape(string(make([]byte, 300)))} {

@@ -1,57 +1,44 @@
 package web
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"net/http"
 	"time"
 
 	"github.com/google/uuid"
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/trace"
 
 	"gorgone/engagement"
-	"gorgone/internal/traceparent"
-	"gorgone/queue"
+	"gorgone/refresh"
 	"gorgone/store"
+	"gorgone/web/answers"
 	"gorgone/web/auth"
 )
 
 const (
-	// refreshLife is how long a request may be answered: as long as the queue
-	// keeps it.
-	refreshLife = time.Minute
-
 	defaultRefreshWait = 10 * time.Second
 	maxRefreshWait     = 30 * time.Second
 
-	// fresh is how old, in engine time, an observation may be that answers a
-	// refresh without a look-up.
-	fresh = 15 * time.Second
-
-	// rereadEvery is how often a request is looked at by somebody who waits for
-	// it, in case the event that announces its end was lost.
-	rereadEvery = time.Second
+	// pollRefresh is the Retry-After of a request that is still open.
+	pollRefresh = time.Second
 )
 
-// refreshed is the answer to a refresh.
+// refreshed is the response to a refresh.
 type refreshed struct {
 	Success   bool         `json:"success"`
 	Message   string       `json:"message"`
-	Cached    bool         `json:"cached"` // it was seen a moment ago: no look-up was made
+	Cached    bool         `json:"cached"` // it was looked up a moment ago; no look-up was made
 	Timestamp time.Time    `json:"timestamp"`
 	Data      *refreshData `json:"data,omitempty"`
 }
 
 type refreshData struct {
-	TweetID         uuid.UUID       `json:"tweet_id"` // of the row
-	TwitterTweetID  string          `json:"twitter_tweet_id"`
-	Metrics         metrics         `json:"metrics"`
+	ID              uuid.UUID       `json:"id"`               // of the row
+	TweetID         string          `json:"tweet_id"`         // the platform's
+	TwitterTweetID  string          `json:"twitter_tweet_id"` // deprecated: TweetID, by the name that the replaced system gave it
+	Metrics         answers.Metrics `json:"metrics"`
 	SnapshotCreated bool            `json:"snapshot_created"`
 	TierUpdated     bool            `json:"tier_updated"`
 	Tier            engagement.Tier `json:"tier"`
-	NextUpdateAt    *time.Time      `json:"next_update_at"` // null: not looked at any more
+	NextUpdateAt    *time.Time      `json:"next_update_at"` // null: no further look-ups
 	SnapshotAt      *time.Time      `json:"snapshot_at"`    // of the last snapshot
 	LastUpdated     *time.Time      `json:"last_updated"`
 }
@@ -59,12 +46,12 @@ type refreshData struct {
 func refreshDataOf(t store.Tweet) *refreshData {
 	k := t.Tracking
 	return &refreshData{
-		TweetID: t.Row, TwitterTweetID: t.TweetID, Metrics: metricsOf(k.Metrics), Tier: k.Tier,
-		NextUpdateAt: moment(k.NextUpdateAt), SnapshotAt: moment(k.SnapshotAt), LastUpdated: moment(k.ObservedAt),
+		ID: t.Row, TweetID: t.TweetID, TwitterTweetID: t.TweetID, Metrics: answers.MetricsOf(k.Metrics), Tier: k.Tier,
+		NextUpdateAt: answers.TimeOrNull(k.NextUpdateAt), SnapshotAt: answers.TimeOrNull(k.SnapshotAt), LastUpdated: answers.TimeOrNull(k.ObservedAt),
 	}
 }
 
-// refresh has a tweet looked up before everything else, and waits for the answer.
+// refresh has a tweet looked up ahead of all batches, and waits for the result.
 func (s *Server) refresh(w http.ResponseWriter, r *request) error {
 	tweet, err := r.tweet(r.PathValue("id"))
 	if err != nil {
@@ -79,172 +66,85 @@ func (s *Server) refresh(w http.ResponseWriter, r *request) error {
 		return err
 	}
 	if force && r.caller.Kind == auth.KindUser && !s.config.UserForce {
-		return &failure{status: http.StatusForbidden, code: "not_permitted", message: "force is not allowed to users here"}
+		return &failure{status: http.StatusForbidden, code: "not_permitted", message: "users may not force a refresh on this server"}
 	}
-	if err := takeTime(w, wait); err != nil {
+	if err := extendDeadlines(w, wait); err != nil {
 		return err
 	}
-	if !force && s.isFresh(tweet) {
-		return s.answerCached(w, tweet)
-	}
-	if err := s.callsPaused(wait); err != nil {
-		return err
-	}
-	if !s.parts.Connection.Connected() {
-		return queueAway(nil)
-	}
-	// First listen, then ask.
-	results, stop, err := s.parts.Queue.WatchDone(r.Context(), tweet.TweetID)
-	if err != nil {
-		return queueAway(err)
-	}
-	defer stop()
-	request, seen, err := s.ask(r, tweet, force)
+	result, err := s.parts.Refreshes.Do(r.Context(), refresh.Request{
+		Tweets: []store.Tweet{tweet}, Caller: s.refreshCaller(r), Force: force,
+	}, wait)
 	switch {
 	case err != nil:
 		return err
-	case seen: // while we were on our way
-		if tweet, err = s.parts.Tweets.Tweet(r.Context(), tweet.Row); err != nil {
-			return err
-		}
-		return s.answerCached(w, tweet)
+	case result.Cached:
+		return s.answerCached(w, r, tweet)
 	}
-	ended, err := s.awaitRefresh(r.Context(), request.ID, results, wait)
+	return s.answerRefresh(w, r, result.Request)
+}
+
+// refreshCaller names the caller of a refresh. Only users have limits.
+func (s *Server) refreshCaller(r *request) refresh.Caller {
+	c := refresh.Caller{Name: string(r.caller.Kind) + ":" + r.caller.Name}
+	if r.caller.Kind == auth.KindUser {
+		c.Limits = s.config.UserLimits
+	}
+	return c
+}
+
+// answerRefresh responds with the state of a request.
+func (s *Server) answerRefresh(w http.ResponseWriter, r *request, request store.RefreshRequest) error {
+	effect := request.Outcome.Effect()
+	switch {
+	case effect.Status == http.StatusAccepted:
+		w.Header().Set("Location", "/api/twitter/tweets/"+request.Row.String()+"/refresh/"+request.ID.String())
+		setRetryAfter(w.Header(), pollRefresh)
+		return writeJSON(w, effect.Status, refreshed{Success: true, Message: effect.Words, Timestamp: s.parts.Clock.Database()})
+	case effect.Status != http.StatusOK:
+		return s.requestFailure(request)
+	}
+	tweet, err := s.parts.Tweets.Tweet(r.Context(), request.Row)
 	if err != nil {
 		return err
 	}
-	return s.answerRefresh(w, r, ended)
+	answer := refreshed{Success: true, Message: effect.Words, Timestamp: s.parts.Clock.Database(), Data: refreshDataOf(tweet)}
+	answer.Data.SnapshotCreated, answer.Data.TierUpdated = request.SnapshotCreated, request.TierUpdated
+	return writeJSON(w, effect.Status, answer)
 }
 
-func (s *Server) isFresh(t store.Tweet) bool {
-	at := t.Tracking.ObservedAt
-	return t.Tracked && !at.IsZero() && s.parts.Clock.Now().Sub(at) < fresh
-}
-
-// callsPaused returns why no call will be made within the wait, if that is known.
-func (s *Server) callsPaused(wait time.Duration) error {
-	stop, stopped := s.parts.Calls.Stopped()
-	if !stopped {
-		return nil
-	}
-	left := stop.Until.Sub(s.parts.Clock.Database())
-	if stop.Cause == queue.CauseRateLimited && left < wait {
-		return nil // it is worth waiting for
-	}
-	return notAnswered(stop.Cause, "calls to the provider are stopped: "+stop.Reason, left)
-}
-
-// ask records the request and passes it on. seen tells that the tweet has been
-// looked at meanwhile, and nothing was asked.
-func (s *Server) ask(r *request, tweet store.Tweet, force bool) (request store.RefreshRequest, seen bool, err error) {
-	id, err := uuid.NewV7()
-	if err != nil {
-		return request, false, fmt.Errorf("make a request's id: %w", err)
-	}
-	asked := store.RequestRefresh{ID: id, Row: tweet.Row, Requester: string(r.caller.Kind) + ":" + r.caller.Name, Wait: refreshLife, Fresh: fresh}
-	if force {
-		asked.Fresh = 0
-	}
-	if r.caller.Kind == auth.KindUser {
-		asked.Limits = s.config.UserLimits
-	}
-	if request, seen, err = s.parts.Requests.OpenRefresh(r.Context(), asked); err != nil || seen {
-		return request, seen, err
-	}
-	// Whether it is coalesced makes no difference here: the look-up that it joins
-	// closes it too.
-	ctx, span := s.config.Tracer.Start(r.Context(), "ask for a refresh", trace.WithSpanKind(trace.SpanKindProducer),
-		trace.WithAttributes(attribute.Stringer("request", id)))
-	defer span.End()
-	_, err = s.parts.Queue.PublishRefresh(ctx, queue.Refresh{
-		RequestID: id, TweetID: tweet.TweetID, RequestedAt: request.RequestedAt, Deadline: request.Deadline,
-		Trace: traceparent.Of(ctx),
-	})
-	if err == nil {
-		return request, false, nil
-	}
-	undoing, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), retryUnavailable)
-	defer cancel()
-	if e := s.parts.Requests.CancelRefresh(undoing, id); e != nil {
-		s.log.Warn().Err(e).Msg("a request that was not passed on stays until it expires")
-	}
-	if !errors.Is(err, queue.ErrFull) && r.Context().Err() == nil {
-		// Not connected, or a stream without a leader: it did not take it, and may soon.
-		err = queueAway(err)
-	}
-	return request, false, err
-}
-
-// awaitRefresh waits until the request is closed, at most for the given time, and
-// returns it as it stands then.
-func (s *Server) awaitRefresh(ctx context.Context, id uuid.UUID, results <-chan queue.Done, wait time.Duration) (store.RefreshRequest, error) {
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	tick := time.NewTicker(rereadEvery)
-	defer tick.Stop()
-	for over := wait <= 0; ; {
-		if !over {
-			select {
-			case <-results:
-			case <-tick.C:
-			case <-timer.C:
-				over = true
-			case <-ctx.Done():
-				return store.RefreshRequest{}, context.Cause(ctx)
-			}
-		}
-		request, err := s.parts.Requests.RefreshRequest(ctx, id)
-		if err != nil || over || request.Outcome != store.RequestOpen {
-			return request, err
-		}
-	}
-}
-
-// answerRefresh tells how a request stands.
-func (s *Server) answerRefresh(w http.ResponseWriter, r *request, request store.RefreshRequest) error {
-	switch request.Outcome {
-	case store.RequestOpen:
-		w.Header().Set("Location", "/api/twitter/tweets/"+request.Row.String()+"/refresh/"+request.ID.String())
-		setRetryAfter(w.Header(), rereadEvery)
-		return writeJSON(w, http.StatusAccepted, refreshed{
-			Success: true, Message: "the refresh is under way; ask again at the Location", Timestamp: s.parts.Clock.Database(),
-		})
-	case store.RequestUpdated, store.RequestCurrent:
-		tweet, err := s.parts.Tweets.Tweet(r.Context(), request.Row)
-		if err != nil {
-			return err
-		}
-		answer := refreshed{Success: true, Message: "the tweet was looked up", Timestamp: s.parts.Clock.Database(), Data: refreshDataOf(tweet)}
-		answer.Data.SnapshotCreated, answer.Data.TierUpdated = request.SnapshotCreated, request.TierUpdated
-		return writeJSON(w, http.StatusOK, answer)
-	case store.RequestDeleted:
-		return &failure{status: http.StatusGone, code: "gone", message: "the tweet counts as deleted: " + request.Reason}
-	case store.RequestMissing:
-		message := "the provider's answer lacks the tweet: it may be deleted, or its account protected; it is looked for again before it counts as deleted"
-		return &failure{status: http.StatusServiceUnavailable, code: "missing", message: message, retryAfter: engagement.MissGap}
-	case store.RequestUntracked:
-		return store.ErrNotTracked
-	case store.RequestFailed:
+// requestFailure is why a request that has ended brought no counts.
+func (s *Server) requestFailure(r store.RefreshRequest) *failure {
+	outcome := r.Outcome
+	if outcome == engagement.RequestFailed {
 		var after time.Duration
-		if !request.RetryAt.IsZero() {
-			after = request.RetryAt.Sub(s.parts.Clock.Database())
+		if !r.RetryAt.IsZero() {
+			after = r.RetryAt.Sub(s.parts.Clock.Database())
 		}
-		return notAnswered(queue.Cause(request.Cause), request.Reason, after)
-	case store.RequestExpired:
-		return &failure{status: http.StatusGatewayTimeout, code: "expired", message: request.Reason, retryAfter: retryUnavailable}
-	case store.RequestUnresolved:
+		return causeFailure(engagement.FailureCause(r.Cause), r.Reason, after)
 	}
-	return notAnswered(queue.CauseProvider, "the provider's answer about the tweet could not be used", 0)
+	effect := outcome.Effect()
+	message := effect.Words
+	switch {
+	case message == "":
+		message = r.Reason
+	case outcome == engagement.RequestDeleted:
+		message += ": " + r.Reason
+	}
+	return &failure{status: effect.Status, code: effect.Code, message: message, retryAfter: effect.RetryAfter}
 }
 
-// answerCached answers with what is in the database.
-func (s *Server) answerCached(w http.ResponseWriter, t store.Tweet) error {
+// answerCached responds with the counts in the database, which may be newer than t.
+func (s *Server) answerCached(w http.ResponseWriter, r *request, t store.Tweet) error {
+	t, err := s.parts.Tweets.Tweet(r.Context(), t.Row)
+	if err != nil {
+		return err
+	}
 	return writeJSON(w, http.StatusOK, refreshed{
 		Success: true, Cached: true, Message: "the tweet was looked up a moment ago", Timestamp: s.parts.Clock.Database(), Data: refreshDataOf(t),
 	})
 }
 
-// current answers with the counts as they were last seen.
+// current responds with the latest counts.
 func (s *Server) current(w http.ResponseWriter, r *request) error {
 	tweet, err := r.tweet(r.PathValue("id"))
 	if err != nil {
@@ -265,7 +165,7 @@ func (s *Server) current(w http.ResponseWriter, r *request) error {
 	}{refreshDataOf(tweet), tweet.Tracking.UpdateCount, underWay}})
 }
 
-// poll answers how a request stands that was not answered in time.
+// poll responds with the state of a request that was not answered in time.
 func (s *Server) poll(w http.ResponseWriter, r *request) error {
 	tweet, err := r.tweet(r.PathValue("id"))
 	if err != nil {
@@ -278,6 +178,12 @@ func (s *Server) poll(w http.ResponseWriter, r *request) error {
 	request, err := s.parts.Requests.RefreshRequest(r.Context(), id)
 	if err != nil {
 		return err
+	}
+	if named, err := engagement.ParseTweetRef(r.PathValue("id")); err == nil && named == request.TweetID && request.Row != tweet.Row {
+		// The platform's id names the rows of all zones: the request is for one of the others.
+		if tweet, err = r.tweet(request.Row.String()); err != nil {
+			return err
+		}
 	}
 	if request.Row != tweet.Row {
 		return store.ErrRequestNotFound

@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"encoding/json"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -9,9 +10,11 @@ import (
 	"github.com/google/uuid"
 	"github.com/sourcegraph/conc"
 
-	"gorgone/queue"
+	"gorgone/engagement"
+	"gorgone/internal/testkit"
 	"gorgone/store"
-	"gorgone/twitter/twittertest"
+	"gorgone/throttle"
+	"gorgone/twitter/fakeprovider"
 	"gorgone/web"
 )
 
@@ -20,7 +23,8 @@ type refreshAnswer struct {
 	Message string
 	Cached  bool
 	Data    struct {
-		TweetID         uuid.UUID `json:"tweet_id"`
+		ID              uuid.UUID `json:"id"`
+		TweetID         string    `json:"tweet_id"`
 		TwitterTweetID  string    `json:"twitter_tweet_id"`
 		Metrics         map[string]*int
 		SnapshotCreated bool       `json:"snapshot_created"`
@@ -48,7 +52,7 @@ func TestRefresh(t *testing.T) {
 	a = refreshAnswer{}
 	e.ok(200, "POST", refreshPath(row), user, "").into(t, &a)
 	d := a.Data
-	if !a.Success || a.Cached || d.TweetID != row || d.TwitterTweetID != id || !d.SnapshotCreated || d.Tier == "" || d.NextUpdateAt == nil || d.SnapshotAt == nil {
+	if !a.Success || a.Cached || d.ID != row || d.TweetID != id || d.TwitterTweetID != id || !d.SnapshotCreated || d.Tier == "" || d.NextUpdateAt == nil || d.SnapshotAt == nil {
 		t.Errorf("%+v", a)
 	}
 	if likes := d.Metrics["like_count"]; likes == nil || *likes != e.count(`select like_count from twitter_tweets where id = $1`, row) {
@@ -77,11 +81,11 @@ func TestRefresh(t *testing.T) {
 func TestRefreshOfWhatIsNotThere(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t, options{tweets: 1})
-	row, id := e.row(0)
+	row, _ := e.row(0)
 	_, stranger := e.user("operator", false)
 	var unknown, foreign answer
 	for _, method := range []string{"GET", "POST"} {
-		for _, bad := range []string{"x", id, "1%20or%201=1", "%27;drop%20table%20zones--", "urn:uuid:" + row.String(), strings.ToUpper("{" + row.String() + "}"), strings.ReplaceAll(row.String(), "-", "")} {
+		for _, bad := range []string{"x", "1%20or%201=1", "%27;drop%20table%20zones--", "urn:uuid:" + row.String(), strings.ToUpper("{" + row.String() + "}"), strings.ReplaceAll(row.String(), "-", "")} {
 			e.ok(400, method, "/api/twitter/tweets/"+bad+"/refresh", e.service, "")
 		}
 		unknown = e.ok(404, method, refreshPath(uuid.New()), stranger, "")
@@ -99,19 +103,23 @@ func TestRefreshOfWhatIsNotThere(t *testing.T) {
 func TestRefreshSaysWhyItFailed(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
-		fault  twittertest.Fault
+		fault  fakeprovider.Fault
 		status int
 		code   string
 	}{
-		{twittertest.OutOfCredit, 402, "out_of_credit"},
-		{twittertest.RateLimited, 429, "rate_limited"},
-		{twittertest.Unauthorized, 502, "key_refused"},
+		{fakeprovider.OutOfCredit, 402, "out_of_credit"},
+		{fakeprovider.RateLimited, 429, "rate_limited"},
+		{fakeprovider.Unauthorized, 502, "key_refused"},
 	} {
 		t.Run(string(tc.fault), func(t *testing.T) {
 			t.Parallel()
 			e := newEngine(t, options{tweets: 2, workers: 1})
 			row, _ := e.row(0)
-			must(t, e.double.Steer(twittertest.Steering{Calls: []twittertest.CallSteering{{Fault: tc.fault, Next: 1}}}))
+			fault := fakeprovider.CallInjection{Fault: tc.fault, Next: 50} // one refusal of key or credit says nothing, a lasting one does
+			if tc.fault == fakeprovider.RateLimited {
+				fault.Next = 1
+			}
+			testkit.Must(t, e.double.Inject(fakeprovider.Injection{Calls: []fakeprovider.CallInjection{fault}}))
 			a := e.ok(tc.status, "POST", refreshPath(row), e.service, "")
 			if a.code(t) != tc.code {
 				t.Errorf("%s", a.body)
@@ -119,7 +127,7 @@ func TestRefreshSaysWhyItFailed(t *testing.T) {
 			if tc.status == 429 && a.header.Get("Retry-After") == "" {
 				t.Error("it does not say when to come again")
 			}
-			if tc.fault == twittertest.OutOfCredit {
+			if tc.fault == fakeprovider.OutOfCredit {
 				// Known by now: nothing is asked for.
 				calls := e.double.Stats().Calls
 				other, _ := e.row(1)
@@ -138,29 +146,29 @@ func TestRefreshWhileTheProviderIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t, options{tweets: 1})
 	row, _ := e.row(0)
-	e.source.Breaker.Open(t.Context(), e.clock.Database(), queue.CauseOutage, "the provider fails again and again")
+	e.source.Breaker.Open(t.Context(), e.clock.Database(), engagement.CauseOutage, "the provider fails again and again")
 	a := e.ok(503, "POST", refreshPath(row), e.service, "")
-	if a.code(t) != string(queue.CauseOutage) || a.header.Get("Retry-After") == "" {
+	if a.code(t) != string(engagement.CauseOutage) || a.header.Get("Retry-After") == "" {
 		t.Errorf("%v %s", a.header, a.body)
 	}
 	var answer struct {
 		Tracking struct {
-			PauseReason string               `json:"pause_reason"`
-			Providers   []queue.SourceStatus `json:"providers"`
+			PauseReason string                    `json:"pause_reason"`
+			Providers   []throttle.ProviderStatus `json:"providers"`
 		} `json:"tracking_stats"`
 	}
-	must(t, json.Unmarshal(e.ok(200, "GET", "/api/twitter/engagement/update", e.service, "").body, &answer))
+	testkit.Must(t, json.Unmarshal(e.ok(200, "GET", "/api/twitter/engagement/update", e.service, "").body, &answer))
 	stats := answer.Tracking
 	if len(stats.Providers) != 1 || stats.PauseReason == "" {
 		t.Fatalf("%+v", stats)
 	}
-	if b := stats.Providers[0].Breaker; b.State != queue.BreakerOpen || b.Since == nil || b.NextCheck == nil || b.Reason != stats.PauseReason {
+	if b := stats.Providers[0].Breaker; b.State != throttle.BreakerOpen || b.Since == nil || b.NextCheck == nil || b.Reason != stats.PauseReason {
 		t.Errorf("%+v", b)
 	}
 }
 
-func deletedTweet(id string) twittertest.Steering {
-	return twittertest.Steering{Tweets: []twittertest.TweetSteering{{Fault: twittertest.Deleted, IDs: []string{id}}}}
+func deletedTweet(id string) fakeprovider.Injection {
+	return fakeprovider.Injection{Tweets: []fakeprovider.TweetInjection{{Fault: fakeprovider.Deleted, IDs: []string{id}}}}
 }
 
 func TestRefreshOfADeletedTweet(t *testing.T) {
@@ -168,7 +176,7 @@ func TestRefreshOfADeletedTweet(t *testing.T) {
 	e := newEngine(t, options{tweets: 2, workers: 1})
 	row, id := e.row(0)
 	other, _ := e.row(1)
-	must(t, e.double.Steer(deletedTweet(id)))
+	testkit.Must(t, e.double.Inject(deletedTweet(id)))
 	// A tweet that is missing is not a deleted tweet: not without another in the same
 	// answer, and not at the first time.
 	if a := e.ok(503, "POST", refreshPath(row), e.service, ""); a.code(t) != "missing" {
@@ -181,14 +189,14 @@ func TestRefreshOfADeletedTweet(t *testing.T) {
 	if n := e.count(`select misses from twitter_engagement_tracking where tweet_db_id = $1`, row); n != 1 {
 		t.Errorf("%d misses, want 1", n)
 	}
-	e.exec(`update twitter_engagement_tracking set misses = 2, last_missed_at = last_missed_at - interval '10 min' where misses = 1`)
+	e.exec(`update twitter_engagement_tracking set misses = 14, last_missed_at = last_missed_at - interval '1 day' where misses = 1`)
 	for range 2 {
 		if a := e.ok(410, "POST", refreshPath(row), e.service, ""); a.code(t) != "gone" || !strings.Contains(string(a.body), "missing") {
 			t.Errorf("%s", a.body)
 		}
 	}
 	// It is back.
-	must(t, e.double.Steer(twittertest.Steering{Clear: true}))
+	testkit.Must(t, e.double.Inject(fakeprovider.Injection{Clear: true}))
 	e.ok(200, "POST", refreshPath(row), e.service, "")
 	if n := e.count(`select count(*) from twitter_engagement_tracking where gone_reason is null and misses = 0 and next_update_at is not null`); n != 2 {
 		t.Errorf("%d tweets are looked after, want 2", n)
@@ -218,7 +226,7 @@ func TestRefreshThatTakesLonger(t *testing.T) {
 	e.ok(404, "GET", at, stranger, "")
 
 	e.startWorker()
-	wait(t, func() bool { return e.do("GET", at, e.service, "").status == 200 })
+	testkit.Until(t, func() bool { return e.do("GET", at, e.service, "").status == 200 })
 	var done refreshAnswer
 	e.ok(200, "GET", at, e.service, "").into(t, &done)
 	if !done.Data.SnapshotCreated {
@@ -239,11 +247,11 @@ func TestRefreshSurvivesALostEvent(t *testing.T) {
 	var a answer
 	var waiting conc.WaitGroup
 	waiting.Go(func() { a = e.do("POST", refreshPath(row), e.service, "") })
-	wait(t, func() bool { return e.count(`select count(*) from gorgone.refresh_requests`) == 1 })
-	// The failure is recorded and nobody is told.
-	must(t, e.store.FailRefreshes(t.Context(), []store.RefreshFailure{{TweetID: id, Cause: string(queue.CauseProvider), Reason: "nobody was told"}}))
+	testkit.Until(t, func() bool { return e.count(`select count(*) from gorgone.refresh_requests`) == 1 })
+	// The failure is recorded and no result is published.
+	testkit.Must(t, e.store.FailRefreshes(t.Context(), []store.RefreshFailure{{TweetID: id, Cause: string(engagement.CauseProvider), Reason: "no result was published"}}))
 	waiting.Wait()
-	if a.status != 502 || !strings.Contains(string(a.body), "nobody was told") {
+	if a.status != 502 || !strings.Contains(string(a.body), "no result was published") {
 		t.Errorf("%d %s", a.status, a.body)
 	}
 }
@@ -276,14 +284,62 @@ func TestRefreshServesAllZones(t *testing.T) {
 	e := newEngine(t, options{tweets: 1, workers: 1})
 	row, id := e.row(0)
 	zone, err := e.store.CreateZone(t.Context(), store.Zone{Name: "other"})
-	must(t, err)
+	testkit.Must(t, err)
 	tweet, _ := e.double.Population().Tweet(id)
 	tracked, err := e.store.Track(t.Context(), zone.ID, []store.NewTweet{{TweetID: id, CreatedAt: tweet.CreatedAt}})
-	must(t, err)
+	testkit.Must(t, err)
 	e.ok(200, "POST", refreshPath(row), e.service, "")
 	var a refreshAnswer
 	e.ok(200, "POST", refreshPath(tracked[0].Row), e.service, "").into(t, &a)
 	if !a.Cached || e.double.Stats().Calls != 1 {
 		t.Errorf("the other zone's row: %+v, %d calls", a, e.double.Stats().Calls)
 	}
+}
+
+// TestEitherID: a path names a tweet by its row or by the platform's id, in the first
+// zone that the caller may see.
+func TestEitherID(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t, options{tweets: 2, workers: 1})
+	row, id := e.row(0)
+	foreign := uuid.New()
+	e.exec(`insert into clients (id, name) values ($1, 'another')`, foreign)
+	e.exec(`insert into zones (id, name, client_id, is_active) values ($1, 'a first one', $1, true)`, foreign)
+	_, err := e.store.Track(t.Context(), foreign, []store.NewTweet{{TweetID: id, CreatedAt: e.clock.Now()}})
+	testkit.Must(t, err)
+	_, own := e.user("operator", true)
+	_, stranger := e.user("operator", false)
+	var chart struct {
+		Data struct {
+			ID      uuid.UUID
+			TweetID string    `json:"tweet_id"`
+			ZoneID  uuid.UUID `json:"zone_id"`
+		}
+	}
+	for _, ref := range []string{row.String(), id, url.PathEscape("https://x.com/i/status/" + id), url.PathEscape("https://twitter.com/jack/status/" + id + "?s=20#m")} {
+		e.ok(200, "GET", "/api/twitter/engagement/"+ref, own, "").into(t, &chart)
+		if chart.Data.ID != row || chart.Data.TweetID != id || chart.Data.ZoneID != e.zone {
+			t.Errorf("%s: %+v", ref, chart.Data)
+		}
+		e.ok(200, "GET", "/api/twitter/engagement/"+ref+".csv", own, "")
+		e.ok(200, "GET", "/api/twitter/tweets/"+ref+"/refresh", own, "")
+		e.ok(404, "GET", "/api/twitter/engagement/"+ref, stranger, "")
+	}
+	e.ok(404, "GET", "/api/twitter/engagement/20", own, "")
+	e.ok(400, "GET", "/api/twitter/engagement/twenty", own, "")
+	e.ok(400, "GET", "/api/twitter/engagement/"+url.PathEscape("https://evil.example/i/status/"+id), own, "")
+	a := e.ok(202, "POST", "/api/twitter/tweets/"+id+"/refresh?wait=0", own, "")
+	request := a.header.Get("Location")[strings.LastIndex(a.header.Get("Location"), "/"):]
+	for _, path := range []string{
+		a.header.Get("Location"), "/api/twitter/tweets/" + id + "/refresh" + request,
+		"/api/twitter/tweets/" + url.PathEscape("x.com/i/status/"+id) + "/refresh" + request,
+	} {
+		for e.do("GET", path, own, "").status == 202 {
+			continue
+		}
+		e.ok(200, "GET", path, own, "")
+		e.ok(404, "GET", path, stranger, "")
+	}
+	other, _ := e.row(1)
+	e.ok(404, "GET", "/api/twitter/tweets/"+other.String()+"/refresh"+request, own, "")
 }

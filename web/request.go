@@ -13,30 +13,40 @@ import (
 
 	"github.com/google/uuid"
 
+	"gorgone/engagement"
 	"gorgone/store"
+	"gorgone/store/history"
 	"gorgone/web/auth"
 )
 
-// request is a request from somebody who is known.
+// request is a request with its authenticated caller.
 type request struct {
 	*http.Request
 
 	server *Server
 	caller auth.Principal
 	scope  auth.Scope
-	body   []byte // all of it
+	body   []byte  // all of it
+	quotas []quota // what a dear read counts under
+
+	left <-chan struct{} // closed when the caller of a dear read has left
 }
 
-// behind lets a request through to its handler once its caller may use the route.
-func (s *Server) behind(rt route) http.Handler {
+// authorized returns a handler that runs the route's once the caller may use the route.
+func (s *Server) authorized(rt route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, hr *http.Request) {
 		note := noteOf(hr.Context())
 		note.route, note.quiet = rt.method+" "+rt.pattern, rt.need == open
 		r := &request{Request: hr, server: s, scope: rt.scope}
 		err := s.admit(w, r, rt) //nolint:contextcheck // the request carries it
 		note.caller = r.caller.Name
-		if err == nil {
-			err = rt.handle(s, w, r)
+		_, dear := dearReads[rt.pattern]
+		switch {
+		case err != nil:
+		case dear && rt.method == http.MethodGet:
+			err = s.read(w, r, rt) //nolint:contextcheck // the request carries it
+		default:
+			err = s.once(w, r, rt) //nolint:contextcheck // the request carries it
 		}
 		if err != nil {
 			s.refuse(w, r, err) //nolint:contextcheck // the request carries it
@@ -44,14 +54,14 @@ func (s *Server) behind(rt route) http.Handler {
 	})
 }
 
-// admit finds out who calls and whether they may, and reads the body.
+// admit authenticates the caller, checks its permission, and reads the body.
 func (s *Server) admit(w http.ResponseWriter, r *request, rt route) (err error) {
 	if rt.need == open {
 		return nil
 	}
 	signed := rt.need != webhookKey && rt.need != loginCode && auth.Signed(r.Request)
 	if signed {
-		// Only its body tells whether the signature is good.
+		// The signature covers the body.
 		if r.body, err = readBody(w, r.Request, maxPlainBody); err != nil {
 			return err
 		}
@@ -60,7 +70,7 @@ func (s *Server) admit(w http.ResponseWriter, r *request, rt route) (err error) 
 	case webhookKey:
 		err = s.checkWebhookKey(r.Request)
 	case loginCode:
-		// The handler looks at it: it is in the body.
+		// The handler checks the code, which is in the body.
 	default:
 		r.caller, err = s.parts.Guard.Identify(r.Request, r.body)
 	}
@@ -81,7 +91,7 @@ func (s *Server) admit(w http.ResponseWriter, r *request, rt route) (err error) 
 			return &auth.RefusedError{Reason: auth.ReasonScope}
 		}
 	case here:
-		// A service without the scope need not wait for the handler to hear so.
+		// A service without the scope is refused before the handler runs.
 		if r.caller.Kind != auth.KindUser && !r.caller.Can(rt.scope) {
 			return &auth.RefusedError{Reason: auth.ReasonScope}
 		}
@@ -93,36 +103,36 @@ func (s *Server) admit(w http.ResponseWriter, r *request, rt route) (err error) 
 	return err
 }
 
-// refuse answers an error. Refusals are counted, logged and slowed down by the
-// guard.
+// refuse responds with an error. The guard counts, logs and limits refusals.
 func (s *Server) refuse(w http.ResponseWriter, r *request, err error) {
 	if _, refused := auth.Refused(err); refused {
 		verdict := s.parts.Guard.Refuse(r.Request, r.caller, err)
-		f := refusal(verdict.Reason, err)
-		f.status, f.retryAfter = verdict.Status, verdict.RetryAfter
-		if f.status == http.StatusTooManyRequests {
-			f.message = "too many refused requests from your address"
-			noteOf(r.Context()).quiet = true // else a guesser fills the log
+		f := refusal(verdict.Reason, verdict.Status)
+		f.retryAfter = verdict.RetryAfter
+		switch f.status {
+		case http.StatusTooManyRequests:
+			noteOf(r.Context()).quiet = true // or guesses fill the log
+		case http.StatusUnauthorized:
+			w.Header().Set("WWW-Authenticate", challenge(verdict.Reason, f.message))
 		}
-		if f.status == http.StatusUnauthorized {
-			w.Header().Set("WWW-Authenticate", "Bearer")
-		}
-		// net/http reads what is left of the body before it answers. Nobody who is
-		// refused should keep a connection for as long as others may.
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(refusedTime))
+		// net/http reads the rest of the body before it responds. A refused caller gets
+		// less time for that than others.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(refusedBodyTimeout))
 		s.fail(w, r.Request, f)
 		return
 	}
 	f := failureOf(err)
 	if r.caller.Kind == auth.KindQStash && f.status >= 400 && f.status < 500 && f.status != http.StatusTooManyRequests {
-		// It would deliver the same again, to the same end.
+		// QStash would deliver the same message again, with the same result.
 		f.status = statusNonRetryable
+		s.log.Warn().Str("request", noteOf(r.Context()).id).Str("schedule", r.caller.Message.ScheduleID).Str("reason", f.message).
+			Msg("a delivery of QStash's is dropped for good: correct its schedule")
 		w.Header().Set("Upstash-NonRetryable-Error", "true")
 	}
 	s.fail(w, r.Request, f)
 }
 
-// statusNonRetryable tells QStash not to deliver again.
+// statusNonRetryable tells QStash not to retry a delivery.
 const statusNonRetryable = 489
 
 func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
@@ -134,8 +144,7 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, erro
 	return body, err
 }
 
-// checkWebhookKey compares the provider's key, in constant time whatever its
-// length.
+// checkWebhookKey compares the provider's key in constant time, whatever its length.
 func (s *Server) checkWebhookKey(r *http.Request) error {
 	values := r.Header.Values("X-API-Key")
 	if s.config.WebhookKey == "" || len(values) != 1 || values[0] == "" {
@@ -148,18 +157,18 @@ func (s *Server) checkWebhookKey(r *http.Request) error {
 	return nil
 }
 
-// mayIn returns nil when the caller may do in a zone what the route is for.
+// mayIn returns nil if the caller has the route's scope in a zone.
 func (r *request) mayIn(zone uuid.UUID) error {
 	return r.server.parts.Access.Check(r.Context(), r.caller, zone, r.scope)
 }
 
-// zones returns the zones in which the caller may do what the route is for.
+// zones returns the zones in which the caller has the route's scope.
 func (r *request) zones(ctx context.Context) (zones []store.Zone, all bool, err error) {
 	return r.server.parts.Access.Zones(ctx, r.caller, r.scope)
 }
 
-// zonesFor returns the ids of the zones that a request is about: the one that the
-// query names, or all that the caller may do it in; nil are all there are.
+// zonesFor returns the ids of the zones of a request: the one that the query names, or
+// all in which the caller has the scope; nil means every zone.
 func (r *request) zonesFor() ([]uuid.UUID, error) {
 	if name := r.URL.Query().Get("zone"); name != "" {
 		zone, err := uuid.Parse(name)
@@ -179,27 +188,41 @@ func (r *request) zonesFor() ([]uuid.UUID, error) {
 	return ids, nil
 }
 
-// tweet returns the row that the path names, if the caller may do with it what the
-// route is for. A row of a zone that is not the caller's is as unknown as one that
-// does not exist.
+// tweet returns the row that the path names by its id, or by the platform's id or the
+// tweet's address, which name a row in each zone that has the tweet: the first in which the
+// caller has the route's scope. A row in a foreign zone is reported like one that does not exist.
 func (r *request) tweet(ref string) (store.Tweet, error) {
-	id, err := pathID(ref)
+	if _, err := pathID(ref); err != nil {
+		if _, err := engagement.ParseTweetRef(ref); err != nil {
+			return store.Tweet{}, badRequest("the id in the path is neither the UUID of a row nor the platform's id of a tweet, nor its address")
+		}
+	}
+	tweets, err := r.server.parts.Tweets.FindTweet(r.Context(), ref)
 	if err != nil {
 		return store.Tweet{}, err
 	}
-	t, err := r.server.parts.Tweets.Tweet(r.Context(), id)
-	if err != nil {
-		return store.Tweet{}, err
+	var refused error
+	for _, t := range tweets {
+		switch err := r.mayIn(t.ZoneID); {
+		case err == nil:
+			return t, nil
+		case refused == nil || !foreign(err):
+			refused = err
+		}
 	}
-	err = r.mayIn(t.ZoneID)
-	if reason, _ := auth.Refused(err); reason == auth.ReasonForeignZone {
-		r.server.parts.Guard.Refuse(r.Request, r.caller, err) // for its log and its counts
-		return store.Tweet{}, noSuchTweet()
+	if foreign(refused) {
+		r.server.parts.Guard.Refuse(r.Request, r.caller, refused) // to count and log it
+		return store.Tweet{}, tweetNotFound()
 	}
-	return t, err
+	return store.Tweet{}, refused
 }
 
-// pathID reads a row's UUID in its usual form; uuid.Parse takes others too.
+func foreign(err error) bool {
+	reason, _ := auth.Refused(err)
+	return reason == auth.ReasonForeignZone
+}
+
+// pathID parses a UUID in its canonical form; uuid.Parse accepts others too.
 func pathID(s string) (uuid.UUID, error) {
 	id, err := uuid.Parse(s)
 	if err != nil || len(s) != len(id.String()) {
@@ -208,7 +231,7 @@ func pathID(s string) (uuid.UUID, error) {
 	return id, nil
 }
 
-// timeOf reads an optional time of the query: RFC 3339, or a day.
+// timeOf parses an optional time of the query: RFC 3339, or a date.
 func (r *request) timeOf(name string) (time.Time, error) {
 	text := r.URL.Query().Get(name)
 	if text == "" {
@@ -219,11 +242,11 @@ func (r *request) timeOf(name string) (time.Time, error) {
 			return t.UTC(), nil
 		}
 	}
-	return time.Time{}, badRequest("%s is not a time such as 2026-11-23T09:30:00Z, or a day such as 2026-11-23", name)
+	return time.Time{}, badRequest("%s is neither a time such as 2026-11-23T09:30:00Z nor a date such as 2026-11-23", name)
 }
 
-// between reads the optional range of the query.
-func (r *request) between() (hr store.HistoryRange, err error) {
+// between parses the optional range of the query.
+func (r *request) between() (hr history.Range, err error) {
 	if hr.From, err = r.timeOf("from"); err != nil {
 		return hr, err
 	}
@@ -236,7 +259,7 @@ func (r *request) between() (hr store.HistoryRange, err error) {
 	return hr, nil
 }
 
-// number reads an optional number of the query.
+// number parses an optional number of the query.
 func (r *request) number(name string, otherwise, low, high int) (int, error) {
 	text := r.URL.Query().Get(name)
 	if text == "" {
@@ -249,20 +272,23 @@ func (r *request) number(name string, otherwise, low, high int) (int, error) {
 	return n, nil
 }
 
-// duration reads an optional duration of the query.
+// duration parses an optional duration of the query: seconds, or with units such as 1m30s.
 func (r *request) duration(name string, otherwise, low, high time.Duration) (time.Duration, error) {
 	text := r.URL.Query().Get(name)
 	if text == "" {
 		return otherwise, nil
 	}
 	d, err := time.ParseDuration(text)
+	if _, e := strconv.ParseFloat(text, 64); e == nil {
+		d, err = time.ParseDuration(text + "s")
+	}
 	if err != nil || d < low || d > high {
-		return 0, badRequest("%s is not a duration from %s to %s, such as 10s", name, low, high)
+		return 0, badRequest("%s is not a duration from %s to %s: give seconds, such as 10", name, low, high)
 	}
 	return d, nil
 }
 
-// boolean reads an optional yes or no of the query.
+// boolean parses an optional boolean of the query.
 func (r *request) boolean(name string) (bool, error) {
 	text := r.URL.Query().Get(name)
 	if text == "" {
@@ -275,9 +301,9 @@ func (r *request) boolean(name string) (bool, error) {
 	return b, nil
 }
 
-// takeTime gives the request more time than others get: what is waited for, and
-// some to send it.
-func takeTime(w http.ResponseWriter, d time.Duration) error {
+// extendDeadlines gives the request more time than others: d, which the handler waits,
+// and the usual time to write the response.
+func extendDeadlines(w http.ResponseWriter, d time.Duration) error {
 	rc := http.NewResponseController(w)
 	until := time.Now().Add(d + writeTimeout)
 	if err := errors.Join(rc.SetReadDeadline(until), rc.SetWriteDeadline(until)); err != nil {

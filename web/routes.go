@@ -11,24 +11,24 @@ import (
 type need int
 
 const (
-	_ need = iota // a route that says nothing is refused at the start
+	_ need = iota // New fails for a route that names no need
 
-	// open: nothing. For what tells whether the server works, and what it is.
+	// open: nothing. For health checks and the description of the server.
 	open
-	// everywhere: the scope in every zone, which services have and users do not.
+	// everywhere: the scope in every zone, which only services have.
 	everywhere
-	// somewhere: the scope in one zone at least. The answer holds nothing of any zone.
+	// somewhere: the scope in at least one zone. The response holds no zone's data.
 	somewhere
-	// here: the scope in the zone that the request is about. Only the handler can
-	// tell which that is; it asks through [request.mayIn] or [request.zonesFor].
+	// here: the scope in the zone of the request. The handler finds out which that is
+	// and checks it with [request.mayIn] or [request.zonesFor].
 	here
-	// webhookKey: the key that the provider sends with what it pushes.
+	// webhookKey: the key that the provider sends with its deliveries.
 	webhookKey
-	// loginCode: a code of the local login, which the handler takes from the body.
+	// loginCode: a code of the local login, which the handler reads from the body.
 	loginCode
 )
 
-// route is one line of the table.
+// route is one row of the table.
 type route struct {
 	method  string
 	pattern string // as http.ServeMux has it
@@ -38,7 +38,7 @@ type route struct {
 	handle  func(s *Server, w http.ResponseWriter, r *request) error
 }
 
-// routes is everything the server answers.
+// routes returns all routes.
 func routes() []route {
 	return []route{
 		{http.MethodPost, "/api/twitter/engagement/update", everywhere, auth.ScopeDispatch, maxPlainBody, (*Server).trigger},
@@ -47,6 +47,16 @@ func routes() []route {
 		{http.MethodGet, "/api/twitter/tweets/{id}/refresh", here, auth.ScopeRead, 0, (*Server).current},
 		{http.MethodGet, "/api/twitter/tweets/{id}/refresh/{request}", here, auth.ScopeRefresh, 0, (*Server).poll},
 		{http.MethodGet, "/api/twitter/alerts", here, auth.ScopeRead, 0, (*Server).alerts},
+		{http.MethodGet, "/api/twitter/alerts/rules", somewhere, auth.ScopeOperate, 0, (*Server).alertRules},
+		{http.MethodPost, "/api/twitter/alerts/rules", somewhere, auth.ScopeOperate, maxPlainBody, (*Server).addAlertRule},
+		{http.MethodPost, "/api/twitter/alerts/rules/{id}", somewhere, auth.ScopeOperate, maxPlainBody, (*Server).changeAlertRule},
+		{http.MethodPost, "/api/twitter/alerts/rules/{id}/remove", somewhere, auth.ScopeOperate, maxPlainBody, (*Server).removeAlertRule},
+		{http.MethodGet, "/api/twitter/alerts/webhooks", somewhere, auth.ScopeOperate, 0, (*Server).webhooks},
+		{http.MethodPost, "/api/twitter/alerts/webhooks", somewhere, auth.ScopeOperate, maxPlainBody, (*Server).addWebhook},
+		{http.MethodPost, "/api/twitter/alerts/webhooks/{id}", somewhere, auth.ScopeOperate, maxPlainBody, (*Server).changeWebhook},
+		{http.MethodPost, "/api/twitter/alerts/webhooks/{id}/test", somewhere, auth.ScopeOperate, maxPlainBody, (*Server).testWebhook},
+		{http.MethodPost, "/api/twitter/alerts/webhooks/{id}/remove", somewhere, auth.ScopeOperate, maxPlainBody, (*Server).removeWebhook},
+		{http.MethodGet, "/api/twitter/schedule/trials", here, auth.ScopeRead, 0, (*Server).trials},
 		{http.MethodGet, "/api/twitter/cost", somewhere, auth.ScopeRead, 0, (*Server).cost},
 		{http.MethodGet, "/api/twitter/overview", somewhere, auth.ScopeRead, 0, (*Server).overview},
 		{http.MethodGet, "/api/twitter/tweets", here, auth.ScopeRead, 0, (*Server).list},
@@ -55,15 +65,21 @@ func routes() []route {
 		{http.MethodGet, "/api/twitter/engagement/top", here, auth.ScopeRead, 0, (*Server).top},
 		{http.MethodGet, "/api/twitter/engagement/events", here, auth.ScopeRead, 0, (*Server).events},
 		{http.MethodGet, "/api/twitter/engagement/{id}", here, auth.ScopeRead, 0, (*Server).history},
-		{http.MethodGet, "/api/twitter/zones/{zone}/export.csv", here, auth.ScopeRead, 0, (*Server).export},
+		{http.MethodGet, "/api/twitter/zones", here, auth.ScopeRead, 0, (*Server).zoneStates},
+		{http.MethodPost, "/api/twitter/zones/{zone}", somewhere, auth.ScopeOperate, maxPlainBody, (*Server).changeZone},
+		{http.MethodPost, "/api/twitter/pauses", somewhere, auth.ScopeOperate, maxPlainBody, (*Server).setPause},
+		{http.MethodPost, "/api/twitter/pauses/resume", somewhere, auth.ScopeOperate, maxPlainBody, (*Server).resume},
+		{http.MethodPost, "/api/twitter/dead-letters/retry", somewhere, auth.ScopeOperate, maxPlainBody, (*Server).retryDeadLetters},
+		{http.MethodPost, "/api/twitter/dead-letters/drop", somewhere, auth.ScopeOperate, maxPlainBody, (*Server).dropDeadLetters},
+		{http.MethodGet, exportRoute, here, auth.ScopeRead, 0, (*Server).export},
 		{http.MethodGet, "/api/twitter/dead-letters", somewhere, auth.ScopeOperate, 0, (*Server).deadLetters},
-		{http.MethodGet, "/api/twitter/dead-letters/{seq}", somewhere, auth.ScopeOperate, 0, (*Server).showLetter},
-		{http.MethodPost, "/api/twitter/dead-letters/{seq}/retry", somewhere, auth.ScopeOperate, maxPlainBody, (*Server).retryLetter},
-		{http.MethodPost, "/api/twitter/dead-letters/{seq}/drop", somewhere, auth.ScopeOperate, maxPlainBody, (*Server).dropLetter},
-		{http.MethodPost, "/api/session/local", loginCode, "", maxPlainBody, (*Server).enter},
-		{http.MethodPost, "/api/session/code", everywhere, auth.ScopeOperate, maxPlainBody, (*Server).invite},
-		{http.MethodGet, "/api/session", somewhere, auth.ScopeRead, 0, (*Server).whoAmI},
-		{http.MethodPost, "/api/session/end", somewhere, auth.ScopeRead, maxPlainBody, (*Server).leave},
+		{http.MethodGet, "/api/twitter/dead-letters/{seq}", somewhere, auth.ScopeOperate, 0, (*Server).showDeadLetter},
+		{http.MethodPost, "/api/twitter/dead-letters/{seq}/retry", somewhere, auth.ScopeOperate, maxPlainBody, (*Server).retryDeadLetter},
+		{http.MethodPost, "/api/twitter/dead-letters/{seq}/drop", somewhere, auth.ScopeOperate, maxPlainBody, (*Server).dropDeadLetter},
+		{http.MethodPost, "/api/session/local", loginCode, "", maxPlainBody, (*Server).localLogin},
+		{http.MethodPost, "/api/session/code", everywhere, auth.ScopeOperate, maxPlainBody, (*Server).newLoginCode},
+		{http.MethodGet, "/api/session", somewhere, auth.ScopeRead, 0, (*Server).showSession},
+		{http.MethodPost, "/api/session/end", somewhere, auth.ScopeRead, maxPlainBody, (*Server).endSession},
 		{http.MethodGet, "/healthz", open, "", 0, (*Server).healthz},
 		{http.MethodGet, "/readyz", open, "", 0, (*Server).readyz},
 		{http.MethodGet, "/version", open, "", 0, (*Server).version},
@@ -71,14 +87,14 @@ func routes() []route {
 	}
 }
 
-// newMux puts the routes behind what they need.
+// newMux returns a mux whose routes check what they need.
 func (s *Server) newMux(routes []route) (*http.ServeMux, error) {
 	mux := http.NewServeMux()
 	for _, rt := range routes {
 		if rt.need == 0 || rt.need > loginCode || (rt.scope == "") != (rt.need == open || rt.need == webhookKey || rt.need == loginCode) {
-			return nil, fmt.Errorf("route %s %s does not say who may use it", rt.method, rt.pattern)
+			return nil, fmt.Errorf("route %s %s names no permission", rt.method, rt.pattern)
 		}
-		mux.Handle(rt.method+" "+rt.pattern, s.behind(rt))
+		mux.Handle(rt.method+" "+rt.pattern, s.authorized(rt))
 	}
 	mux.HandleFunc("GET "+pagePattern, s.page)
 	mux.HandleFunc("GET "+filesPattern, s.page)
@@ -86,7 +102,7 @@ func (s *Server) newMux(routes []route) (*http.ServeMux, error) {
 	return mux, nil
 }
 
-// unknown answers what no route does.
+// unknown responds to requests that match no route.
 func (s *Server) unknown(w http.ResponseWriter, r *http.Request) {
 	probe := r.Clone(r.Context())
 	for _, method := range []string{http.MethodGet, http.MethodPost} {
@@ -95,13 +111,13 @@ func (s *Server) unknown(w http.ResponseWriter, r *http.Request) {
 			w.Header().Add("Allow", method)
 		}
 	}
-	f := noSuchRoute()
+	f := routeNotFound()
 	if w.Header().Get("Allow") != "" {
-		f = &failure{status: http.StatusMethodNotAllowed, code: "method", message: "this route does not take " + r.Method}
+		f = &failure{status: http.StatusMethodNotAllowed, code: "method", message: "this route does not support " + r.Method}
 	}
 	s.fail(w, r, f)
 }
 
-func noSuchRoute() *failure {
+func routeNotFound() *failure {
 	return &failure{status: http.StatusNotFound, code: "not_found", message: "there is no such route; /openapi.json lists them"}
 }

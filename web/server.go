@@ -13,20 +13,19 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/sourcegraph/conc"
 
-	"gorgone/store"
+	"gorgone/store/report"
 	"gorgone/web/dashboard"
 )
 
 const (
 	pruneEvery = 10 * time.Minute
-	// keepRequests is how long, in real time, refresh requests and answers to
-	// triggers are kept: longer than any allowance looks back, and than QStash
-	// delivers a message again.
+	// keepRequests is how long, in real time, refresh requests and responses to triggers
+	// are kept: longer than the window of any allowance, and than QStash retries.
 	keepRequests = 48 * time.Hour
 )
 
-// Server answers HTTP requests. Any number may run at once, in one process or
-// many.
+// Server serves the HTTP API and the dashboard. Any number may run at once, in one
+// process or many.
 type Server struct {
 	config   Config
 	parts    Parts
@@ -34,19 +33,24 @@ type Server struct {
 	mux      *http.ServeMux
 	live     *hub
 	draining atomic.Bool
-	checked  checkup
+	checked  checkResults
+	reads    quotas
 
 	dashboard *dashboard.Handler
 	overviews *coalescer[overview]
 	costs     *coalescer[costs]
-	lists     *coalescer[store.List]
+	lists     *coalescer[report.List]
 }
 
-// New returns a server, or all faults of its configuration.
+// New returns a server, or an error with all faults of the configuration.
 func New(config Config, parts Parts) (*Server, error) {
-	if err := config.validate(); err != nil {
+	if err := errors.Join(config.validate(), parts.validate()); err != nil {
 		return nil, fmt.Errorf("web configuration: %w", err)
 	}
+	return newServer(config, parts)
+}
+
+func newServer(config Config, parts Parts) (*Server, error) {
 	config = config.withDefaults()
 	boot, err := uuid.NewV7()
 	if err != nil {
@@ -54,7 +58,7 @@ func New(config Config, parts Parts) (*Server, error) {
 	}
 	s := &Server{
 		config: config, parts: parts, log: parts.Log, live: newHub(boot.String(), config.MaxReaders),
-		overviews: newCoalescer[overview](), costs: newCoalescer[costs](), lists: newCoalescer[store.List](),
+		overviews: newCoalescer[overview](), costs: newCoalescer[costs](), lists: newCoalescer[report.List](),
 	}
 	s.dashboard, err = dashboard.NewHandler(dashboard.Settings{
 		Version: config.Version, Local: parts.Local != nil, SupabaseURL: config.SupabaseURL, SupabaseKey: config.SupabaseKey,
@@ -68,14 +72,14 @@ func New(config Config, parts Parts) (*Server, error) {
 	return s, nil
 }
 
-// Handler answers requests without the time-outs that only [Server.Serve] can set.
-func (s *Server) Handler() http.Handler { return s.shell(s.mux) }
+// Handler serves requests without the time-outs that [Server.Serve] sets.
+func (s *Server) Handler() http.Handler { return s.middleware(s.mux) }
 
-// Serve answers requests from listener until ctx ends. Then it says so at
-// /readyz, takes no more connections, and gives requests under way the grace
-// period. It closes the listener.
+// Serve serves requests from listener until ctx ends. Then /readyz fails, no more
+// connections are accepted, and requests in progress have the grace period to finish.
+// Serve closes the listener.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
-	// Requests live on while the server stops, live events do not.
+	// Requests continue while the server stops; event streams end.
 	base := context.WithoutCancel(ctx)
 	server := &http.Server{
 		Handler:           s.Handler(),
@@ -107,7 +111,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	defer cancel()
 	err := server.Shutdown(stopping)
 	if errors.Is(err, context.DeadlineExceeded) {
-		s.log.Warn().Msg("requests were cut off")
+		s.log.Warn().Msg("requests aborted at the end of the grace period")
 		err = server.Close()
 	}
 	if e := <-done; !errors.Is(e, http.ErrServerClosed) {
@@ -119,7 +123,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	return nil
 }
 
-// prune forgets old requests until ctx ends.
+// prune deletes old requests until ctx ends.
 func (s *Server) prune(ctx context.Context) {
 	tick := time.NewTicker(pruneEvery)
 	defer tick.Stop()
@@ -131,7 +135,7 @@ func (s *Server) prune(ctx context.Context) {
 		}
 		before := s.parts.Clock.Now().Add(-s.parts.Clock.Engine(keepRequests))
 		if _, err := s.parts.Pruner.PruneRequests(ctx, before); err != nil && ctx.Err() == nil {
-			s.log.Error().Err(err).Msg("prune refresh requests")
+			s.log.Error().Err(err).Msg("pruning refresh requests failed")
 		}
 	}
 }

@@ -10,11 +10,11 @@ import (
 	"gorgone/web/auth"
 )
 
-// session is what a page needs to know of whoever looks at it.
+// session describes the caller to the dashboard.
 type session struct {
 	Kind   auth.Kind     `json:"kind"`
 	Name   string        `json:"name"`
-	Zones  []sessionZone `json:"zones"` // that may be read
+	Zones  []sessionZone `json:"zones"` // that the caller may read
 	May    sessionMay    `json:"may"`
 	Clock  sessionClock  `json:"clock"`
 	Server string        `json:"version"`
@@ -25,16 +25,16 @@ type sessionZone struct {
 	Name string    `json:"name"`
 }
 
-// sessionMay says what to offer. The routes themselves decide.
+// sessionMay says which actions to offer. The routes check each again.
 type sessionMay struct {
-	Refresh bool `json:"refresh"` // in one zone at least
+	Refresh bool `json:"refresh"` // in at least one zone
 	Operate bool `json:"operate"`
 }
 
-// sessionClock lets a page show times of a demonstration, whose clock runs faster.
+// sessionClock lets a page show the times of a demonstration, whose clock runs faster.
 type sessionClock struct {
-	Now   time.Time `json:"now"`   // engine time, which rows are written in
-	Speed float64   `json:"speed"` // engine seconds a second
+	Now   time.Time `json:"now"`   // engine time, as in all rows
+	Speed float64   `json:"speed"` // engine seconds per second
 }
 
 func (s *Server) clock() sessionClock {
@@ -42,8 +42,8 @@ func (s *Server) clock() sessionClock {
 	return sessionClock{s.parts.Clock.Now(), speed}
 }
 
-// whoAmI answers who the caller is, and what to show.
-func (s *Server) whoAmI(w http.ResponseWriter, r *request) error {
+// showSession responds with who the caller is and what it may do.
+func (s *Server) showSession(w http.ResponseWriter, r *request) error {
 	zones, all, err := r.zones(r.Context())
 	if err != nil {
 		return err
@@ -57,10 +57,10 @@ func (s *Server) whoAmI(w http.ResponseWriter, r *request) error {
 	for i, z := range zones {
 		me.Zones[i] = sessionZone{z.ID, z.Name}
 	}
-	if me.May.Refresh, err = r.maySomewhere(auth.ScopeRefresh); err != nil {
+	if me.May.Refresh, err = r.mayInSomeZone(auth.ScopeRefresh); err != nil {
 		return err
 	}
-	if me.May.Operate, err = r.maySomewhere(auth.ScopeOperate); err != nil {
+	if me.May.Operate, err = r.mayInSomeZone(auth.ScopeOperate); err != nil {
 		return err
 	}
 	return writeJSON(w, http.StatusOK, struct {
@@ -79,8 +79,8 @@ func (s *Server) activeZones(r *request) (active []store.Zone, err error) {
 	return active, err
 }
 
-// maySomewhere reports whether the caller may do something in one zone at least.
-func (r *request) maySomewhere(scope auth.Scope) (bool, error) {
+// mayInSomeZone reports whether the caller has a scope in at least one zone.
+func (r *request) mayInSomeZone(scope auth.Scope) (bool, error) {
 	zones, all, err := r.server.parts.Access.Zones(r.Context(), r.caller, scope)
 	if reason, _ := auth.Refused(err); reason == auth.ReasonScope {
 		return false, nil
@@ -88,8 +88,8 @@ func (r *request) maySomewhere(scope auth.Scope) (bool, error) {
 	return all || len(zones) > 0, err
 }
 
-// enter exchanges a code of the local login for a session.
-func (s *Server) enter(w http.ResponseWriter, r *request) error {
+// localLogin exchanges a code of the local login for a session.
+func (s *Server) localLogin(w http.ResponseWriter, r *request) error {
 	asked := struct {
 		Code string `json:"code"`
 	}{}
@@ -107,19 +107,19 @@ func (s *Server) enter(w http.ResponseWriter, r *request) error {
 	return writeJSON(w, http.StatusOK, map[string]bool{"success": true})
 }
 
-// leave ends a session of the local login; others have none to end here.
-func (s *Server) leave(w http.ResponseWriter, r *request) error {
+// endSession ends a session of the local login; others have none to end here.
+func (s *Server) endSession(w http.ResponseWriter, r *request) error {
 	if s.parts.Local != nil && r.caller.Kind == auth.KindLocal {
 		http.SetCookie(w, s.parts.Local.Leave(r.Request))
 	}
 	return writeJSON(w, http.StatusOK, map[string]bool{"success": true})
 }
 
-// invite makes a code of the local login, for whoever has a token that may do
-// everything a session may.
-func (s *Server) invite(w http.ResponseWriter, r *request) error {
+// newLoginCode makes a code of the local login, for a caller whose token
+// may do everything that a session may.
+func (s *Server) newLoginCode(w http.ResponseWriter, r *request) error {
 	if s.parts.Local == nil {
-		return &failure{status: http.StatusConflict, code: "no_local_login", message: "this server has no local login: it is not gorgone up, or others can reach it"}
+		return &failure{status: http.StatusConflict, code: "no_local_login", message: "this server has no local login: it is not gorgone up, or it listens on more than this machine"}
 	}
 	for _, scope := range auth.Scopes() {
 		if !r.caller.Can(scope) {

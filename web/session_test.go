@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"gorgone/internal/testkit"
 	"gorgone/web/auth"
 )
 
@@ -26,12 +27,12 @@ func TestLocalSession(t *testing.T) {
 	e.ok(401, "POST", "/api/session/local", "", `{"code": "guess"}`)
 	e.ok(401, "POST", "/api/session/local", e.service, ``)
 	e.ok(400, "POST", "/api/session/local", "", `{"kode": 1}`)
-	e.ok(401, "POST", "/api/session/local", "", `{"code": "`+invitation.Code+`"}`, "Origin", "https://evil.example.com")
+	e.ok(403, "POST", "/api/session/local", "", `{"code": "`+invitation.Code+`"}`, "Origin", "https://evil.example.com")
 	e.ok(200, "POST", "/api/session/local", "", `{"code": "`+invitation.Code+`"}`)
 	e.ok(401, "POST", "/api/session/local", "", `{"code": "`+invitation.Code+`"}`)
 
 	code, err := e.local.Code()
-	must(t, err)
+	testkit.Must(t, err)
 	in := e.ok(200, "POST", "/api/session/local", "", `{"code": "`+code+`"}`, "Sec-Fetch-Site", "same-origin")
 	cookie, _, _ := strings.Cut(in.header.Get("Set-Cookie"), ";")
 	for _, want := range []string{"HttpOnly", "SameSite=Strict", "Path=/"} {
@@ -45,7 +46,7 @@ func TestLocalSession(t *testing.T) {
 		t.Errorf("%+v", me)
 	}
 	row, _ := e.row(0)
-	if a := e.ok(401, "POST", refreshPath(row), "", "", "Cookie", cookie, "Sec-Fetch-Site", "same-site"); a.code(t) != "other_origin" {
+	if a := e.ok(403, "POST", refreshPath(row), "", "", "Cookie", cookie, "Sec-Fetch-Site", "same-site"); a.code(t) != "other_origin" {
 		t.Errorf("a page of another port: %s", a.body)
 	}
 	e.ok(200, "POST", "/api/session/end", "", "", "Cookie", cookie)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sourcegraph/conc"
 
+	"gorgone/internal/testkit"
 	"gorgone/web/auth"
 )
 
@@ -83,6 +84,9 @@ func TestTriggerRefusesABadBody(t *testing.T) {
 		if a := e.ok(400, "POST", updatePath, e.service, body); a.code(t) != "bad_request" {
 			t.Errorf("%s: %s", body, a.body)
 		}
+		if body == `{"limits":5}` {
+			continue // of QStash, what another program's schedule sends besides is ignored
+		}
 		a := e.ok(489, "POST", updatePath, "", body, delivery(t, updatePath, body, "m-"+body)...)
 		if a.header.Get("Upstash-NonRetryable-Error") != "true" {
 			t.Errorf("%s: QStash would deliver it again", body)
@@ -122,12 +126,12 @@ func TestTriggerWhileAnotherRuns(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t, options{tweets: 10})
 	tx, err := e.sql.Begin(t.Context())
-	must(t, err)
+	testkit.Must(t, err)
 	_, err = tx.Exec(t.Context(), `select pg_advisory_xact_lock(427020085613)`) // store's claim lock
-	must(t, err)
+	testkit.Must(t, err)
 	var a triggerAnswer
 	e.ok(200, "POST", updatePath, e.service, "").into(t, &a)
-	must(t, tx.Rollback(t.Context()))
+	testkit.Must(t, tx.Rollback(t.Context()))
 	if !a.Success || a.Skipped != "busy" {
 		t.Errorf("%+v", a)
 	}
@@ -142,7 +146,7 @@ func TestTriggerThatIsNotWaitedFor(t *testing.T) {
 	ctx, leave := context.WithCancel(t.Context())
 	defer leave()
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, e.url+path, strings.NewReader(body))
-	must(t, err)
+	testkit.Must(t, err)
 	headers := delivery(t, path, body, "msg_1")
 	for i := 0; i < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
@@ -154,10 +158,10 @@ func TestTriggerThatIsNotWaitedFor(t *testing.T) {
 			t.Errorf("answered %d while nothing was looked up", res.StatusCode)
 		}
 	})
-	wait(t, func() bool { return e.count(`select count(*) from gorgone.batches`) == 1 })
+	testkit.Until(t, func() bool { return e.count(`select count(*) from gorgone.batches`) == 1 })
 	leave()
 	waiting.Wait()
-	wait(t, func() bool {
+	testkit.Until(t, func() bool {
 		return e.count(`select count(*) from gorgone.trigger_answers where answer is not null`) == 1
 	})
 	again := e.ok(200, "POST", path, "", body, delivery(t, path, body, "msg_1")...)

@@ -1,143 +1,138 @@
 package worker
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/rs/zerolog"
 	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 
 	"gorgone/engagement"
 	"gorgone/internal/traceparent"
 	"gorgone/queue"
 	"gorgone/store"
-	"gorgone/twitter"
+	"gorgone/store/postgres"
+	"gorgone/worker/lookup"
 )
 
 const (
-	// leaseMargin is what must be left of a lease after a call, for writing.
-	leaseMargin = 10 * time.Second
+	// duplicateDelay is after how long a message is redelivered whose batch this worker
+	// has in hand, leastTakeoverDelay the least after which one is that another has.
+	duplicateDelay     = 10 * time.Second
+	leastTakeoverDelay = 2 * time.Second
 
-	// inHandDelay is after how long a message comes again that came twice.
-	inHandDelay = 10 * time.Second
-
-	retryBase    = 500 * time.Millisecond
-	retryCeiling = 10 * time.Second
-
-	// unwrittenPause is how long a batch waits that the database did not take.
-	unwrittenPause = 5 * time.Second
+	// unwrittenDelay is how long a batch waits that could not be written.
+	unwrittenDelay = 5 * time.Second
 )
 
-// batch handles one batch message, and never panics.
-func (w *Worker) batch(ctx, stop context.Context, d *queue.BatchDelivery) {
-	id := d.Batch().ID
-	if _, twice := w.claims.LoadOrStore(id, nil); twice {
-		// The queue was away for so long that it took this worker for dead. The rows
-		// are in hand, and must not be paid for twice: when the message comes again
-		// they are answered.
-		w.Log.Info().Stringer("claim", id).Msg("batch is in hand already")
-		if err := d.Nak(inHandDelay); err != nil {
-			w.Log.Warn().Err(err).Stringer("claim", id).Msg("put off a batch that is in hand")
-		}
-		return
-	}
-	defer w.claims.Delete(id)
-	ctx, span := w.Tracer.Start(traceparent.Join(ctx, d.Batch().Trace), "batch", trace.WithSpanKind(trace.SpanKindConsumer),
-		trace.WithAttributes(attribute.Stringer("claim", d.Batch().ID), attribute.Int("tweets", len(d.Batch().Tweets))))
-	defer span.End()
-	calls, cut := context.WithCancelCause(stop)
-	defer cut(nil)
-	j := &job{
-		Worker:   w,
-		batch:    d.Batch(),
-		delivery: d,
-		again:    d.Deliveries() > 1,
-		holder:   uuid.New(),
-		stop:     stop,
-		calls:    calls,
-		cut:      cut,
-		started:  w.Clock.Database(),
-		log:      w.Log.With().Stringer("claim", d.Batch().ID).Logger(),
-	}
-	// The message is held no longer than the lease.
-	holding, release := context.WithTimeout(ctx, j.leaseLeft())
-	defer release()
-	alive := d.KeepAlive(holding, j.unheard)
-	var err error
-	if e := guard(func() { err = j.run(ctx) }); e != nil {
-		err = e
-	}
-	j.recordRest(ctx, false, j.spent)
-	alive()
-
-	settling, cancel := context.WithTimeout(context.WithoutCancel(ctx), settle)
-	defer cancel()
-	if inHand, elsewhere := errors.AsType[*inHandError](err); elsewhere {
-		j.putOff(inHand.until)
-		return
-	}
-	if err := j.conclude(settling, err); err != nil {
-		// The message comes again, and finds its rows answered.
-		j.log.Warn().Err(err).Msg("settle batch message")
-	}
-	j.report()
+// batchHandler handles batch messages.
+type batchHandler struct {
+	lookups     Lookups
+	store       Store
+	keeper      Keeper
+	kept        *keptHandler
+	database    *database
+	updates     updates
+	deadLetters *deadLetters
+	progress    *progress
+	observer    Observer
+	tracer      trace.Tracer
+	clock       Clock
+	log         zerolog.Logger
+	inHand      sync.Map // ids of the batches that are being handled
 }
 
-// conclude settles the message of a batch, whose work ended with err.
-func (j *job) conclude(ctx context.Context, err error) error {
-	switch {
-	case err == nil:
-		return j.delivery.Ack(ctx)
-	case errors.Is(err, errTaken):
-		j.log.Info().Msg("batch was taken over")
-		return nil
-	case errors.Is(err, errStopping), errors.Is(err, errGraceOver):
-		// The claim is left as it is: whoever is handed the message next goes on
-		// with the rows that are still open.
-		return j.delivery.Nak(0)
-	case store.Unavailable(err):
-		// The lease has ended, and nothing could be written of it. The message comes
-		// again until it is too old; others may not know yet that the database is away.
-		return j.delivery.Nak(unwrittenPause)
-	default:
-		j.log.Error().Err(err).Int("deliveries", j.delivery.Deliveries()).Msg("batch cannot be handled")
-		if errors.Is(j.stay(ctx), errTaken) {
-			return nil
+// handle handles one batch message, and never panics. No call begins after stop has
+// ended; begun is called before the first one.
+func (h *batchHandler) handle(ctx, stop context.Context, d *queue.BatchDelivery, begun func()) {
+	batch := d.Batch()
+	log := h.log.With().Stringer("claim", batch.ID).Logger()
+	if _, twice := h.inHand.LoadOrStore(batch.ID, nil); twice {
+		// The queue was unreachable for so long that it took this worker for dead. The
+		// rows must not be paid for twice: when the message comes again they are answered.
+		log.Info().Msg("batch is in hand already")
+		if err := d.Nak(duplicateDelay); err != nil {
+			log.Warn().Err(err).Msg("putting off a batch that is in hand failed")
 		}
-		j.giveUp(ctx, j.batch, err.Error())
-		return j.delivery.DeadLetter(ctx, err.Error())
+		return
 	}
+	defer h.inHand.Delete(batch.ID)
+	ctx, span := h.tracer.Start(traceparent.Join(ctx, batch.Trace), "batch", trace.WithSpanKind(trace.SpanKindConsumer),
+		trace.WithAttributes(attribute.Stringer("claim", batch.ID), attribute.Int("tweets", len(batch.Tweets))))
+	defer span.End()
+	calls, refuse := context.WithCancelCause(stop)
+	defer refuse(nil)
+	j := &job{
+		batchHandler: h,
+		batch:        batch,
+		delivery:     d,
+		calls:        calls,
+		log:          log,
+		keeps:        true,
+		owner: &ownership{
+			store: h.store, database: h.database, delivery: d, holder: uuid.New(), redelivered: d.Deliveries() > 1,
+			begun: begun, refuseCalls: refuse, log: log,
+		},
+	}
+	j.handle(ctx)
 }
 
 // job is the work on one batch message.
 type job struct {
-	*Worker
+	*batchHandler
+
 	batch    queue.Batch
 	delivery *queue.BatchDelivery
-	again    bool            // it was delivered before
-	holder   uuid.UUID       // this delivery
-	stop     context.Context //nolint:containedctx // lives as long as the message is handled
-	calls    context.Context //nolint:containedctx // ends when no further call may begin: at a stop, or by cut
-	cut      context.CancelCauseFunc
-	calling  atomic.Bool // a call was begun, and not all of its answer is written
-	started  time.Time
+	owner    *ownership
+	calls    context.Context //nolint:containedctx // ends when no further call may begin: at a stop, or by the owner
 	log      zerolog.Logger
 
-	rows  map[string][]uuid.UUID         // open rows by tweet id
-	known map[string]engagement.Standing // likewise
-	count counts
-	spent []store.Calls // not recorded yet
+	keeps bool // results that the database does not take: those that were kept already are not kept again
+
+	known map[string]engagement.PriorState // of tweets with open rows
+	late  []store.RefreshResult            // answers to rows that were answered, or claimed again, meanwhile
+	stats batchStats
+	usage usage
 }
 
-// run answers every row of the batch, or gives it back. A nil error means that
-// nothing of the batch is left to do.
+// handle does the work while it keeps the message, and then settles the message.
+func (j *job) handle(ctx context.Context) {
+	started := j.clock.Database()
+	// The message is kept no longer than the lease.
+	lease, release := context.WithTimeout(ctx, j.clock.Real(j.batch.Until.Sub(j.clock.Now())))
+	defer release()
+	settled := j.delivery.KeepAlive(lease, j.owner.extend)
+	var err error
+	if e := guard(func() { err = j.run(ctx) }); e != nil {
+		err = e
+	}
+	j.usage.recordRest(ctx, j.database, j.store, j.keeper, false, &j.log)
+	settled()
+
+	settling, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+	defer cancel()
+	if other, elsewhere := errors.AsType[*callUnderWayError](err); elsewhere {
+		j.putOff(other.until)
+		return
+	}
+	if err := j.settle(settling, err); err != nil {
+		// The message comes again, and finds its rows answered.
+		j.log.Warn().Err(err).Msg("settling a batch message failed")
+	}
+	took := max(j.clock.Database().Sub(started), 0) // a clock may be set back
+	j.progress.batch(j.stats)
+	j.observer.BatchDone(took)
+	j.stats.log(took, &j.log)
+}
+
+// run answers every row of the batch, or releases it. A nil error means that nothing
+// of the batch is left to do.
 func (j *job) run(ctx context.Context) error {
 	ids, err := j.open(ctx)
 	if err != nil || len(ids) == 0 {
@@ -147,239 +142,219 @@ func (j *job) run(ctx context.Context) error {
 		return err
 	}
 	j.log.Info().Int("tweets", len(ids)).Msgf("Starting batch update for %d tweets", len(ids))
-	g := gate{
-		lane: queue.LaneBatch, stop: j.calls,
-		hold: func() time.Duration { return holdPause },
-		left: func() time.Duration { return j.leaseLeft() - j.cfg.CallTimeout - leaseMargin },
+	request := lookup.Request{Class: queue.ClassBatch, IDs: ids, Standings: j.known, Until: j.batch.Until, Owner: j.owner, Log: j.log}
+	if j.owner.redelivered {
+		request.Redelivered = len(ids)
 	}
-	todo := newAgenda(ids)
-	for {
-		next, ok := todo.next()
-		if !ok {
-			return nil
-		}
-		g.sure = func(ctx context.Context) (time.Duration, error) { return j.sure(ctx, next.ids) }
-		answer := j.ask(ctx, g, next.ids, j.known)
-		failed, unasked, lookupErr := answer.failed, answer.unasked, answer.err
-		j.count.calls += answer.Calls
-		j.count.controls += answer.controls
-		j.spent = store.AddCalls(j.spent, answer.calls())
-		if err := j.apply(ctx, j.results(answer)); err != nil {
-			return err
-		}
-		j.calling.Store(false)
-		switch j.judge(lookupErr, next.tries, len(failed)) {
-		case done:
-			failed = todo.answered(next)
-		case wait, elsewhere:
-			next.tries--
-			todo.again(next, failed, unasked)
-			continue
-		case leave:
-			return lookupErr
-		case park:
-			return j.giveBack(ctx, lookupErr, slices.Concat(failed, unasked, todo.drop(next)))
-		case retry:
-			j.log.Warn().Err(lookupErr).Int("tries", next.tries).Int("tweets", len(failed)).Msg("look-up failed, trying again")
-			if err := j.sleep(ctx, engagement.Backoff(next.tries, retryBase, retryCeiling, j.Random())); err != nil {
-				return err
-			}
-			todo.again(next, failed, unasked)
-			continue
-		case split:
-			failed = todo.split(next, failed, unasked, lookupErr)
-		case fail:
-			todo.failed(next, unasked)
-		}
-		if err := j.fail(ctx, failed, cmp.Or(lookupErr, next.because)); err != nil {
+	for answer := range j.lookups.Lookup(ctx, j.calls, request) {
+		if err := j.record(ctx, answer); err != nil {
 			return err
 		}
 	}
+	return nil
 }
 
-// fail makes tweets that no call will answer back off.
-func (j *job) fail(ctx context.Context, ids []string, cause error) error {
-	if len(ids) == 0 {
-		return nil
-	}
-	j.log.Error().Err(cause).Int("tweets", len(ids)).Msg("look-up failed")
-	kind := store.Unresolved
-	if errors.Is(cause, errLacking) {
-		kind = store.Unproven
-	}
-	// A failure is no answer: if another looks them up, his is worth more.
-	if err := j.persist(ctx, func() error { return j.stay(ctx) }); err != nil {
-		return err
-	}
-	return j.apply(ctx, j.unanswered(ids, kind, cause))
-}
-
-// open finds the rows that the batch still holds and returns their tweets. The
-// others have been answered by a refresh or taken over: looking them up would be
-// paid for nothing.
+// open finds the rows that the batch still holds and returns their tweets: by its message
+// when that is fresh, else in the database. The others have been answered by a refresh or
+// taken over: looking them up would be paid for nothing.
 func (j *job) open(ctx context.Context) ([]string, error) {
 	var all []uuid.UUID
 	for _, t := range j.batch.Tweets {
 		all = append(all, t.Rows...)
 	}
-	var held []store.Held
-	err := j.persist(ctx, func() (err error) {
-		held, err = j.held(ctx, all)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("check the claim: %w", err)
+	held, known := j.owner.known(j.clock.Now())
+	if !known {
+		if j.owner.redelivered {
+			if err := j.kept.writeOf(ctx, j.batch.ID); err != nil {
+				return nil, err
+			}
+		}
+		err := j.persist(ctx, func() (err error) {
+			held, err = j.owner.acquire(ctx, all)
+			return err
+		})
+		if err != nil {
+			return nil, fmt.Errorf("check the claim: %w", err)
+		}
 	}
-	j.count.lost = len(all) - len(held)
-	open := make(map[uuid.UUID]engagement.Standing, len(held))
+	j.stats.skipped = len(all) - len(held)
+	open := make(map[uuid.UUID]engagement.PriorState, len(held))
 	for _, h := range held {
 		open[h.Row] = h.Standing
 	}
-	j.rows = make(map[string][]uuid.UUID, len(j.batch.Tweets))
-	j.known = make(map[string]engagement.Standing, len(j.batch.Tweets))
+	j.owner.rows = make(map[string][]uuid.UUID, len(j.batch.Tweets))
+	j.known = make(map[string]engagement.PriorState, len(j.batch.Tweets))
 	ids := make([]string, 0, len(j.batch.Tweets))
 	for _, t := range j.batch.Tweets {
 		for _, row := range t.Rows {
 			if standing, held := open[row]; held {
-				j.rows[t.ID] = append(j.rows[t.ID], row)
-				j.known[t.ID] = j.known[t.ID].With(standing)
+				j.owner.rows[t.ID] = append(j.owner.rows[t.ID], row)
+				j.known[t.ID] = j.known[t.ID].Merge(standing)
 			}
 		}
-		if len(j.rows[t.ID]) > 0 {
+		if len(j.owner.rows[t.ID]) > 0 {
 			ids = append(ids, t.ID)
 		}
 	}
 	return ids, nil
 }
 
-// results turns an answer into what the store writes.
-func (j *job) results(a asked) []store.Result {
-	results := make([]store.Result, 0, len(a.Found)+len(a.Missing)+len(a.unproven)+len(a.Unresolved))
-	for _, f := range a.Found {
-		results = append(results, store.Result{
-			TweetID: f.ID, Rows: j.rows[f.ID], Kind: store.Found, Call: f.Call,
-			Observation: engagement.Observation{At: f.At, Metrics: f.Metrics, Provider: a.Provider},
-		})
+// record writes what one step of the look-up led to.
+func (j *job) record(ctx context.Context, a lookup.Answer) error {
+	j.stats.calls += a.Usage.Count
+	j.stats.controls += a.Usage.Canaries
+	j.progress.controls.Add(int64(a.Usage.Canaries))
+	j.usage.add(a.Usage)
+	results := make([]store.Result, len(a.Results))
+	for i, r := range a.Results {
+		results[i] = store.Result{TweetID: r.TweetID, Rows: j.owner.rows[r.TweetID], Kind: r.Kind, Call: r.Call, Observation: r.Observation, Reason: r.Reason, Unreadable: r.Unreadable}
 	}
-	absent := func(kind store.Kind, list []twitter.Missing) {
-		for _, m := range list {
-			results = append(results, store.Result{
-				TweetID: m.ID, Rows: j.rows[m.ID], Kind: kind, Call: m.Call,
-				Observation: engagement.Observation{At: m.At}, Reason: m.Reason,
-			})
-		}
+	if err := j.apply(ctx, results); err != nil {
+		return err
 	}
-	absent(store.Missing, a.Missing)
-	absent(store.Unproven, a.unproven)
-	for _, u := range a.Unresolved {
-		results = append(results, j.unanswered([]string{u.ID}, store.Unresolved, u.Err)...)
+	j.owner.calling.Store(false)
+	switch {
+	case takenOver(a.Err):
+		return a.Err
+	case len(a.Left) > 0:
+		return j.release(ctx, a.Left, a.Err)
+	case len(a.Failed) > 0:
+		return j.fail(ctx, a.Failed, a.Err)
 	}
-	return results
+	return nil
 }
 
-func (j *job) unanswered(ids []string, kind store.Kind, err error) []store.Result {
+// fail makes tweets that no call will answer back off.
+func (j *job) fail(ctx context.Context, ids []string, cause error) error {
+	j.log.Error().Err(cause).Int("tweets", len(ids)).Msg("look-up failed")
+	kind := store.Unresolved
+	if errors.Is(cause, lookup.ErrImplausible) {
+		kind = store.Unproven
+	}
+	// A failure is no answer: another worker's answer takes precedence.
+	if err := j.persist(ctx, func() error { return j.owner.stillOwned(ctx) }); err != nil {
+		return err
+	}
 	results := make([]store.Result, len(ids))
 	for i, id := range ids {
-		results[i] = store.Result{TweetID: id, Rows: j.rows[id], Kind: kind, Reason: err.Error()}
+		results[i] = store.Result{TweetID: id, Rows: j.owner.rows[id], Kind: kind, Reason: cause.Error()}
 	}
-	return results
+	return j.apply(ctx, results)
 }
 
-// apply writes results. When the database refuses them although it is there, they
-// are written in halves until the one that it refuses stands alone. That one is
-// recorded as failed, so that it backs off and cannot come round again and again,
-// paid for each time.
-func (j *job) apply(ctx context.Context, results []store.Result) error {
-	if len(results) == 0 {
-		return nil
+// release clears the claim of the tweets, so that they can be claimed again at once,
+// by this worker's successor or when calls are allowed again.
+func (j *job) release(ctx context.Context, ids []string, cause error) error {
+	if errors.Is(cause, lookup.ErrStopping) || ctx.Err() != nil {
+		return fmt.Errorf("give back %d tweets: %w", len(ids), lookup.ErrStopping)
 	}
-	err := j.write(ctx, results)
-	if err == nil || ctx.Err() != nil || store.Unavailable(err) {
-		return err
-	}
-	if len(results) > 1 {
-		half := len(results) / 2
-		if err := j.apply(ctx, results[:half]); err != nil {
+	rows := j.owner.rowsOf(ids)
+	j.log.Info().AnErr("cause", cause).Int("tweets", len(ids)).Msg("tweets given back")
+	err := j.persist(ctx, func() error {
+		// What was spent on them is in the ledger before it no longer counts as committed.
+		if err := j.usage.record(ctx, j.store, false); postgres.Unavailable(err) {
 			return err
 		}
-		return j.apply(ctx, results[half:])
-	}
-	r := results[0]
-	j.log.Error().Err(err).Str("tweet", r.TweetID).Msg("result refused by the database")
-	return j.write(ctx, []store.Result{{TweetID: r.TweetID, Rows: r.Rows, Kind: store.Unresolved, Reason: err.Error()}})
-}
-
-func (j *job) write(ctx context.Context, results []store.Result) error {
-	ctx, span := j.Tracer.Start(ctx, "apply", trace.WithAttributes(attribute.Int("tweets", len(results))))
-	var applied store.Applied
-	store.Bill(j.spent)
-	err := j.persist(ctx, func() (err error) {
-		applied, err = j.Sink.Apply(ctx, store.Work{ClaimID: j.batch.ID, Results: results, Calls: j.spent})
-		return err
+		return j.owner.release(ctx, rows)
 	})
-	end(span, err)
 	if err != nil {
-		return fmt.Errorf("apply: %w", err)
-	}
-	j.spent = nil
-	j.tally(applied)
-	j.Observer.Wrote(applied)
-	j.tell(ctx, applied)
-	return nil
-}
-
-// giveBack clears the claim of the tweets, so that they can be claimed again at
-// once, by this worker's successor or when calls are allowed again.
-func (j *job) giveBack(ctx context.Context, cause error, ids []string) error {
-	if errors.Is(cause, errStopping) || ctx.Err() != nil {
-		return fmt.Errorf("give back %d tweets: %w", len(ids), errStopping)
-	}
-	rows := j.rowsOf(ids)
-	j.log.Info().AnErr("cause", cause).Int("tweets", len(ids)).Msg("tweets given back")
-	if err := j.persist(ctx, func() error { return j.release(ctx, rows) }); err != nil {
 		return fmt.Errorf("give back %d tweets: %w", len(ids), err)
 	}
-	j.count.released += len(rows)
+	j.stats.released += len(rows)
 	return nil
 }
 
-// persist calls f until it succeeds, fails for a reason other than the database
-// being away, or the lease ends, after which it is of no use.
+// apply writes results. One that the database refuses is recorded as failed, so that it
+// backs off and is not paid for again and again.
+func (j *job) apply(ctx context.Context, results []store.Result) error {
+	w := resultWriter[store.Result]{
+		database: j.database, until: j.batch.Until, slot: true, log: &j.log,
+		write: j.write,
+		refused: func(ctx context.Context, r store.Result, cause error) error {
+			j.log.Error().Err(cause).Str("tweet", r.TweetID).Msg("result refused by the database")
+			failed := []store.Result{{TweetID: r.TweetID, Rows: r.Rows, Kind: store.Unresolved, Reason: cause.Error()}}
+			return j.database.retry(ctx, j.batch.Until, &j.log, func() error { return j.write(ctx, failed) })
+		},
+		// What the calls cost is known to the ledger whatever becomes of the results.
+		failed: func(ctx context.Context) { _ = j.usage.record(ctx, j.store, false) },
+		late:   func(context.Context) {},
+	}
+	if j.keeps {
+		w.forget = j.keeper.Forget
+		w.keep = func(ctx context.Context, results []store.Result) ([]uint64, error) {
+			return keep(ctx, j.keeper, keptBody{Claim: j.batch.ID, Until: j.batch.Until, Results: keptOf(results)}, j.usage.named())
+		}
+	}
+	if err := w.put(ctx, results); err != nil {
+		return err
+	}
+	return j.applyLate(ctx)
+}
+
+// write writes results and what their calls cost in one transaction, and publishes
+// what became of the rows.
+func (j *job) write(ctx context.Context, results []store.Result) error {
+	ctx, span := j.tracer.Start(ctx, "apply", trace.WithAttributes(attribute.Int("tweets", len(results))))
+	defer span.End()
+	applied, err := j.store.Apply(ctx, store.Work{ClaimID: j.batch.ID, Results: results, Calls: j.usage.named()})
+	if err != nil {
+		span.SetStatus(codes.Error, "not written")
+		return fmt.Errorf("apply: %w", err)
+	}
+	j.usage = nil
+	j.late = append(j.late, lateResults(results, applied)...)
+	j.stats.count(applied, &j.log)
+	j.observer.Wrote(applied)
+	j.updates.publish(ctx, applied)
+	return nil
+}
+
+// persist calls f, which uses the database, until it succeeds, or until the lease ends.
 func (j *job) persist(ctx context.Context, f func() error) error {
-	for tries := 1; ; tries++ {
-		err := j.inPlace(ctx, f)
-		j.noteOutage(err)
-		if err == nil || !store.Unavailable(err) || j.leaseLeft() <= 0 {
-			return err
+	return j.database.retry(ctx, j.batch.Until, &j.log, func() error { return j.database.inSlot(ctx, f) })
+}
+
+// settle settles the message of a batch, whose work ended with err.
+func (j *job) settle(ctx context.Context, err error) error {
+	switch {
+	case err == nil:
+		return j.delivery.Ack(ctx)
+	case takenOver(err):
+		j.log.Info().Msg("batch was taken over")
+		return nil
+	case errors.Is(err, errKeptUnknown):
+		// What is kept must not be paid for again.
+		return j.delivery.Nak(unwrittenDelay)
+	case errors.Is(err, lookup.ErrStopping), errors.Is(err, errGraceOver):
+		// The claim stays as it is: the next receiver of the message goes on with the
+		// rows that are still open.
+		return j.delivery.Nak(0)
+	case postgres.Unavailable(err):
+		// The lease has ended, and nothing was paid for. The message comes again until
+		// it is too old; others may not know yet that the database is unavailable.
+		return j.delivery.Nak(unwrittenDelay)
+	default:
+		j.log.Error().Err(err).Int("deliveries", j.delivery.Deliveries()).Msg("batch cannot be handled")
+		if takenOver(j.owner.stillOwned(ctx)) {
+			return nil
 		}
-		j.log.Warn().Err(err).Int("tries", tries).Msg("database is away, trying again")
-		if e := j.pauseFor(ctx, engagement.Backoff(tries, retryBase, retryCeiling, j.Random())); e != nil {
-			return e
-		}
+		j.deadLetters.backOff(ctx, j.batch, err.Error())
+		return j.delivery.DeadLetter(ctx, err.Error())
 	}
 }
 
-// inPlace calls f in one of the places at the database. More batches at once
-// would not be written sooner, and would only stand in the way of refreshes.
-func (j *job) inPlace(ctx context.Context, f func() error) error {
-	select {
-	case j.writes <- struct{}{}:
-	case <-ctx.Done():
-		return context.Cause(ctx)
+// putOff gives the message back until the worker that has a call for the batch under
+// way has applied it, or is known to be dead.
+func (j *job) putOff(until time.Time) {
+	j.log.Info().Time("until", until).Msg("batch is in hand elsewhere")
+	now := j.clock.Now()
+	delay := max(j.clock.Real(until.Sub(now)), leastTakeoverDelay)
+	if j.delivery.Deliveries() >= maxDeliveries {
+		// The next one would be taken for one too many, and that is no fault of the batch.
+		// The queue forgets it at the end of its lease, when its open rows are claimed again.
+		delay = j.clock.Real(j.batch.Until.Sub(now)) + j.delivery.AckWait()
 	}
-	defer func() { <-j.writes }()
-	return f()
-}
-
-// leaseLeft is the real time left of the lease.
-func (j *job) leaseLeft() time.Duration {
-	return j.Clock.Real(j.batch.Until.Sub(j.Clock.Now()))
-}
-
-// sleep waits for d, and fails at a stop: a back-off is no reason to stay.
-func (j *job) sleep(ctx context.Context, d time.Duration) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	defer context.AfterFunc(j.stop, func() { cancel(errStopping) })() //nolint:contextcheck // two contexts end this wait
-	return j.pauseFor(ctx, d)
+	if err := j.delivery.Nak(delay); err != nil {
+		j.log.Warn().Err(err).Msg("putting off a batch that is in hand elsewhere failed")
+	}
 }

@@ -1,7 +1,9 @@
 package worker_test
 
 import (
+	"cmp"
 	"context"
+	"io"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -11,42 +13,42 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/sourcegraph/conc"
 	"go.opentelemetry.io/otel/trace"
-	"go.uber.org/goleak"
 
 	"gorgone/dispatcher"
 	"gorgone/internal/clock"
 	"gorgone/internal/enginetest"
 	"gorgone/internal/postgres/pgtest"
+	"gorgone/internal/testkit"
 	"gorgone/queue"
+	"gorgone/refresh"
 	"gorgone/store"
+	"gorgone/store/postgres"
+	"gorgone/throttle"
 	"gorgone/twitter"
-	"gorgone/twitter/twittertest"
+	"gorgone/twitter/fakeprovider"
 	"gorgone/worker"
+	"gorgone/worker/lookup"
 )
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(runner(func() int { return pgtest.Run(m) }))
+	testkit.Main(m)
 }
-
-// runner is what runs the tests.
-type runner func() int
-
-func (r runner) Run() int { return r() }
 
 // engine is a whole engine for a test: its own database, streams and provider
 // double, and as many dispatchers and workers as the test starts.
 type engine struct {
 	t      *testing.T
-	db     *store.DB
+	db     *postgres.DB
 	store  *store.Store
 	clock  *clock.Clock
 	conn   *queue.Conn
 	queue  *queue.Queue
-	double *twittertest.Server
+	double *fakeprovider.Server
 	url    string
 	zone   uuid.UUID
 	ground *enginetest.Ground
 	sql    *pgx.Conn
+	window int // outstanding tweets before the workers' speed is known
 }
 
 type engineOptions struct {
@@ -66,11 +68,11 @@ func newEngine(t *testing.T, o engineOptions) *engine {
 	if database == "" {
 		database = pgtest.NewDatabase(t)
 	}
-	g := enginetest.On(t, database, queue.Config{Lease: o.lease, AckWait: o.ackWait, Memory: !o.disk})
+	g := enginetest.On(t, database, queue.Config{Lease: o.lease, AckWait: o.ackWait, RefreshAckWait: min(o.ackWait, 10*time.Second), Memory: !o.disk})
 	e := &engine{
-		t: t, ground: g, db: g.DB, store: g.Store, clock: g.Clock, conn: g.Conn, queue: g.Queue, zone: g.Zone.ID, sql: pgtest.Connect(t, g.URL),
+		t: t, ground: g, db: g.DB, store: g.Store, clock: g.Clock, conn: g.Conn, queue: g.Queue, zone: g.Zone.ID, sql: pgtest.Connect(t, g.URL), window: 1000,
 	}
-	e.double, e.url = g.Double(t, o.tweets, twittertest.Config{Rate: o.rate, Burst: o.burst})
+	e.double, e.url = g.FakeProvider(t, o.tweets, fakeprovider.Config{Rate: o.rate, Burst: o.burst})
 	return e
 }
 
@@ -82,15 +84,15 @@ func (e *engine) track() (ids []string) {
 		ids = append(ids, tw.TweetID)
 	}
 	_, err := e.store.Track(e.t.Context(), e.zone, tweets)
-	must(e.t, err)
+	testkit.Must(e.t, err)
 	return ids
 }
 
 // pace joins the pace that the workers share, as a replica of its own.
-func (e *engine) pace(rate float64) *queue.Pace {
+func (e *engine) pace(rate float64) *throttle.Limiter {
 	e.t.Helper()
-	p, err := queue.NewPace(e.t.Context(), e.queue, queue.PaceConfig{Key: "test", Rate: rate}, e.clock)
-	must(e.t, err)
+	p, err := throttle.NewLimiter(e.t.Context(), e.queue, throttle.LimiterConfig{Key: "test", Rate: rate}, e.clock)
+	testkit.Must(e.t, err)
 	e.t.Cleanup(p.Close)
 	return p
 }
@@ -101,7 +103,7 @@ func (openGate) Closed() string { return "" }
 
 func (e *engine) dispatcher(gate dispatcher.Gate) *dispatcher.Dispatcher {
 	return dispatcher.New(dispatcher.Config{
-		Every: time.Second, BatchTweets: 100, Window: dispatcher.Window{Lease: e.queue.Lease(), First: 1000},
+		Every: time.Second, BatchTweets: 100, Window: dispatcher.Window{Lease: e.queue.Lease(), First: e.window},
 	}, e.store, e.queue, gate, e.clock, zerolog.Nop())
 }
 
@@ -109,22 +111,31 @@ func (e *engine) dispatcher(gate dispatcher.Gate) *dispatcher.Dispatcher {
 func (e *engine) dispatch() dispatcher.Result {
 	e.t.Helper()
 	r, err := e.dispatcher(openGate{}).DispatchOnce(e.t.Context(), 0)
-	must(e.t, err)
+	testkit.Must(e.t, err)
 	return r
 }
 
 type workerOptions struct {
 	rate   float64
-	lookup func(worker.Lookup) worker.Lookup // wraps the real one; may be nil
-	sink   worker.Sink                       // nil: the store
-	queue  *queue.Queue                      // nil: the engine's
+	lookup func(lookup.CallFunc) lookup.CallFunc // wraps the real one; may be nil
+	change func(*lookup.Provider)                // of the first provider; may be nil
+	store  worker.Store                          // nil: the store
+	queue  *queue.Queue                          // nil: the engine's
 	grace  time.Duration
+	slots  int // for batches; 0: 4
+
+	announcer worker.Announcer // nil: the queue
+	requests  worker.Requests  // nil: the store
+	admission worker.Admission // nil: with limits of its own
 
 	ratePause    time.Duration // 0: 200 ms
 	balanceEvery time.Duration // 0: never
+	callTimeout  time.Duration // of the first provider's client; 0: its default
 	fallback     string        // address of a double that is asked by X's route; "": none
 	tracer       trace.Tracer  // may be nil
-	holds        worker.Holds  // may be nil
+	pauses       lookup.Pauses // may be nil
+	log          io.Writer     // what look-ups log; may be nil
+	own          io.Writer     // what the worker logs beside; may be nil
 }
 
 // breakerRest is how long the breaker of a test rests at first.
@@ -134,19 +145,22 @@ const breakerRest = 300 * time.Millisecond
 func (e *engine) worker(o workerOptions) *worker.Worker {
 	e.t.Helper()
 	ctx := e.t.Context()
-	client, err := twitter.NewTwitterAPI(twitter.Config{Key: enginetest.DoubleKey, BaseURL: e.url, Now: e.clock.Now})
-	must(e.t, err)
-	providers := []*worker.Provider{enginetest.Provider(e.ground.Source(e.t, twitter.TwitterAPIName, "test", o.rate, breakerRest), client)}
+	client, err := twitter.NewTwitterAPI(twitter.Config{Key: enginetest.ProviderKey, BaseURL: e.url, Now: e.clock.Now, Timeout: o.callTimeout})
+	testkit.Must(e.t, err)
+	providers := []*lookup.Provider{enginetest.Provider(e.ground.Source(e.t, twitter.TwitterAPIName, "test", o.rate, breakerRest), client)}
 	if o.lookup != nil {
 		providers[0].Lookup = o.lookup(providers[0].Lookup)
 	}
+	if o.change != nil {
+		o.change(providers[0])
+	}
 	if o.fallback != "" {
-		second, err := twitter.NewXAPI(twitter.XConfig{Config: twitter.Config{Key: enginetest.DoubleKey, BaseURL: o.fallback, Now: e.clock.Now}})
-		must(e.t, err)
+		second, err := twitter.NewXAPI(twitter.XConfig{Config: twitter.Config{Key: enginetest.ProviderKey, BaseURL: o.fallback, Now: e.clock.Now}})
+		testkit.Must(e.t, err)
 		providers = append(providers, enginetest.Provider(e.ground.Source(e.t, twitter.XAPIName, "fallback", 0, breakerRest), second))
 	}
-	if o.sink == nil {
-		o.sink = e.store
+	if o.store == nil {
+		o.store = e.store
 	}
 	if o.grace == 0 {
 		o.grace = 10 * time.Second
@@ -157,27 +171,48 @@ func (e *engine) worker(o workerOptions) *worker.Worker {
 	if o.queue == nil {
 		o.queue = e.queue
 	}
-	batches, err := o.queue.Batches(ctx)
-	must(e.t, err)
-	refreshes, err := o.queue.Refreshes(ctx)
-	must(e.t, err)
-	exhausted, err := o.queue.Exhausted(ctx)
-	must(e.t, err)
+	if o.slots == 0 {
+		o.slots = 4
+	}
+	if o.announcer == nil {
+		o.announcer = o.queue
+	}
+	if o.admission == nil {
+		o.admission = e.admission()
+	}
+	if o.requests == nil {
+		o.requests = e.store
+	}
+	batches, err := o.queue.ConsumeBatches(ctx)
+	testkit.Must(e.t, err)
+	refreshes, err := o.queue.ConsumeRefreshes(ctx)
+	testkit.Must(e.t, err)
+	exhausted, err := o.queue.ConsumeMaxDeliveries(ctx)
+	testkit.Must(e.t, err)
+	kept, err := o.queue.ConsumeKept(ctx)
+	testkit.Must(e.t, err)
+	lookups := lookup.New(lookup.Config{CallTimeout: 2 * time.Second, RatePause: o.ratePause, BalanceEvery: o.balanceEvery}, lookup.Parts{
+		Providers: providers, Pauses: o.pauses, Tweets: e.store, Tracer: o.tracer, Clock: e.clock, Random: rand.Float64, Log: zerolog.New(cmp.Or[io.Writer](o.log, io.Discard)),
+	})
 	return worker.New(worker.Config{
-		BatchSlots: 4, RefreshSlots: 2, Writes: 2, CallTimeout: 2 * time.Second, Grace: o.grace,
-		RatePause: o.ratePause, BalanceEvery: o.balanceEvery,
+		BatchSlots: o.slots, RefreshSlots: 2, Writes: 2, Grace: o.grace,
 	}, worker.Parts{
-		Batches: batches, Refreshes: refreshes, Exhausted: exhausted, Providers: providers,
-		Sink: o.sink, Requests: e.store, Announcer: o.queue, Audience: e.audience(), Clock: e.clock, Random: rand.Float64, Log: zerolog.Nop(),
-		Tracer: o.tracer, Holds: o.holds,
+		Batches: batches, Refreshes: refreshes, Exhausted: exhausted, Keeper: o.queue, Kept: kept, Lookups: lookups,
+		Store: o.store, Requests: o.requests, Admission: o.admission, Announcer: o.announcer, Subscribers: e.subscribers(), Clock: e.clock, Random: rand.Float64, Log: zerolog.New(cmp.Or[io.Writer](o.own, io.Discard)),
+		Tracer: o.tracer,
 	})
 }
 
-// audience is told whether anybody watches.
-func (e *engine) audience() *queue.Audience {
+// admission admits what is published straight to the queue.
+func (e *engine) admission() *refresh.Admission {
+	return &refresh.Admission{Requests: e.store, Tweets: e.store, UserLimits: store.Limits{Cooldown: time.Minute, Allowance: 2}}
+}
+
+// subscribers knows whether update events have subscribers.
+func (e *engine) subscribers() *queue.Subscribers {
 	e.t.Helper()
-	a, err := queue.NewAudience(e.queue)
-	must(e.t, err)
+	a, err := queue.NewSubscribers(e.queue)
+	testkit.Must(e.t, err)
 	return a
 }
 
@@ -243,34 +278,25 @@ func (e *engine) called(calls int64) {
 // count asks for one number.
 func (e *engine) count(query string, args ...any) (n int) {
 	e.t.Helper()
-	must(e.t, e.sql.QueryRow(e.t.Context(), query, args...).Scan(&n))
+	testkit.Must(e.t, e.sql.QueryRow(e.t.Context(), query, args...).Scan(&n))
 	return n
 }
 
 // refresh asks for a tweet and waits for the answer.
-func (e *engine) refresh(id string) queue.Done {
+func (e *engine) refresh(id string) queue.RefreshResult {
 	e.t.Helper()
 	ctx, cancel := context.WithTimeout(e.t.Context(), time.Minute)
 	defer cancel()
-	results, stop, err := e.queue.WatchDone(ctx, id)
-	must(e.t, err)
+	results, stop, err := e.queue.WatchResults(ctx, id)
+	testkit.Must(e.t, err)
 	defer stop()
-	now := e.clock.Now()
-	_, err = e.queue.PublishRefresh(ctx, queue.Refresh{RequestID: uuid.New(), TweetID: id, RequestedAt: now, Deadline: now.Add(50 * time.Second)})
-	must(e.t, err)
+	e.ask(id, 50*time.Second)
 	select {
 	case done := <-results:
 		return done
 	case <-ctx.Done():
 		e.t.Fatalf("no answer to the refresh of %s", id)
-		return queue.Done{}
-	}
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
+		return queue.RefreshResult{}
 	}
 }
 

@@ -11,17 +11,18 @@ import (
 	"gorgone/dispatcher"
 	"gorgone/internal/enginetest"
 	"gorgone/internal/postgres/pgtest"
+	"gorgone/internal/testkit"
 	"gorgone/queue"
 	"gorgone/store"
 	"gorgone/worker"
 )
 
-// connectedGate is closed while the queue is away.
+// connectedGate is closed while the queue is unavailable.
 type connectedGate struct{ conn *queue.Conn }
 
 func (g connectedGate) Closed() string {
 	if !g.conn.Connected() {
-		return "the queue is away"
+		return "the queue is unavailable"
 	}
 	return ""
 }
@@ -37,14 +38,14 @@ func (s *countingSource) Claim(ctx context.Context, req store.ClaimRequest) (sto
 	return s.Store.Claim(ctx, req)
 }
 
-// countingSink counts what is to be written, and may hold it up.
-type countingSink struct {
+// countingStore counts what is to be written, and may hold it up.
+type countingStore struct {
 	*store.Store
 	applies atomic.Int64
 	pause   func(n int64) // called before the nth apply; may be nil
 }
 
-func (s *countingSink) Apply(ctx context.Context, w store.Work) (store.Applied, error) {
+func (s *countingStore) Apply(ctx context.Context, w store.Work) (store.Applied, error) {
 	if n := s.applies.Add(1); s.pause != nil {
 		s.pause(n)
 	}
@@ -53,7 +54,7 @@ func (s *countingSink) Apply(ctx context.Context, w store.Work) (store.Applied, 
 
 var (
 	_ dispatcher.Source = (*countingSource)(nil)
-	_ worker.Sink       = (*countingSink)(nil)
+	_ worker.Store      = (*countingStore)(nil)
 )
 
 // TestPostgresCrashesUnderWork crashes the database twice while batches are being
@@ -66,19 +67,19 @@ func TestPostgresCrashesUnderWork(t *testing.T) {
 	e := newEngine(t, engineOptions{tweets: tweets, database: db.URL})
 	e.track()
 	crash := make(chan struct{})
-	sink := &countingSink{Store: e.store, pause: func(n int64) {
+	recorded := &countingStore{Store: e.store, pause: func(n int64) {
 		if n == 4 || n == 12 {
 			crash <- struct{}{}
 		}
 	}}
 	e.runDispatcher(connectedGate{e.conn}, e.store)
-	stop := e.run(e.worker(workerOptions{sink: sink}), e.worker(workerOptions{sink: sink}))
+	stop := e.run(e.worker(workerOptions{store: recorded}), e.worker(workerOptions{store: recorded}))
 	for range 2 {
 		<-crash
 		db.Abort()
 		// What is in hand stays in the queue: an ack would have taken it out.
 		depth, err := e.queue.Depth(t.Context())
-		must(t, err)
+		testkit.Must(t, err)
 		if depth.Batch.Pending+depth.Batch.AckPending == 0 {
 			t.Error("with the database away no batch is left in the queue")
 		}
@@ -105,7 +106,7 @@ func TestNATSRestartsUnderWork(t *testing.T) {
 	e.track()
 	stopped := make(chan struct{})
 	var held atomic.Int64
-	sink := &countingSink{Store: e.store, pause: func(n int64) {
+	recorded := &countingStore{Store: e.store, pause: func(n int64) {
 		if n > 3 && n <= 7 {
 			held.Add(1)
 			<-stopped // those are in hand when NATS goes
@@ -113,7 +114,7 @@ func TestNATSRestartsUnderWork(t *testing.T) {
 	}}
 	source := &countingSource{Store: e.store}
 	e.runDispatcher(connectedGate{e.conn}, source)
-	stop := e.run(e.worker(workerOptions{sink: sink}))
+	stop := e.run(e.worker(workerOptions{store: recorded}))
 	poll(t, "batches in hand", func() bool { return held.Load() >= 2 })
 	before := e.count(updatedOnce)
 	e.ground.NATS.Stop()

@@ -4,16 +4,16 @@ import (
 	"sync/atomic"
 	"time"
 
-	"gorgone/queue"
+	"gorgone/engagement"
 	"gorgone/store"
 )
 
-// unobserved is an [Observer] that keeps nothing.
+// unobserved is an [Observer] that ignores everything.
 type unobserved struct{}
 
-func (unobserved) BatchDone(time.Duration)                  {}
-func (unobserved) RefreshDone(queue.Outcome, time.Duration) {}
-func (unobserved) Wrote(store.Applied)                      {}
+func (unobserved) BatchDone(time.Duration)                              {}
+func (unobserved) RefreshDone(engagement.RequestOutcome, time.Duration) {}
+func (unobserved) Wrote(store.Applied)                                  {}
 
 // Progress is what a worker has done since it started. Rows, not tweets, where
 // several zones track the same tweet.
@@ -51,12 +51,12 @@ func (w *Worker) Progress() Progress {
 	}
 }
 
-func (p *progress) batch(c counts) {
+func (p *progress) batch(c batchStats) {
 	p.batches.Add(1)
 	p.applied.Add(int64(c.applied))
 	p.missing.Add(int64(c.missing))
 	p.deleted.Add(int64(c.deleted))
 	p.unresolved.Add(int64(c.unresolved))
-	p.skipped.Add(int64(c.lost))
+	p.skipped.Add(int64(c.skipped))
 	p.released.Add(int64(c.released))
 }

@@ -10,41 +10,65 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/rs/zerolog"
+	"github.com/sourcegraph/conc"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
 	"gorgone/engagement"
 	"gorgone/internal/traceparent"
 	"gorgone/queue"
+	"gorgone/refresh"
 	"gorgone/store"
-	"gorgone/twitter"
+	"gorgone/worker/lookup"
 )
 
-// refresh handles refreshes that waited together, and never panics.
-func (w *Worker) refresh(ctx, stop context.Context, group []*queue.RefreshDelivery) {
-	group = w.worthwhile(ctx, group)
-	r := &refresher{Worker: w, stop: stop, waiting: make(map[string]*queue.RefreshDelivery, len(group))}
+// standingsTimeout bounds the question how refreshed tweets stand, which a look-up can
+// do without.
+const standingsTimeout = 2 * time.Second
+
+// refreshHandler handles refreshes.
+type refreshHandler struct {
+	lookups     Lookups
+	store       Store
+	keeper      Keeper
+	requests    Requests
+	admission   Admission
+	database    *database
+	updates     updates
+	deadLetters *deadLetters
+	announcer   Announcer
+	progress    *progress
+	observer    Observer
+	tracer      trace.Tracer
+	clock       Clock
+	log         zerolog.Logger
+}
+
+// handle handles refreshes that waited together, and never panics. No call begins
+// after stop has ended.
+func (h *refreshHandler) handle(ctx, stop context.Context, group []*queue.RefreshDelivery) {
+	group = h.deadLetters.filter(ctx, group)
+	g := &refreshGroup{refreshHandler: h, waiting: make(map[string]*queue.RefreshDelivery, len(group))}
 	var alive []func()
-	var asked []trace.Link
+	var links []trace.Link
 	for _, d := range group {
-		asked = append(asked, traceparent.Link(ctx, d.Refresh().Trace))
+		links = append(links, traceparent.Link(ctx, d.Refresh().Trace))
 		alive = append(alive, d.KeepAlive(ctx, nil))
-		r.waiting[d.Refresh().TweetID] = d
-		if end := d.Refresh().Deadline; end.After(r.deadline) {
-			r.deadline = end
-		}
+		g.waiting[d.Refresh().TweetID] = d
 	}
-	ctx, span := w.Tracer.Start(ctx, "refresh group", trace.WithSpanKind(trace.SpanKindConsumer), trace.WithLinks(asked...))
+	ctx, span := h.tracer.Start(ctx, "refresh group", trace.WithSpanKind(trace.SpanKindConsumer), trace.WithLinks(links...))
 	defer span.End()
-	if err := guard(func() { r.run(ctx) }); err != nil {
-		w.Log.Error().Err(err).Msg("refreshes cannot be handled")
-		r.failAll(ctx, slices.Collect(maps.Keys(r.waiting)), r.failure(err))
+	if err := guard(func() { g.run(ctx, stop) }); err != nil {
+		h.log.Error().Err(err).Msg("refreshes cannot be handled")
+		g.fail(ctx, slices.Collect(maps.Keys(g.waiting)), h.lookups.Explain(err))
 	}
-	r.recordRest(ctx, true, r.spent)
+	g.usage.recordRest(ctx, h.database, h.store, h.keeper, true, &h.log)
+	g.reopen(ctx)
 	// What is still waiting was neither answered nor refused: it is given back.
-	for id, d := range r.waiting {
+	for id, d := range g.waiting {
 		if err := d.Nak(0); err != nil {
-			w.Log.Warn().Err(err).Str("tweet", id).Msg("give back refresh")
+			h.log.Warn().Err(err).Str("tweet", id).Msg("giving a refresh back failed")
 		}
 	}
 	for _, stopped := range alive {
@@ -52,324 +76,318 @@ func (w *Worker) refresh(ctx, stop context.Context, group []*queue.RefreshDelive
 	}
 }
 
-// refresher is the work on one group of refreshes.
-type refresher struct {
-	*Worker
-	stop     context.Context //nolint:containedctx // lives as long as the group is handled
-	deadline time.Time       // engine time; after it nobody waits for an answer
+// refreshGroup is the work on refreshes that waited together.
+type refreshGroup struct {
+	*refreshHandler
+
+	deadline time.Time // engine time after which no one waits for an answer
 	waiting  map[string]*queue.RefreshDelivery
-	spent    []store.Calls   // not recorded yet
-	again    map[string]bool // tweets asked for again beside a control
-	known    map[string]engagement.Standing
+	asked    map[string]store.RefreshRequest // by tweet: the youngest request that the look-up is for
+	settled  []string                        // tweets whose messages were acked
+	usage    usage
 }
 
 // run answers what it can. What it leaves waiting is given back to the queue.
-func (r *refresher) run(ctx context.Context) {
-	now := r.Clock.Now()
-	var ids []string
-	for id, d := range r.waiting {
-		if now.After(d.Refresh().Deadline) {
-			r.failAll(ctx, []string{id}, failure{queue.CauseLate, "nobody took it in time", time.Time{}})
+func (g *refreshGroup) run(ctx, stop context.Context) {
+	// Two reads that a caller waits for, at once.
+	var (
+		reading conc.WaitGroup
+		known   map[string]engagement.PriorState
+	)
+	waiting := slices.Collect(maps.Keys(g.waiting))
+	reading.Go(func() { known = g.standings(ctx, waiting) })
+	ids := g.open(ctx)
+	reading.Wait()
+	request := lookup.Request{Class: queue.ClassRefresh, IDs: ids, Standings: known, Until: g.deadline, Log: g.log}
+	for _, id := range ids {
+		if g.waiting[id].Deliveries() > 1 {
+			request.Redelivered++
+		}
+	}
+	for answer := range g.lookups.Lookup(ctx, stop, request) {
+		g.progress.controls.Add(int64(answer.Usage.Canaries))
+		g.usage.add(answer.Usage)
+		if err := g.apply(ctx, answer.Results); err != nil {
+			g.log.Warn().Err(err).Msg("refreshes not written")
+			return
+		}
+		if len(answer.Left) > 0 && (errors.Is(answer.Err, lookup.ErrStopping) || ctx.Err() != nil) {
+			return
+		}
+		if failed := slices.Concat(answer.Failed, answer.Left); len(failed) > 0 {
+			g.fail(ctx, failed, g.lookups.Explain(answer.Err))
+		}
+	}
+}
+
+// open acks refreshes whose requests another look-up has answered in the meantime,
+// fails those that are past their deadline, and returns the tweets of the others. A
+// message stands for all requests that are open for its tweet, its own or not.
+func (g *refreshGroup) open(ctx context.Context) []string {
+	now := g.clock.Now()
+	open, answered, err := g.requestsOf(ctx)
+	if err != nil {
+		g.log.Warn().Err(err).Msg("refreshes may be looked up twice")
+	}
+	g.asked = make(map[string]store.RefreshRequest, len(g.waiting))
+	var ids, late []string
+	for id, d := range g.waiting {
+		r := d.Refresh()
+		asked, waits := open[id]
+		if !waits {
+			if answered[r.RequestID] {
+				g.ack(ctx, d)
+				continue
+			}
+			if asked, waits = g.admit(ctx, d, err == nil); !waits {
+				continue
+			}
+		}
+		g.asked[id] = asked
+		if now.After(asked.Deadline) {
+			late = append(late, id)
 			continue
 		}
 		ids = append(ids, id)
-	}
-	ids = r.unanswered(ctx, ids)
-	r.known = r.standings(ctx, ids)
-	left := func() time.Duration { return r.Clock.Real(r.deadline.Sub(r.Clock.Now())) }
-	g := gate{lane: queue.LaneRefresh, stop: r.stop, left: left, hold: left}
-	todo := newAgenda(ids)
-	for {
-		next, ok := todo.next()
-		if !ok {
-			return
-		}
-		answer := r.ask(ctx, g, next.ids, r.known)
-		todo.add(group{ids: r.confirm(&answer)})
-		r.spent = store.AddCalls(r.spent, answer.calls())
-		failed, unasked, err := answer.failed, answer.unasked, answer.err
-		if err := r.apply(ctx, r.results(answer)); err != nil {
-			r.Log.Warn().Err(err).Msg("refreshes not written")
-			return
-		}
-		switch r.judge(err, next.tries, len(failed)) {
-		case done:
-			failed = todo.answered(next)
-		case retry:
-			if r.pauseFor(ctx, engagement.Backoff(next.tries, refreshRetryBase, refreshRetryCeiling, r.Random())) != nil {
-				return
-			}
-			todo.again(next, failed, unasked)
-			continue
-		case elsewhere:
-			next.tries--
-			todo.again(next, failed, unasked)
-			continue
-		case split:
-			failed = todo.split(next, failed, unasked, err)
-		case wait, park, leave:
-			if errors.Is(err, errStopping) || ctx.Err() != nil {
-				return
-			}
-			// Somebody is waiting: a true reason now is worth more than
-			// numbers after the pause.
-			failed = slices.Concat(failed, unasked, todo.drop(next))
-		case fail:
-			todo.failed(next, unasked)
-		}
-		if len(failed) > 0 {
-			r.failAll(ctx, failed, r.failure(cmp.Or(err, next.because)))
+		if asked.Deadline.After(g.deadline) {
+			g.deadline = asked.Deadline
 		}
 	}
+	g.fail(ctx, late, lookup.Failure{Cause: engagement.CauseLate, Reason: "no worker took it in time"})
+	return ids
 }
 
-// confirm takes out of an answer what it lacks and what nothing follows from, to be
-// asked for again beside a control. Asking every lone tweet beside one at once would
-// double the price of most refreshes, whose tweet is there.
-func (r *refresher) confirm(a *asked) (again []string) {
-	if a.err != nil || a.controls > 0 {
-		return nil
+// admit returns the request of a message for a tweet without an open one: it is past its
+// deadline, or was never recorded, since the message was published straight to the queue.
+// Then it is recorded, or refused, which answers the message. While the database cannot
+// tell, the message is taken for its request.
+func (g *refreshGroup) admit(ctx context.Context, d *queue.RefreshDelivery, readable bool) (asked store.RefreshRequest, admitted bool) {
+	r := d.Refresh()
+	if !readable {
+		return store.RefreshRequest{ID: r.RequestID, TweetID: r.TweetID, RequestedAt: r.RequestedAt, Deadline: r.Deadline}, true
 	}
-	a.unproven = slices.DeleteFunc(a.unproven, func(m twitter.Missing) bool {
-		if r.again[m.ID] {
-			return false
-		}
-		if r.again == nil {
-			r.again = make(map[string]bool)
-		}
-		r.again[m.ID] = true
-		again = append(again, m.ID)
-		return true
-	})
-	return again
+	result, err := g.admission.Admit(ctx, r)
+	var limit *store.LimitError
+	refused := queue.RefreshResult{TweetID: r.TweetID, Outcome: engagement.RequestFailed}
+	switch {
+	case err == nil && result.Cached:
+		g.finish(ctx, result.Done)
+		return asked, false
+	case err == nil:
+		return result.Request, true
+	case errors.As(err, &limit):
+		refused.Cause, refused.Reason, refused.RetryAt = engagement.CauseLimit, limit.Reason, g.clock.Database().Add(limit.After)
+	case errors.Is(err, refresh.ErrRequestTaken):
+		refused.Cause, refused.Reason = engagement.CauseUnreadable, refresh.ErrRequestTaken.Error()
+	case errors.Is(err, store.ErrTweetNotFound), errors.Is(err, store.ErrNotTracked):
+		refused.Outcome, refused.Reason = engagement.RequestUntracked, untracked
+	default:
+		g.log.Warn().Err(err).Str("tweet", r.TweetID).Msg("recording a published refresh failed; it is given back")
+		return asked, false
+	}
+	g.finish(ctx, refused)
+	return asked, false
 }
 
-// results turns an answer into what the store writes.
-func (r *refresher) results(a asked) (results []store.RefreshResult) {
-	add := func(id string, call int, kind store.Kind, o engagement.Observation, reason string) {
-		d, ok := r.waiting[id]
-		if !ok {
-			return
+// untracked is the reason of a refresh that found no row to write.
+const untracked = "no active zone tracks the tweet"
+
+// requestsOf returns the open requests for the tweets that wait, and those requests of
+// the messages that are closed. Without the database it knows of none.
+func (g *refreshGroup) requestsOf(ctx context.Context) (open map[string]store.RefreshRequest, answered map[uuid.UUID]bool, err error) {
+	requests, err := g.requests.OpenRequests(ctx, slices.Collect(maps.Keys(g.waiting)))
+	open = youngest(requests)
+	var others []uuid.UUID
+	for id, d := range g.waiting {
+		if _, waits := open[id]; !waits {
+			others = append(others, d.Refresh().RequestID)
 		}
-		results = append(results, store.RefreshResult{
-			TweetID: id, RequestedAt: d.Refresh().RequestedAt, Kind: kind, Observation: o, Reason: reason, Call: call,
-		})
 	}
-	for _, f := range a.Found {
-		add(f.ID, f.Call, store.Found, engagement.Observation{At: f.At, Metrics: f.Metrics, Provider: a.Provider}, "")
+	var closed []uuid.UUID
+	if err == nil && len(others) > 0 {
+		closed, err = g.requests.AnsweredRefreshes(ctx, others)
 	}
-	for _, m := range a.Missing {
-		add(m.ID, m.Call, store.Missing, engagement.Observation{At: m.At}, m.Reason)
+	answered = make(map[uuid.UUID]bool, len(closed))
+	for _, id := range closed {
+		answered[id] = true
 	}
-	for _, m := range a.unproven {
-		add(m.ID, m.Call, store.Unproven, engagement.Observation{At: m.At}, m.Reason)
-	}
-	for _, u := range a.Unresolved {
-		add(u.ID, 0, store.Unresolved, engagement.Observation{}, u.Err.Error())
-	}
-	return results
+	return open, answered, err
 }
 
-// apply writes the results and answers those who wait for them.
-func (r *refresher) apply(ctx context.Context, results []store.RefreshResult) error {
-	if len(results) == 0 {
-		return nil
-	}
-	ctx, span := r.Tracer.Start(ctx, "apply refreshes", trace.WithAttributes(attribute.Int("tweets", len(results))))
-	defer span.End()
-	var applied store.Applied
-	store.Bill(r.spent)
-	for tries := 1; ; tries++ {
-		var err error
-		applied, err = r.Sink.ApplyRefresh(ctx, results, r.spent...)
-		r.noteOutage(err)
-		if err == nil {
-			r.spent = nil
-			break
-		}
-		if !store.Unavailable(err) || r.Clock.Now().After(r.deadline) {
-			ids := make([]string, len(results))
-			for i, res := range results {
-				ids[i] = res.TweetID
-			}
-			r.failAll(ctx, ids, failure{queue.CauseDatabase, "the database did not take it", time.Time{}})
-			return fmt.Errorf("apply refreshes: %w", err)
-		}
-		if err := r.pauseFor(ctx, engagement.Backoff(tries, retryBase, retryCeiling, r.Random())); err != nil {
-			return err
-		}
-	}
-	answers := make(map[string]*queue.Done, len(results))
-	for _, res := range results {
-		answers[res.TweetID] = &queue.Done{TweetID: res.TweetID, Outcome: queue.Untracked, Reason: "no active zone tracks the tweet"}
-	}
-	for i := range applied.Rows {
-		if a, ok := answers[applied.Rows[i].TweetID]; ok {
-			report(a, &applied.Rows[i])
-		}
-	}
-	for _, a := range answers {
-		r.finish(ctx, *a)
-	}
-	r.Observer.Wrote(applied)
-	r.tell(ctx, applied)
-	return nil
-}
-
-// report adds what a refresh did to one row to its answer.
-func report(a *queue.Done, row *store.RowOutcome) {
-	outcome := queue.Unresolved
-	switch row.Outcome {
-	case store.OutcomeApplied:
-		outcome = queue.Updated
-	case store.OutcomeNewer, store.OutcomeStale:
-		outcome = queue.Current
-	case store.OutcomeMissing, store.OutcomeUnproven:
-		outcome = queue.Missing
-	case store.OutcomeDeleted:
-		outcome = queue.Deleted
-	case store.OutcomeVanished, store.OutcomeLostClaim:
-		return
-	case store.OutcomeUnresolved, store.OutcomeOutOfRange, store.OutcomeZeroed, store.OutcomeFuture:
-	}
-	if a.Outcome != queue.Updated { // one written row makes the answer
-		a.Outcome, a.Reason = outcome, row.Reason
-	}
-	if at := row.After.ObservedAt; at.After(a.ObservedAt) {
-		a.ObservedAt = at
-	}
-	a.Rows = append(a.Rows, queue.DoneRow{
-		RowID: row.Row, ZoneID: &row.ZoneID,
-		Before: row.Before.Metrics, After: row.After.Metrics,
-		SnapshotCreated: row.Snapshot != nil,
-		Tier:            row.After.Tier, TierChanged: row.TierChanged(),
-		NextUpdateAt: row.After.NextUpdateAt,
-	})
-}
-
-// finish acks a refresh, whose outcome is in Postgres if it changed anything, and
-// tells those who wait. It is acked first: a press of the button that sees the
-// answer and comes again must not be coalesced with the one that is over.
-func (r *refresher) finish(ctx context.Context, a queue.Done) {
-	d, ok := r.waiting[a.TweetID]
-	if !ok {
-		return
-	}
-	delete(r.waiting, a.TweetID)
-	r.progress.refreshes.Add(1)
-	r.Observer.RefreshDone(a.Outcome, r.Clock.Real(r.Clock.Now().Sub(d.Refresh().RequestedAt)))
-	a.RequestIDs = append(a.RequestIDs, d.Refresh().RequestID)
-
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settle)
-	defer cancel()
+// ack acks the message of a tweet.
+func (g *refreshGroup) ack(ctx context.Context, d *queue.RefreshDelivery) {
+	id := d.Refresh().TweetID
+	delete(g.waiting, id)
+	g.settled = append(g.settled, id)
 	if err := d.Ack(ctx); err != nil {
-		r.Log.Warn().Err(err).Str("tweet", a.TweetID).Msg("ack refresh")
+		g.log.Warn().Err(err).Str("tweet", id).Msg("acking a refresh failed")
 	}
-	if err := r.Announcer.PublishDone(ctx, a); err != nil {
-		r.Log.Warn().Err(err).Str("tweet", a.TweetID).Msg("announce refresh")
-	}
-	r.Log.Info().Str("tweet", a.TweetID).Str("outcome", string(a.Outcome)).Str("reason", a.Reason).
-		Stringer("request", d.Refresh().RequestID).Msg("refresh")
 }
 
-// unanswered acks refreshes whose requests another look-up has answered in the
-// meantime, the one that they came too late to be coalesced with, and returns the
-// others.
-func (r *refresher) unanswered(ctx context.Context, ids []string) []string {
-	requests := make([]uuid.UUID, len(ids))
-	for i, id := range ids {
-		requests[i] = r.waiting[id].Refresh().RequestID
+// reopen publishes requests again that joined a message after its look-up.
+func (g *refreshGroup) reopen(ctx context.Context) {
+	if len(g.settled) == 0 {
+		return
 	}
-	answered, err := r.Requests.AnsweredRefreshes(ctx, requests)
-	if err != nil {
-		r.Log.Warn().Err(err).Msg("refreshes may be looked up twice")
-		return ids
-	}
-	return slices.DeleteFunc(ids, func(id string) bool {
-		d := r.waiting[id]
-		if !slices.Contains(answered, d.Refresh().RequestID) {
-			return false
-		}
-		delete(r.waiting, id)
-		if err := d.Ack(ctx); err != nil {
-			r.Log.Warn().Err(err).Str("tweet", id).Msg("ack refresh")
-		}
-		return true
-	})
-}
-
-// A refresh is asked for again sooner than a batch: somebody waits.
-const (
-	refreshRetryBase    = 100 * time.Millisecond
-	refreshRetryCeiling = time.Second
-)
-
-// standings returns how the tweets stand. Without the database's help nothing is
-// known of them, as of new ones.
-func (r *refresher) standings(ctx context.Context, ids []string) map[string]engagement.Standing {
-	ctx, cancel := context.WithTimeout(ctx, askStore)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 	defer cancel()
-	known, err := r.Sink.Standings(ctx, ids)
+	open, err := g.requests.OpenRequests(ctx, g.settled)
 	if err != nil {
-		r.Log.Warn().Err(err).Msg("look how refreshed tweets stand")
-		return make(map[string]engagement.Standing)
+		g.log.Warn().Err(err).Msg("looking for refreshes that came too late for an answer failed")
+		return
+	}
+	g.republish(ctx, open)
+}
+
+// standings returns what is known of the tweets. Without the database nothing is, as
+// of new ones.
+func (g *refreshGroup) standings(ctx context.Context, ids []string) map[string]engagement.PriorState {
+	ctx, cancel := context.WithTimeout(ctx, standingsTimeout)
+	defer cancel()
+	known, err := g.store.Standings(ctx, ids)
+	if err != nil {
+		g.log.Warn().Err(err).Msg("reading what is known of refreshed tweets failed")
+		return make(map[string]engagement.PriorState)
 	}
 	return known
 }
 
-// failure is why refreshes have no answer.
-type failure struct {
-	cause   queue.Cause
-	reason  string
-	retryAt time.Time // database time; zero: not known
+// apply writes results and what their calls cost, and answers the callers who wait for
+// them. Callers whose time is up while the database takes nothing are told so, and the
+// results are kept until it does.
+func (g *refreshGroup) apply(ctx context.Context, answered []lookup.Result) error {
+	results := make([]store.RefreshResult, 0, len(answered))
+	for _, r := range answered {
+		if asked, ok := g.asked[r.TweetID]; ok {
+			results = append(results, store.RefreshResult{
+				TweetID: r.TweetID, RequestedAt: asked.RequestedAt, Kind: r.Kind, Observation: r.Observation, Reason: r.Reason, Call: r.Call,
+			})
+		}
+	}
+	return g.put(ctx, results)
 }
 
-// failAll records why the tweets have no answer, and tells those who wait. When
-// it cannot be recorded, who does not hear of it sees the request expire.
-func (r *refresher) failAll(ctx context.Context, ids []string, f failure) {
+// put writes results. What was kept already has no one who waits for it.
+func (g *refreshGroup) put(ctx context.Context, results []store.RefreshResult) error {
+	unwritten := lookup.Failure{Cause: engagement.CauseDatabase, Reason: "the database did not take it"}
+	w := resultWriter[store.RefreshResult]{
+		database: g.database, until: g.deadline, log: &g.log,
+		write: g.write,
+		refused: func(ctx context.Context, r store.RefreshResult, cause error) error {
+			g.log.Error().Err(cause).Str("tweet", r.TweetID).Msg("result of a refresh refused by the database")
+			if g.waiting != nil {
+				g.fail(ctx, []string{r.TweetID}, unwritten)
+			}
+			return nil
+		},
+		failed: func(ctx context.Context) { _ = g.usage.record(ctx, g.store, true) },
+		late:   func(ctx context.Context) { g.fail(ctx, slices.Collect(maps.Keys(g.waiting)), unwritten) },
+	}
+	if g.waiting != nil {
+		w.forget = g.keeper.Forget
+		w.keep = func(ctx context.Context, results []store.RefreshResult) ([]uint64, error) {
+			return keep(ctx, g.keeper, keptBody{Refresh: true, Results: keptOfRefreshes(results)}, g.usage.named())
+		}
+	}
+	if err := w.put(ctx, results); err != nil {
+		return fmt.Errorf("apply refreshes: %w", err)
+	}
+	return nil
+}
+
+// write writes results in one transaction, and answers the callers.
+func (g *refreshGroup) write(ctx context.Context, results []store.RefreshResult) error {
+	ctx, span := g.tracer.Start(ctx, "apply refreshes", trace.WithAttributes(attribute.Int("tweets", len(results))))
+	defer span.End()
+	applied, err := g.store.ApplyRefresh(ctx, results, g.usage.named()...)
+	if err != nil {
+		return err
+	}
+	g.usage = nil
+	for _, done := range doneOf(results, applied) {
+		g.finish(ctx, *done)
+	}
+	g.observer.Wrote(applied)
+	g.updates.publish(ctx, applied)
+	return nil
+}
+
+// doneOf is the answer to the callers, by tweet.
+func doneOf(results []store.RefreshResult, applied store.Applied) map[string]*queue.RefreshResult {
+	answers := make(map[string]*queue.RefreshResult, len(results))
+	for _, r := range results {
+		answers[r.TweetID] = &queue.RefreshResult{TweetID: r.TweetID, Outcome: engagement.RequestUntracked, Reason: untracked}
+	}
+	for i := range applied.Rows {
+		row := &applied.Rows[i]
+		effect := row.Outcome.Effect()
+		a, ok := answers[row.TweetID]
+		if !ok || !effect.Known {
+			continue
+		}
+		if a.Outcome != engagement.RequestUpdated { // one written row makes the answer
+			a.Outcome, a.Reason = effect.Request, row.Reason
+		}
+		if at := row.After.ObservedAt; at.After(a.ObservedAt) {
+			a.ObservedAt = at
+		}
+		a.Rows = append(a.Rows, queue.ResultRow{
+			RowID: row.Row, ZoneID: &row.ZoneID,
+			Before: row.Before.Metrics, After: row.After.Metrics,
+			SnapshotCreated: row.Snapshot != nil,
+			Tier:            row.After.Tier, TierChanged: row.TierChanged(),
+			NextUpdateAt: row.After.NextUpdateAt,
+		})
+	}
+	return answers
+}
+
+// fail records why the tweets have no answer, and tells the callers. When it cannot be
+// recorded, a caller who misses the event sees the request expire.
+func (g *refreshGroup) fail(ctx context.Context, ids []string, f lookup.Failure) {
 	if len(ids) == 0 {
 		return
 	}
 	failures := make([]store.RefreshFailure, len(ids))
 	for i, id := range ids {
-		failures[i] = store.RefreshFailure{TweetID: id, Cause: string(f.cause), Reason: f.reason, RetryAt: f.retryAt}
+		failures[i] = store.RefreshFailure{
+			TweetID: id, Cause: string(f.Cause), Reason: f.Reason, RetryAt: f.RetryAt, Youngest: g.asked[id].RequestedAt,
+		}
 	}
-	recording, cancel := context.WithTimeout(context.WithoutCancel(ctx), settle)
+	recording, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 	defer cancel()
-	if err := r.Requests.FailRefreshes(recording, failures); err != nil {
-		r.Log.Warn().Err(err).Msg("record failed refreshes")
+	// What was spent on them is in the ledger before it no longer counts as committed.
+	_ = g.usage.record(recording, g.store, true) // it is tried again when the group is done
+	if err := g.requests.FailRefreshes(recording, failures); err != nil {
+		g.log.Warn().Err(err).Msg("recording failed refreshes failed")
 	}
 	for _, id := range ids {
-		r.finish(ctx, queue.Done{TweetID: id, Outcome: queue.Failed, Cause: f.cause, Reason: f.reason, RetryAt: f.retryAt})
+		g.finish(ctx, queue.RefreshResult{TweetID: id, Outcome: engagement.RequestFailed, Cause: f.Cause, Reason: f.Reason, RetryAt: f.RetryAt})
 	}
 }
 
-// failure says in a few words why a look-up failed.
-func (r *refresher) failure(err error) failure {
-	var limited *twitter.RateLimitError
-	var paused *queue.PausedError
-	var stopped *queue.OpenError
-	var held *HoldError
-	switch {
-	case errors.As(err, &limited):
-		after := limited.After
-		if after <= 0 {
-			after = r.cfg.RatePause
-		}
-		return failure{queue.CauseRateLimited, "paused: " + queue.PauseRateLimit, r.Clock.Database().Add(after)}
-	case errors.As(err, &paused):
-		return failure{queue.CauseRateLimited, "paused: " + paused.Reason, paused.Until}
-	case errors.As(err, &held):
-		return failure{queue.CausePaused, held.Reason, held.Until}
-	case errors.As(err, &stopped):
-		return failure{stopped.Cause, stopped.Reason, stopped.Next}
-	case errors.Is(err, twitter.ErrOutOfCredit):
-		return failure{queue.CauseOutOfCredit, reasonNoCredit, time.Time{}}
-	case errors.Is(err, twitter.ErrUnauthorized):
-		return failure{queue.CauseKeyRefused, reasonKeyRefused, time.Time{}}
-	case errors.Is(err, context.DeadlineExceeded):
-		return failure{queue.CauseLate, "no call was possible in time", time.Time{}}
-	default:
-		return failure{queue.CauseProvider, err.Error(), time.Time{}}
+// finish acks a refresh, whose outcome is in Postgres if it changed anything, and tells
+// the callers. It is acked first: a press of the button that sees the answer and
+// comes again must not be coalesced with the one that is over.
+func (g *refreshGroup) finish(ctx context.Context, done queue.RefreshResult) {
+	d, ok := g.waiting[done.TweetID]
+	if !ok {
+		return
 	}
+	g.progress.refreshes.Add(1)
+	since := d.Refresh().RequestedAt
+	if since.IsZero() { // published straight to the queue: since it was admitted
+		since = cmp.Or(g.asked[done.TweetID].RequestedAt, g.clock.Now())
+	}
+	g.observer.RefreshDone(done.Outcome, g.clock.Real(g.clock.Now().Sub(since)))
+	done.RequestIDs = append(done.RequestIDs, d.Refresh().RequestID)
+
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+	defer cancel()
+	g.ack(ctx, d)
+	if err := g.announcer.PublishResult(ctx, done); err != nil {
+		g.log.Warn().Err(err).Str("tweet", done.TweetID).Msg("announcing a refresh failed")
+	}
+	g.log.Info().Str("tweet", done.TweetID).Str("outcome", string(done.Outcome)).Str("reason", done.Reason).
+		Stringer("request", d.Refresh().RequestID).Msg("refresh")
 }

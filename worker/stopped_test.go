@@ -10,14 +10,16 @@ import (
 	"github.com/sourcegraph/conc"
 
 	"gorgone/dispatcher"
+	"gorgone/engagement"
 	"gorgone/internal/enginetest"
-	"gorgone/queue"
+	"gorgone/internal/testkit"
+	"gorgone/throttle"
 	"gorgone/twitter"
-	"gorgone/twitter/twittertest"
+	"gorgone/twitter/fakeprovider"
 )
 
 // sourcesGate is the gate of a dispatcher that knows how the providers are doing.
-type sourcesGate struct{ queue.Sources }
+type sourcesGate struct{ throttle.Providers }
 
 func (g sourcesGate) Closed() string {
 	stop, _ := g.Stopped()
@@ -38,7 +40,7 @@ func (e *engine) dispatching(gate dispatcher.Gate) (stop func()) {
 }
 
 // awaitBreaker waits until a replica sees the breaker in the state.
-func (e *engine) awaitBreaker(s queue.Source, want queue.BreakerState) {
+func (e *engine) awaitBreaker(s throttle.Provider, want throttle.BreakerState) {
 	e.t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
@@ -57,32 +59,35 @@ const blamed = `select count(*) from twitter_engagement_tracking where attempts 
 func TestBreakerStopsAllAndLetsGoOn(t *testing.T) {
 	t.Parallel()
 	on, off, none, plenty := true, false, int64(0), int64(1_000_000)
+	// The 12 calls that the tweets take, each asked again twice since one refusal says
+	// nothing, three trials of each worker, the three checks that are waited for, a refresh.
+	const refused = 12*3 + 2*3 + 3 + 1
 	for name, tc := range map[string]struct {
-		trouble, over twittertest.Steering
-		cause         queue.Cause
+		trouble, over fakeprovider.Injection
+		cause         engagement.FailureCause
 		lookups       int // more that may fail while it lasts, of two workers
 	}{
-		"out of credit": {twittertest.Steering{Credits: &none}, twittertest.Steering{Credits: &plenty}, queue.CauseOutOfCredit, 10},
-		"key refused":   {twittertest.Steering{RefuseKey: &on}, twittertest.Steering{RefuseKey: &off}, queue.CauseKeyRefused, 10},
-		"down":          {twittertest.Steering{Down: &on}, twittertest.Steering{Down: &off}, queue.CauseOutage, 40},
+		"out of credit": {fakeprovider.Injection{Credits: &none}, fakeprovider.Injection{Credits: &plenty}, engagement.CauseOutOfCredit, refused},
+		"key refused":   {fakeprovider.Injection{RefuseKey: &on}, fakeprovider.Injection{RefuseKey: &off}, engagement.CauseKeyRefused, refused},
+		"down":          {fakeprovider.Injection{Down: &on}, fakeprovider.Injection{Down: &off}, engagement.CauseOutage, 40},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			e := newEngine(t, engineOptions{tweets: 600})
 			ids := e.track()
-			must(t, e.double.Steer(tc.trouble))
+			testkit.Must(t, e.double.Inject(tc.trouble))
 			watcher := e.ground.Source(t, "watcher", "test", 200, breakerRest)
 			e.run(e.worker(workerOptions{rate: 200}), e.worker(workerOptions{rate: 200}))
-			e.dispatching(sourcesGate{queue.Sources{watcher}})
-			e.awaitBreaker(watcher, queue.BreakerOpen)
+			e.dispatching(sourcesGate{throttle.Providers{watcher}})
+			e.awaitBreaker(watcher, throttle.BreakerOpen)
 			e.eventually("rows are given back", `select count(*) from twitter_engagement_tracking where claim_id is null`, 600)
 			if s := watcher.Breaker.Status(); s.Cause != tc.cause || s.Next.IsZero() || s.Since.IsZero() {
 				t.Errorf("the breaker says %+v", s)
 			}
-			if done := e.refresh(ids[0]); done.Outcome != queue.Failed || done.Cause != tc.cause {
+			if done := e.refresh(ids[0]); done.Outcome != engagement.RequestFailed || done.Cause != tc.cause {
 				t.Errorf("a refresh hears %s, %s: %s", done.Outcome, done.Cause, done.Reason)
 			}
-			e.checkedTimes(3)
+			e.triedTimes(3)
 			lookups := 0
 			for _, call := range e.double.Calls() {
 				if call.Path == "/twitter/tweets" {
@@ -98,21 +103,22 @@ func TestBreakerStopsAllAndLetsGoOn(t *testing.T) {
 			if n := e.count(blamed); n != 0 && name != "down" {
 				t.Errorf("%d rows are blamed", n)
 			}
-			must(t, e.double.Steer(tc.over))
+			testkit.Must(t, e.double.Inject(tc.over))
 			_, err := e.sql.Exec(t.Context(), `update twitter_engagement_tracking set retry_at = null`)
-			must(t, err)
+			testkit.Must(t, err)
 			e.eventually("tweets updated once", updatedOnce, 600)
-			e.awaitBreaker(watcher, queue.BreakerClosed)
+			e.awaitBreaker(watcher, throttle.BreakerClosed)
 		})
 	}
 }
 
-// checkedTimes waits until the balance was asked for so often more.
-func (e *engine) checkedTimes(more int) {
+// triedTimes waits until the provider was asked for a lone tweet so often more: that is
+// how it is checked.
+func (e *engine) triedTimes(more int) {
 	e.t.Helper()
 	count := func() (n int) {
 		for _, call := range e.double.Calls() {
-			if call.Path == "/oapi/my/info" {
+			if call.Path == "/twitter/tweets" && len(call.IDs) == 1 {
 				n++
 			}
 		}
@@ -122,7 +128,7 @@ func (e *engine) checkedTimes(more int) {
 	defer tick.Stop()
 	for want, end := count()+more, time.Now().Add(30*time.Second); count() < want; <-tick.C {
 		if time.Now().After(end) {
-			e.t.Fatalf("the balance was asked for %d times, want %d", count(), want)
+			e.t.Fatalf("the provider was tried %d times, want %d", count(), want)
 		}
 	}
 }
@@ -133,20 +139,20 @@ func TestFallbackIsAskedWhileTheFirstIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t, engineOptions{tweets: 200})
 	ids := e.track()
-	second, err := twittertest.NewServer(twittertest.Config{Population: e.double.Population(), Now: e.clock.Now, Key: enginetest.DoubleKey})
-	must(t, err)
+	second, err := fakeprovider.NewServer(fakeprovider.Config{Population: e.double.Population(), Now: e.clock.Now, Key: enginetest.ProviderKey})
+	testkit.Must(t, err)
 	t.Cleanup(second.Close)
 	address, err := second.Listen(t.Context(), "")
-	must(t, err)
+	testkit.Must(t, err)
 	none, plenty := int64(0), int64(1_000_000)
-	must(t, e.double.Steer(twittertest.Steering{Credits: &none}))
+	testkit.Must(t, e.double.Inject(fakeprovider.Injection{Credits: &none}))
 	watcher := e.ground.Source(t, "watcher", "test", 0, breakerRest)
 	e.run(e.worker(workerOptions{fallback: address, rate: 200}), e.worker(workerOptions{fallback: address, rate: 200}))
 	e.dispatch()
 	e.eventually("tweets updated once", updatedOnce, 200)
 	bySecond := `select count(*) from twitter_engagement_history where provider = 'x' and not provider_changed`
 	e.eventually("snapshots of the second provider", bySecond, 200)
-	if done := e.refresh(ids[0]); done.Outcome != queue.Updated {
+	if done := e.refresh(ids[0]); done.Outcome != engagement.RequestUpdated {
 		t.Errorf("a refresh of the second provider: %+v", done)
 	}
 	if n := second.Stats().Returned; n < 200 {
@@ -156,23 +162,23 @@ func TestFallbackIsAskedWhileTheFirstIsLeftAlone(t *testing.T) {
 		t.Errorf("the first provider answered for %d tweets", n)
 	}
 
-	must(t, e.double.Steer(twittertest.Steering{Credits: &plenty}))
-	e.awaitBreaker(watcher, queue.BreakerHalfOpen)
+	testkit.Must(t, e.double.Inject(fakeprovider.Injection{Credits: &plenty}))
+	e.awaitBreaker(watcher, throttle.BreakerHalfOpen)
 	// As if the look had been a while ago, so that the next adds a snapshot.
 	_, err = e.sql.Exec(t.Context(), `update twitter_engagement_tracking set next_update_at = $1, retry_at = null,
 		last_updated_at = last_updated_at - interval '5 minutes', snapshot_at = snapshot_at - interval '5 minutes'`, e.clock.Now())
-	must(t, err)
+	testkit.Must(t, err)
 	e.dispatch()
 	e.eventually("marked snapshots of the first provider", `select count(*) from twitter_engagement_history
 		where provider = 'twitterapi.io' and provider_changed and engagement_velocity is null`, 200)
-	e.awaitBreaker(watcher, queue.BreakerClosed)
+	e.awaitBreaker(watcher, throttle.BreakerClosed)
 }
 
 // Three workers meet the rate limit. By the provider's own log no call begins in the
-// pause but those that were let go before it, and after it one goes first, which is
-// refused while the limit lasts; nobody's rows are blamed. How soon after a pause is
+// pause but those that had begun before it, and after it one goes first, which is
+// refused while the limit lasts; no rows are blamed. How soon after a pause is
 // written no call begins any more the drill measures: on a machine that stalls a call
-// that was let go reaches the provider any time later.
+// that had begun reaches the provider any time later.
 func TestNoCallBeginsInAPause(t *testing.T) {
 	t.Parallel()
 	const workers, rate = 3, 40
@@ -186,14 +192,14 @@ func TestNoCallBeginsInAPause(t *testing.T) {
 	e.dispatch()
 	e.called(10)
 	share := 1.0
-	must(t, e.double.Steer(twittertest.Steering{Calls: []twittertest.CallSteering{{Fault: twittertest.RateLimited, Share: &share}}}))
-	refused := func() (calls []twittertest.Record) {
+	testkit.Must(t, e.double.Inject(fakeprovider.Injection{Calls: []fakeprovider.CallInjection{{Fault: fakeprovider.RateLimited, Share: &share}}}))
+	refused := func() (calls []fakeprovider.Record) {
 		for _, c := range e.double.Calls() {
 			if c.Status == 429 {
 				calls = append(calls, c)
 			}
 		}
-		slices.SortFunc(calls, func(a, b twittertest.Record) int { return a.Started.Compare(b.Started) })
+		slices.SortFunc(calls, func(a, b fakeprovider.Record) int { return a.Started.Compare(b.Started) })
 		return calls
 	}
 	// Until the call that goes first was refused too.
@@ -209,10 +215,10 @@ func TestNoCallBeginsInAPause(t *testing.T) {
 		}
 	}
 	zero := 0.0
-	must(t, e.double.Steer(twittertest.Steering{Calls: []twittertest.CallSteering{{Fault: twittertest.RateLimited, Share: &zero}}}))
-	status, err := watcher.Pace.Status(t.Context())
-	must(t, err)
-	if n := int64(len(refused())); status.Limited < 1 || status.Limited > n || status.Factor > 0.5 {
+	testkit.Must(t, e.double.Inject(fakeprovider.Injection{Calls: []fakeprovider.CallInjection{{Fault: fakeprovider.RateLimited, Share: &zero}}}))
+	status, err := watcher.Limiter.Status(t.Context())
+	testkit.Must(t, err)
+	if n := int64(len(refused())); status.RateLimits < 1 || status.RateLimits > n || status.Factor > 0.5 {
 		t.Errorf("after a pause and a refused first call: %+v, %d refusals", status, n)
 	}
 	first := refused()[0]
@@ -238,14 +244,14 @@ func TestOneWorkerReadsTheBalance(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t, engineOptions{tweets: 1})
 	credits := int64(4321)
-	must(t, e.double.Steer(twittertest.Steering{Credits: &credits}))
+	testkit.Must(t, e.double.Inject(fakeprovider.Injection{Credits: &credits}))
 	watcher := e.ground.Source(t, "watcher", "test", 0, breakerRest)
 	e.run(e.worker(workerOptions{balanceEvery: time.Hour}), e.worker(workerOptions{balanceEvery: time.Hour}))
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for end := time.Now().Add(time.Minute); ; <-tick.C {
 		balance, known, err := watcher.Account.Balance(t.Context())
-		must(t, err)
+		testkit.Must(t, err)
 		if known {
 			if balance.Left != credits || balance.Unit != twitter.UnitCredits {
 				t.Errorf("the balance is %+v", balance)
@@ -253,12 +259,12 @@ func TestOneWorkerReadsTheBalance(t *testing.T) {
 			break
 		}
 		if time.Now().After(end) {
-			t.Fatal("nobody read the balance")
+			t.Fatal("no worker read the balance")
 		}
 	}
-	status, err := queue.Sources{watcher}.Status(t.Context())
-	must(t, err)
-	if status[0].Balance == nil || strings.Contains(status[0].Provider, enginetest.DoubleKey) {
+	status, err := throttle.Providers{watcher}.Status(t.Context())
+	testkit.Must(t, err)
+	if status[0].Balance == nil || strings.Contains(status[0].Provider, enginetest.ProviderKey) {
 		t.Errorf("the statistics say %+v", status[0])
 	}
 	if n := e.double.Stats().Calls; n != 1 {

@@ -4,12 +4,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/rs/zerolog"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"gorgone/dispatcher"
+	"gorgone/internal/testkit"
 	"gorgone/internal/traceparent"
 	"gorgone/queue"
 )
@@ -29,19 +29,19 @@ func TestOneTraceFromDispatchToCommit(t *testing.T) {
 		Every: time.Second, BatchTweets: 100, Tracer: tracer, Window: dispatcher.Window{Lease: e.queue.Lease(), First: 1000},
 	}, e.store, e.queue, openGate{}, e.clock, zerolog.Nop())
 	_, err := d.DispatchOnce(t.Context(), 0)
-	must(t, err)
+	testkit.Must(t, err)
 	stop := e.run(e.worker(workerOptions{tracer: tracer}))
 	e.eventually("tweets applied", `select count(*) from public.twitter_engagement_tracking where last_updated_at is not null and update_count > 0`, len(ids))
 
 	asking, asked := tracer.Start(t.Context(), "ask")
-	now := e.clock.Now()
-	results, unwatch, err := e.queue.WatchDone(t.Context(), ids[0])
-	must(t, err)
+	r := e.record(ids[0], 50*time.Second)
+	results, unwatch, err := e.queue.WatchResults(t.Context(), ids[0])
+	testkit.Must(t, err)
 	defer unwatch()
 	_, err = e.queue.PublishRefresh(t.Context(), queue.Refresh{
-		RequestID: uuid.New(), TweetID: ids[0], RequestedAt: now, Deadline: now.Add(50 * time.Second), Trace: traceparent.Of(asking),
+		RequestID: r.ID, TweetID: ids[0], RequestedAt: r.RequestedAt, Deadline: r.Deadline, Trace: traceparent.Of(asking),
 	})
-	must(t, err)
+	testkit.Must(t, err)
 	<-results
 	asked.End()
 	stop()

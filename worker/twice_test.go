@@ -8,20 +8,21 @@ import (
 
 	"github.com/google/uuid"
 
+	"gorgone/internal/testkit"
 	"gorgone/queue"
 	"gorgone/store"
 	"gorgone/twitter"
-	"gorgone/worker"
+	"gorgone/worker/lookup"
 )
 
-// TestABatchThatComesTwiceIsPaidForOnce: a message that is delivered again to the
-// worker that has it in hand, as after the queue was away, is put off.
-func TestABatchThatComesTwiceIsPaidForOnce(t *testing.T) {
+// TestADuplicateBatchIsPaidForOnce: a message that is delivered again to the
+// worker that has it in hand, as after the queue was unavailable, is put off.
+func TestADuplicateBatchIsPaidForOnce(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t, engineOptions{tweets: 20})
 	ids := e.track()
 	claimed, err := e.store.Claim(t.Context(), store.ClaimRequest{Tweets: 100, BatchTweets: 100, BatchRows: 100, Lease: e.queue.Lease()})
-	must(t, err)
+	testkit.Must(t, err)
 	batch := claimed.Batches[0]
 	type tweet struct {
 		ID   string      `json:"id"`
@@ -37,12 +38,12 @@ func TestABatchThatComesTwiceIsPaidForOnce(t *testing.T) {
 		message.Tweets = append(message.Tweets, tweet{w.TweetID, w.Rows})
 	}
 	body, err := json.Marshal(message)
-	must(t, err)
+	testkit.Must(t, err)
 	for range 2 {
-		must(t, e.queue.Republish(t.Context(), queue.DeadLetter{Subject: "t.batch.due", Body: body}))
+		testkit.Must(t, e.queue.Republish(t.Context(), queue.DeadLetter{Subject: "t.batch.due", Body: body}))
 	}
 	asked, release := make(chan struct{}, 10), make(chan struct{})
-	stop := e.run(e.worker(workerOptions{lookup: func(next worker.Lookup) worker.Lookup {
+	stop := e.run(e.worker(workerOptions{lookup: func(next lookup.CallFunc) lookup.CallFunc {
 		return func(ctx context.Context, gate twitter.Gate, ids []string) (twitter.Answer, error) {
 			asked <- struct{}{}
 			<-release
@@ -51,9 +52,9 @@ func TestABatchThatComesTwiceIsPaidForOnce(t *testing.T) {
 	}}))
 	<-asked
 	// The second is put off, not worked on: it is not waiting for its turn any more.
-	depth := func() queue.LaneDepth {
+	depth := func() queue.ClassDepth {
 		d, err := e.queue.Depth(t.Context())
-		must(t, err)
+		testkit.Must(t, err)
 		return d.Batch
 	}
 	for depth().Pending > 0 {

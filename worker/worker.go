@@ -3,8 +3,8 @@ package worker
 import (
 	"context"
 	"errors"
+	"iter"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -16,83 +16,93 @@ import (
 
 	"gorgone/engagement"
 	"gorgone/queue"
+	"gorgone/refresh"
 	"gorgone/store"
-	"gorgone/twitter"
+	"gorgone/worker/lookup"
 )
 
-var (
-	errStopping  = errors.New("worker is stopping")
-	errGraceOver = errors.New("worker ran out of its grace period")
-	errLeaseEnds = errors.New("lease ends too soon for another call")
-)
+// errGraceOver ends the work that is still going on after the grace period.
+var errGraceOver = errors.New("worker ran out of its grace period")
 
-// settle is how long giving work back, or telling the result, may take when the
-// time for the work itself is over.
-const settle = 3 * time.Second
+// settleTimeout bounds releasing work, or publishing its result, when the time for the
+// work itself is over.
+const settleTimeout = 3 * time.Second
 
-// MinLease is the shortest lease that leaves a batch time for its calls: half of
-// it at least, when a call may take the given time.
-func MinLease(callTimeout time.Duration) time.Duration { return 2 * (callTimeout + leaseMargin) }
+// idleBatches is how many batches a worker has at most of which no call has begun. So it
+// takes no more of them than it can make calls for (see [lookup.Config]); the others are
+// left to other workers.
+const idleBatches = 2
 
-// Lookup asks the provider for tweets. It calls gate just before each call it
-// makes, and makes none that the gate refuses.
-type Lookup func(ctx context.Context, gate twitter.Gate, ids []string) (twitter.Answer, error)
-
-// Batches is where batches are taken from, one at a time.
+// Batches delivers batches, one at a time.
 type Batches interface {
 	Next(ctx context.Context) (*queue.BatchDelivery, error)
 }
 
-// Refreshes is where refreshes are taken from, those that wait together.
+// Refreshes delivers refreshes, those that wait together.
 type Refreshes interface {
-	NextGroup(ctx context.Context, limit int) ([]*queue.RefreshDelivery, error)
+	Fetch(ctx context.Context, limit int) ([]*queue.RefreshDelivery, error)
 }
 
-// Exhausted is where messages are taken that the queue delivered so often that it
-// never will again.
+// Exhausted delivers messages that reached the queue's maximum number of deliveries.
 type Exhausted interface {
-	Next(ctx context.Context) (*queue.Exhausted, error)
+	Next(ctx context.Context) (*queue.MaxDeliveriesMessage, error)
 }
 
-// Sink is where results are written, and where it is known how tweets stand.
-type Sink interface {
+// Lookups asks providers for tweets. [lookup.Client] does.
+type Lookups interface {
+	Lookup(ctx, stop context.Context, r lookup.Request) iter.Seq[lookup.Answer]
+	Explain(err error) lookup.Failure
+	MaxIDs() int
+	CheckProviders(ctx context.Context)
+}
+
+// Store writes results, and knows how tweets stand.
+type Store interface {
 	// Ping fails while the database cannot be reached.
 	Ping(ctx context.Context) error
 	HeldRows(ctx context.Context, claimID uuid.UUID, rows []uuid.UUID) ([]store.Held, error)
-	TakeOver(ctx context.Context, h store.Hold) (store.Holding, error)
-	Keep(ctx context.Context, h store.Hold) (store.Holding, error)
-	Standings(ctx context.Context, tweetIDs []string) (map[string]engagement.Standing, error)
-	Controls(ctx context.Context, except []string, limit int) ([]string, error)
-	ShareNorm(ctx context.Context, learnt engagement.Sample) (engagement.Norm, error)
+	AcquireBatch(ctx context.Context, h store.OwnershipRequest) (store.Ownership, error)
+	ExtendBatch(ctx context.Context, h store.OwnershipRequest) (store.Ownership, error)
+	Standings(ctx context.Context, tweetIDs []string) (map[string]engagement.PriorState, error)
 	Apply(ctx context.Context, work store.Work) (store.Applied, error)
 	Release(ctx context.Context, claimID uuid.UUID, rows []uuid.UUID) error
 	ApplyRefresh(ctx context.Context, results []store.RefreshResult, calls ...store.Calls) (store.Applied, error)
 	RecordCalls(ctx context.Context, refresh bool, calls ...store.Calls) error
 }
 
-// Requests is where it is kept what people asked for.
+// Requests records refresh requests.
 type Requests interface {
 	AnsweredRefreshes(ctx context.Context, ids []uuid.UUID) ([]uuid.UUID, error)
+	OpenRequests(ctx context.Context, tweetIDs []string) ([]store.RefreshRequest, error)
 	FailRefreshes(ctx context.Context, failures []store.RefreshFailure) error
 }
 
-// Announcer tells those who wait for a refresh, and those who watch.
-type Announcer interface {
-	PublishDone(ctx context.Context, d queue.Done) error
-	PublishSeen(ctx context.Context, seen []queue.Seen) error
+// Admission records requests for refreshes that were published without one.
+// [refresh.Admission] does.
+type Admission interface {
+	Admit(ctx context.Context, published queue.Refresh) (refresh.Result, error)
 }
 
-// Audience knows whether anybody watches.
-type Audience interface{ Present() bool }
+// Announcer publishes the results of refreshes, update events, and refreshes that have
+// lost their message.
+type Announcer interface {
+	PublishRefresh(ctx context.Context, r queue.Refresh) (coalesced bool, err error)
+	QueuedRefreshes(ctx context.Context) (tweets map[string]bool, err error)
+	PublishResult(ctx context.Context, d queue.RefreshResult) error
+	PublishUpdates(ctx context.Context, seen []queue.RowUpdate) error
+}
 
-// Observer is told what a worker did, by the goroutine that did it.
+// Subscribers knows whether update events have subscribers.
+type Subscribers interface{ Present() bool }
+
+// Observer observes what a worker did, in the goroutine that did it.
 type Observer interface {
-	// BatchDone tells that a batch was settled, however it ended.
+	// BatchDone is called when a batch was settled, however it ended.
 	BatchDone(took time.Duration)
-	// RefreshDone tells that a refresh was answered, and how long after it was
+	// RefreshDone is called when a refresh was answered, with the time since it was
 	// asked for.
-	RefreshDone(outcome queue.Outcome, took time.Duration)
-	// Wrote tells what was written.
+	RefreshDone(outcome engagement.RequestOutcome, took time.Duration)
+	// Wrote is called with what was written.
 	Wrote(applied store.Applied)
 }
 
@@ -101,84 +111,83 @@ type Clock interface {
 	Now() time.Time
 	Database() time.Time
 	Real(engine time.Duration) time.Duration
+	Agrees() error // nil, or why it is not known what time it is
 }
 
-// Config says how a worker works.
+// Config are the limits of a worker.
 type Config struct {
-	BatchSlots   int           // batches handled at once
+	BatchSlots   int           // most batches handled at once
 	RefreshSlots int           // groups of refreshes handled at once
 	Writes       int           // batches that use the database at once; refreshes are not held to it
-	CallTimeout  time.Duration // the longest one call may take
 	Grace        time.Duration // how long work in flight may go on after a stop
-	RatePause    time.Duration // pause after a 429 that does not say how long
-	BalanceEvery time.Duration // how often one of all workers reads what is left of an account; 0: never
 }
-
-// Holds knows what people have paused.
-type Holds interface {
-	// Hold returns a [HoldError] while a lane is paused.
-	Hold(lane queue.Lane) error
-}
-
-// HoldError says that somebody has paused a lane.
-type HoldError struct {
-	Reason string
-	Until  time.Time // database time; zero: not known
-}
-
-func (e *HoldError) Error() string { return e.Reason }
-
-// unheld are [Holds] of which there are none.
-type unheld struct{}
-
-func (unheld) Hold(queue.Lane) error { return nil }
 
 // Parts are what a worker works with. All of them are required unless they say
 // otherwise.
 type Parts struct {
-	Batches   Batches
-	Refreshes Refreshes
-	Exhausted Exhausted
-	Holds     Holds       // may be nil
-	Providers []*Provider // the first is asked; the others, in turn, while it is left alone
-	Sink      Sink
-	Requests  Requests
-	Announcer Announcer
-	Audience  Audience
-	Observer  Observer     // may be nil
-	Tracer    trace.Tracer // may be nil
-	Clock     Clock
-	Random    func() float64 // in [0, 1), safe for concurrent use
-	Log       zerolog.Logger
+	Batches     Batches
+	Refreshes   Refreshes
+	Exhausted   Exhausted
+	Keeper      Keeper
+	Kept        Kept
+	Lookups     Lookups
+	Store       Store
+	Requests    Requests
+	Admission   Admission
+	Announcer   Announcer
+	Subscribers Subscribers
+	Observer    Observer     // may be nil
+	Tracer      trace.Tracer // may be nil
+	Clock       Clock
+	Random      func() float64 // in [0, 1), safe for concurrent use
+	Log         zerolog.Logger
 }
 
-// Worker takes work and does it. Any number may run at once, in one process or
+// Worker fetches work and does it. Any number may run at once, in one process or
 // many.
 type Worker struct {
-	cfg Config
-	Parts
-	progress progress
-	witness  witness
-	writes   chan struct{} // a place for each batch that may use the database
-	away     atomic.Bool   // the database, as far as is known
-	claims   sync.Map      // ids of the batches in hand
+	cfg         Config
+	parts       Parts
+	progress    progress
+	database    *database
+	batches     *batchHandler
+	refreshes   *refreshHandler
+	kept        *keptHandler
+	deadLetters *deadLetters
 }
 
 // New returns a worker.
-func New(cfg Config, parts Parts) *Worker {
-	if parts.Observer == nil {
-		parts.Observer = unobserved{}
+func New(cfg Config, p Parts) *Worker {
+	if p.Observer == nil {
+		p.Observer = unobserved{}
 	}
-	if parts.Holds == nil {
-		parts.Holds = unheld{}
+	if p.Tracer == nil {
+		p.Tracer = noop.NewTracerProvider().Tracer("")
 	}
-	if parts.Tracer == nil {
-		parts.Tracer = noop.NewTracerProvider().Tracer("")
+	w := &Worker{cfg: cfg, parts: p}
+	w.database = &database{ping: p.Store.Ping, slots: make(chan struct{}, cfg.Writes), left: make(chan struct{}, 1), clock: p.Clock, random: p.Random, log: p.Log}
+	w.deadLetters = &deadLetters{
+		store: p.Store, requests: p.Requests, announcer: p.Announcer, observer: p.Observer, clock: p.Clock, log: p.Log,
 	}
-	return &Worker{cfg: cfg, Parts: parts, writes: make(chan struct{}, cfg.Writes)}
+	live := updates{announcer: p.Announcer, subscribers: p.Subscribers, log: p.Log}
+	w.batches = &batchHandler{
+		lookups: p.Lookups, store: p.Store, keeper: p.Keeper, database: w.database, updates: live, deadLetters: w.deadLetters,
+		progress: &w.progress, observer: p.Observer, tracer: p.Tracer, clock: p.Clock, log: p.Log,
+	}
+	w.refreshes = &refreshHandler{
+		lookups: p.Lookups, store: p.Store, keeper: p.Keeper, requests: p.Requests, admission: p.Admission, database: w.database, updates: live, deadLetters: w.deadLetters,
+		announcer: p.Announcer, progress: &w.progress, observer: p.Observer, tracer: p.Tracer, clock: p.Clock, log: p.Log,
+	}
+	w.kept = &keptHandler{keeper: p.Keeper, batches: w.batches, refreshes: w.refreshes, log: p.Log}
+	w.batches.kept = w.kept
+	return w
 }
 
-// Run works until ctx ends. Then it takes nothing more, gives back what has not
+// Ready returns an error while the database does not take what this worker has to write,
+// although it may answer. The worker fetches nothing then.
+func (w *Worker) Ready() error { return w.database.ready() }
+
+// Run works until ctx ends. Then it fetches nothing more, gives back what has not
 // begun a call, and waits for the rest: at most the grace period, after which
 // what is still going on is cancelled and given back too.
 func (w *Worker) Run(ctx context.Context) {
@@ -189,46 +198,64 @@ func (w *Worker) Run(ctx context.Context) {
 		context.AfterFunc(work, func() { grace.Stop() })
 	})()
 
-	var lanes conc.WaitGroup
-	lanes.Go(func() {
+	var kinds conc.WaitGroup
+	kinds.Go(func() {
+		idle := make(chan struct{}, idleBatches)
 		w.fill(ctx, w.cfg.BatchSlots, func() (func(), error) {
-			d, err := w.Batches.Next(ctx)
-			return func() { w.batch(work, ctx, d) }, err
+			select {
+			case idle <- struct{}{}:
+				_ = w.database.awaitRoom(ctx) // fails at a stop only
+			case <-ctx.Done():
+			}
+			d, err := w.parts.Batches.Next(ctx)
+			return func() {
+				begun := sync.OnceFunc(func() { <-idle })
+				defer begun()
+				w.batches.handle(work, ctx, d, begun)
+			}, err
 		})
 	})
-	lanes.Go(func() {
+	kinds.Go(func() {
 		w.fill(ctx, w.cfg.RefreshSlots, func() (func(), error) {
-			group, err := w.Refreshes.NextGroup(ctx, w.group())
-			return func() { w.refresh(work, ctx, group) }, err
+			group, err := w.parts.Refreshes.Fetch(ctx, w.parts.Lookups.MaxIDs())
+			return func() { w.refreshes.handle(work, ctx, group) }, err
 		})
 	})
-	lanes.Go(func() {
+	kinds.Go(func() {
 		w.fill(ctx, 1, func() (func(), error) {
-			e, err := w.Exhausted.Next(ctx)
-			return func() { w.exhausted(work, e) }, err
+			e, err := w.parts.Exhausted.Next(ctx)
+			return func() { w.deadLetters.exhausted(work, e) }, err
 		})
 	})
-	lanes.Go(func() { w.keep(ctx) })
-	lanes.Wait()
+	kinds.Go(func() {
+		w.fill(ctx, 1, func() (func(), error) {
+			d, err := w.parts.Kept.Next(ctx)
+			return func() { w.kept.handle(work, d) }, err
+		})
+	})
+	kinds.Go(func() { w.parts.Lookups.CheckProviders(ctx) })
+	kinds.Go(func() { w.refreshes.sweep(ctx) })
+	kinds.Wait()
 }
 
-// fill keeps the slots of a lane busy: it takes a piece of work only when a slot
-// is free and the database is not known to be away, until ctx ends or take fails, and waits for all work to end.
-func (w *Worker) fill(ctx context.Context, slots int, take func() (func(), error)) {
+// fill keeps the slots of one kind of work busy: it fetches a piece of work only when a slot is
+// free and the database is not known to be unavailable, until ctx ends or fetch fails,
+// and waits for all work to end.
+func (w *Worker) fill(ctx context.Context, slots int, fetch func() (func(), error)) {
 	free := make(chan struct{}, slots)
 	var busy conc.WaitGroup
 	defer busy.Wait()
 	for {
 		select {
 		case free <- struct{}{}:
-			_ = w.awaitDatabase(ctx) // fails at a stop only
+			_ = w.database.await(ctx) // fails at a stop only
 		case <-ctx.Done():
 		}
-		// After a stop, taking fails, and so lets go of what the queue had fetched.
-		work, err := take()
+		// After a stop this fails, and so releases what the queue had fetched.
+		work, err := fetch()
 		if err != nil {
 			if ctx.Err() == nil {
-				w.Log.Error().Err(err).Msg("take work from the queue")
+				w.parts.Log.Error().Err(err).Msg("fetching work from the queue failed")
 			}
 			return
 		}
@@ -247,21 +274,4 @@ func (w *Worker) fill(ctx context.Context, slots int, take func() (func(), error
 // the process, and all other work, with it.
 func guard(f func()) error {
 	return panics.Try(f).AsError()
-}
-
-// holdPause is the longest pause that a batch is held through. For a longer one
-// its claim is given back, so that the backlog stands in Postgres, where it is
-// visible and ordered.
-const holdPause = 10 * time.Second
-
-// pauseFor waits for d or until ctx ends, and then returns the cause.
-func (w *Worker) pauseFor(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

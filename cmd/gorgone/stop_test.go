@@ -6,18 +6,19 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"go.uber.org/goleak"
 
 	"gorgone/internal/enginetest"
 	"gorgone/internal/postgres/pgtest"
+	"gorgone/internal/testkit"
 	"gorgone/queue"
-	"gorgone/twitter/twittertest"
+	"gorgone/twitter/fakeprovider"
 )
 
 // programVariable makes the test binary the program itself, with its arguments.
@@ -29,13 +30,8 @@ func TestMain(m *testing.M) {
 		main()
 		os.Exit(0)
 	}
-	goleak.VerifyTestMain(runner(func() int { return pgtest.Run(m) }))
+	testkit.Main(m)
 }
-
-// runner is what runs the tests.
-type runner func() int
-
-func (r runner) Run() int { return r() }
 
 // program is the program running as a process of its own.
 type program struct {
@@ -80,23 +76,23 @@ func TestWorkerProcessStops(t *testing.T) {
 	t.Parallel()
 	const tweets = 100 // two calls
 	g := enginetest.On(t, pgtest.NewDatabase(t), queue.Config{Prefix: "ENG", AckWait: 4 * time.Second, Lease: time.Minute, Memory: true})
-	double, url := g.Double(t, tweets, twittertest.Config{Latency: 1500 * time.Millisecond})
+	double, url := g.FakeProvider(t, tweets, fakeprovider.Config{Latency: 1500 * time.Millisecond})
 	if _, err := g.Store.Track(t.Context(), g.Zone.ID, enginetest.Tweets(double)); err != nil {
 		t.Fatal(err)
 	}
 	sql := pgtest.Connect(t, g.URL)
 	env := []string{
 		"DATABASE_URL=" + g.URL, "NATS_URL=" + g.NATS.ClientURL(), "GORGONE_STREAM_MEMORY=true", "GORGONE_BATCH_TWEETS=50",
-		"TWITTER_API_KEY=" + enginetest.DoubleKey, "TWITTER_API_URL=" + url, "TWITTER_RATE=50", "TWITTER_BALANCE_EVERY=0s",
+		"TWITTER_API_KEY=" + enginetest.ProviderKey, "TWITTER_API_URL=" + url, "TWITTER_RATE=50", "TWITTER_BALANCE_EVERY=0s",
 		"TWITTER_TIMEOUT=10s", "GORGONE_GRACE=1m", "GORGONE_BATCH_SLOTS=1",
 	}
-	// It goes on: what a busy machine has a worker give back is claimed anew.
+	// It goes on: a batch that a worker on a busy machine releases is claimed again.
 	startProgram(t, env, "dispatcher")
 	// begin starts a worker and waits until it is in a call, with the fault if any.
-	begin := func(fault twittertest.Fault) *program {
+	begin := func(fault fakeprovider.Fault) *program {
 		t.Helper()
 		if fault != "" {
-			if err := double.Steer(twittertest.Steering{Calls: []twittertest.CallSteering{{Fault: fault, Next: 1}}}); err != nil {
+			if err := double.Inject(fakeprovider.Injection{Calls: []fakeprovider.CallInjection{{Fault: fault, Next: 1}}}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -106,10 +102,10 @@ func TestWorkerProcessStops(t *testing.T) {
 		return p
 	}
 
-	killed := begin(twittertest.Hang)
+	killed := begin(fakeprovider.Hang)
 	killed.signal(syscall.SIGKILL)
 	_ = killed.wait()
-	twice := begin(twittertest.Hang)
+	twice := begin(fakeprovider.Hang)
 	twice.signal(syscall.SIGTERM)
 	// Though a call is under way and most of a minute of grace is left.
 	reach(t, "the second signal ends it", func() bool {
@@ -131,11 +127,13 @@ func TestWorkerProcessStops(t *testing.T) {
 	if n := seenOnce(t, sql); n < 50 {
 		t.Errorf("%d tweets were seen by the worker that was let finish, want those of its call", n)
 	}
-	last := startProgram(t, env, "worker")
-	reach(t, "all tweets are seen", func() bool { return seenOnce(t, sql) == tweets })
-	last.signal(syscall.SIGTERM)
-	if err := last.wait(); err != nil {
-		t.Errorf("SIGTERM: %v", err)
+	if seenOnce(t, sql) < tweets { // its calls may have been all there are
+		last := startProgram(t, env, "worker")
+		reach(t, "all tweets are seen", func() bool { return seenOnce(t, sql) == tweets })
+		last.signal(syscall.SIGTERM)
+		if err := last.wait(); err != nil {
+			t.Errorf("SIGTERM: %v", err)
+		}
 	}
 	var points int
 	if err := sql.QueryRow(t.Context(), `select count(*) from twitter_engagement_history`).Scan(&points); err != nil || points != tweets {
@@ -171,4 +169,9 @@ func reach(t *testing.T, what string, so func() bool) {
 			t.Fatalf("%s: not reached", what)
 		}
 	}
+}
+
+func tail(s string, lines int) string {
+	all := strings.Split(s, "\n")
+	return strings.Join(all[max(len(all)-lines, 0):], "\n")
 }

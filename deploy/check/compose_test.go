@@ -1,7 +1,12 @@
 package check
 
 import (
+	"maps"
+	"os"
+	"os/exec"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/compose-spec/compose-go/v2/cli"
@@ -10,9 +15,15 @@ import (
 
 // loadCompose reads docker-compose.yml as docker compose does: schema, merges,
 // variables, references between services, volumes and secrets.
-func loadCompose(t *testing.T) *types.Project {
+func loadCompose(t *testing.T, more ...cli.ProjectOptionsFn) *types.Project {
 	t.Helper()
-	options, err := cli.NewProjectOptions([]string{"../docker-compose.yml"}, cli.WithWorkingDirectory(".."))
+	return loadComposeFiles(t, []string{"../../docker-compose.yml"}, more...)
+}
+
+// loadComposeFiles reads several files, each over the one before.
+func loadComposeFiles(t *testing.T, files []string, more ...cli.ProjectOptionsFn) *types.Project {
+	t.Helper()
+	options, err := cli.NewProjectOptions(files, append(more, cli.WithWorkingDirectory("../.."))...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,6 +56,12 @@ func TestCompose(t *testing.T) {
 		case !oneShot && (s.HealthCheck == nil || s.HealthCheck.Disable):
 			t.Errorf("%s: has no health check", name)
 		}
+		if len(s.Ports) > 0 && name != "web" && name != "grafana" {
+			t.Errorf("%s: has a port outside of its networks", name)
+		}
+		if s.NetworkMode == "host" {
+			t.Errorf("%s: is in the network of the machine", name)
+		}
 		for _, port := range s.Ports {
 			if port.HostIP != "127.0.0.1" {
 				t.Errorf("%s: port %d is open to the network", name, port.Target)
@@ -55,6 +72,9 @@ func TestCompose(t *testing.T) {
 				t.Errorf("%s: %s is no file", name, key)
 			}
 		}
+		if s.Build != nil && !exists(filepath.Join(s.Build.Context, s.Build.Dockerfile)) {
+			t.Errorf("%s: %s is not there", name, s.Build.Dockerfile)
+		}
 		for _, v := range s.Volumes {
 			if v.Type == types.VolumeTypeBind {
 				if _, err := filepath.Glob(v.Source); err != nil || !exists(v.Source) {
@@ -63,7 +83,140 @@ func TestCompose(t *testing.T) {
 			}
 		}
 	}
+	for _, name := range []string{"postgres", "nats"} {
+		for network := range project.Services[name].Networks {
+			if !project.Networks[network].Internal {
+				t.Errorf("%s: the network %s leads outside", name, network)
+			}
+		}
+	}
+	for _, name := range []string{"dispatcher", "worker", "web"} {
+		if !leadsOutside(project, name) {
+			t.Errorf("%s: reaches neither provider nor webhooks", name)
+		}
+	}
 	if w := project.Services["worker"]; w.ContainerName != "" || len(w.Ports) > 0 {
 		t.Error("the worker cannot be scaled: it has a name or a port of its own")
+	}
+}
+
+// leadsOutside tells whether a service reaches addresses outside of its networks.
+func leadsOutside(project *types.Project, service string) bool {
+	for network := range project.Services[service].Networks {
+		if !project.Networks[network].Internal {
+			return true
+		}
+	}
+	return false
+}
+
+// TestComposeExternalPostgres: with the override no Postgres is started or waited for, all
+// that use the database reach it, and nothing else differs.
+func TestComposeExternalPostgres(t *testing.T) {
+	t.Parallel()
+	with := loadCompose(t)
+	without := loadComposeFiles(t, []string{"../../docker-compose.yml", "../external-postgres.yml"})
+	for name, own := range with.Services {
+		s, ok := without.Services[name]
+		if ok == (name == "postgres") {
+			t.Errorf("%s: is started: %v", name, ok)
+		}
+		if !ok {
+			continue
+		}
+		if _, waits := s.DependsOn["postgres"]; waits {
+			t.Errorf("%s: waits for postgres", name)
+		}
+		delete(own.DependsOn, "postgres")
+		if !reflect.DeepEqual(own.DependsOn, s.DependsOn) {
+			t.Errorf("%s: depends on %v, want %v", name, s.DependsOn, own.DependsOn)
+		}
+		uses := slices.ContainsFunc(s.Secrets, func(c types.ServiceSecretConfig) bool { return c.Source == "database_url" })
+		if uses && !leadsOutside(without, name) {
+			t.Errorf("%s: does not reach the database", name)
+		}
+		s.DependsOn, s.Networks = own.DependsOn, own.Networks
+		if !reflect.DeepEqual(own, s) {
+			t.Errorf("%s: differs in more than networks and what it waits for", name)
+		}
+	}
+}
+
+// TestSecretsExternal: the address of a database elsewhere becomes the secret, and one that is
+// there is not replaced in silence.
+func TestSecretsExternal(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	script := copySecrets(t, root)
+	const url = "postgres://gorgone_engine:p%40ss@db.example.com:5432/postgres?sslmode=require"
+	run := func(url string) error {
+		cmd := exec.CommandContext(t.Context(), "sh", script)
+		cmd.Env = append(os.Environ(), "DATABASE_URL="+url)
+		return cmd.Run()
+	}
+	for range 2 {
+		if err := run(url); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := run("postgres://other"); err == nil {
+		t.Error("another address was ignored in silence")
+	}
+	got, err := os.ReadFile(filepath.Join(root, "deploy", "secrets", "database_url"))
+	if err != nil || string(got) != url {
+		t.Errorf("the address is %q, %v, want %q", got, err, url)
+	}
+}
+
+// copySecrets copies secrets.sh into an empty directory, so that it writes there.
+func copySecrets(t *testing.T, root string) (script string) {
+	t.Helper()
+	text, err := os.ReadFile("../secrets.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	script = filepath.Join(root, "deploy", "secrets.sh")
+	if err := os.Mkdir(filepath.Dir(script), 0o750); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(script, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return script
+}
+
+// TestSecrets runs secrets.sh in an empty directory: it must create every file that
+// docker-compose.yml mounts, and a second run must change none.
+func TestSecrets(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	script := copySecrets(t, root)
+	repository, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var first map[string]string
+	for range 2 {
+		if out, err := exec.CommandContext(t.Context(), "sh", script).CombinedOutput(); err != nil {
+			t.Fatalf("secrets.sh: %v\n%s", err, out)
+		}
+		made := make(map[string]string)
+		for name, secret := range loadCompose(t).Secrets {
+			file, err := filepath.Rel(repository, secret.File)
+			if err != nil {
+				t.Fatal(err)
+			}
+			content, err := os.ReadFile(filepath.Join(root, file))
+			if err != nil {
+				t.Errorf("secret %s: %v", name, err)
+			}
+			made[name] = string(content)
+		}
+		if first == nil {
+			first = made
+		}
+		if !maps.Equal(first, made) {
+			t.Error("the second run changed a secret")
+		}
 	}
 }

@@ -1,4 +1,4 @@
-// Package check checks what lies in deploy/ with the programs' own readers: compose
-// files, Kubernetes objects, KEDA's definition, NATS configurations, Prometheus rules
-// and the Grafana dashboard. It has only tests: go test ./... in this folder.
+// Package check checks docker-compose.yml and deploy/ with the programs' own readers:
+// Compose files, Kubernetes objects, KEDA's resource definition, NATS configurations,
+// Prometheus rules and the Grafana dashboard. It has only tests; run go test ./... here.
 package check

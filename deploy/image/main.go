@@ -1,80 +1,77 @@
-// Command image builds the image that deploy/Dockerfile describes, without an engine:
-// it reads the Dockerfile with BuildKit's own parser, runs the commands of its build
-// stage on this machine, over no more than the build context would hold, and puts what
-// they made into an image, as an archive for docker load, podman load or skopeo.
+// Command image makes a container image of one layer with go-containerregistry: no
+// engine, no registry, no base image. tools/release/image.sh calls it.
 //
-//	cd deploy/image && go run . -version v1.2.3 -arch arm64 -out ../../dist/gorgone.tar
-//
-// It knows the instructions that this Dockerfile needs and refuses any other, so the
-// two cannot drift apart in silence.
+//	go -C deploy/image run . -layer layer.tar -version v1.2.3 -arch arm64 -out gorgone.tar
 package main
 
 import (
-	"context"
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"runtime"
 	"strconv"
 	"time"
 
-	"github.com/google/go-containerregistry/pkg/name"
-	"github.com/google/go-containerregistry/pkg/v1/tarball"
+	"github.com/google/go-containerregistry/pkg/crane"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, os.Args[1:]); err != nil {
+	layer := flag.String("layer", "layer.tar", "the root file system, as a tar archive")
+	version := flag.String("version", "unreleased", "the version, which is also the tag")
+	arch := flag.String("arch", runtime.GOARCH, "the architecture: amd64 or arm64")
+	out := flag.String("out", "gorgone.tar", "the archive to write, for docker load, podman load or skopeo")
+	flag.Parse()
+	if err := build(*layer, *version, *arch, *out); err != nil {
 		fmt.Fprintln(os.Stderr, "image:", err)
-		stop()
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, args []string) error {
-	flags := flag.NewFlagSet("image", flag.ContinueOnError)
-	root := flags.String("root", "../..", "the root of the repository, the build context")
-	version := flags.String("version", "unreleased", "the version, which is the tag too")
-	arch := flags.String("arch", runtime.GOARCH, "the processor: amd64 or arm64")
-	out := flags.String("out", "gorgone.tar", "the archive to write")
-	if err := flags.Parse(args); err != nil {
-		return err
+// build writes the image. Its creation time is SOURCE_DATE_EPOCH, in seconds.
+func build(layer, version, arch, out string) error {
+	seconds, err := strconv.ParseInt(os.Getenv("SOURCE_DATE_EPOCH"), 10, 64)
+	if err != nil {
+		return fmt.Errorf("read SOURCE_DATE_EPOCH: %w", err)
 	}
-	made, err := sourceDate()
+	img, err := crane.Append(empty.Image, layer)
 	if err != nil {
 		return err
 	}
-	tag, err := name.NewTag("gorgone:" + *version)
+	file, err := img.ConfigFile()
 	if err != nil {
 		return err
 	}
-	img, err := Build(ctx, Options{Root: *root, Version: *version, Arch: *arch, Made: made})
-	if err != nil {
+	file = file.DeepCopy()
+	file.OS, file.Architecture, file.Created = "linux", arch, v1.Time{Time: time.Unix(seconds, 0).UTC()}
+	file.Config = config(version)
+	if img, err = mutate.ConfigFile(img, file); err != nil {
 		return err
 	}
-	if err := tarball.WriteToFile(*out, tag, img); err != nil {
-		return fmt.Errorf("write %s: %w", *out, err)
+	if err := crane.Save(img, "gorgone:"+version, out); err != nil {
+		return fmt.Errorf("write %s: %w", out, err)
 	}
 	digest, err := img.Digest()
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%s  %s  %s\n", *out, tag, digest)
-	return nil
+	_, err = fmt.Printf("%s  gorgone:%s  %s\n", out, version, digest)
+	return err
 }
 
-// sourceDate is the time that everything in the image has: SOURCE_DATE_EPOCH, as
-// reproducible builds agree on, or the start of 1970.
-func sourceDate() (time.Time, error) {
-	v := os.Getenv("SOURCE_DATE_EPOCH")
-	if v == "" {
-		return time.Unix(0, 0).UTC(), nil
+// config is how the image runs. deploy/Dockerfile says the same, which a test checks.
+func config(version string) v1.Config {
+	return v1.Config{
+		User:       "65532:65532", // a number: Kubernetes can tell that it is not root
+		Entrypoint: []string{"/gorgone"},
+		Cmd:        []string{"--help"},
+		Labels: map[string]string{
+			"org.opencontainers.image.title":       "gorgone",
+			"org.opencontainers.image.version":     version,
+			"org.opencontainers.image.description": "Keeps the engagement counters of tweets fresh",
+			"org.opencontainers.image.licenses":    "MIT",
+		},
 	}
-	seconds, err := strconv.ParseInt(v, 10, 64)
-	if err != nil {
-		return time.Time{}, fmt.Errorf("SOURCE_DATE_EPOCH is no number of seconds: %w", err)
-	}
-	return time.Unix(seconds, 0).UTC(), nil
 }

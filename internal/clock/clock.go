@@ -28,13 +28,31 @@ const maxStandstill = 5 * time.Second
 // time the database read its clock is not known.
 const maxRoundTrip = 500 * time.Millisecond
 
+// MaxDisagreement is how far the database's clock and this machine's may differ before
+// nothing is done that cannot be taken back. It is wide: either may lack a time service, and
+// a database that is minutes off serves as well as one that is right. It is there for clocks
+// that are a day, a month or a year off, as after a failover to a machine whose clock was
+// never set.
+const MaxDisagreement = time.Hour
+
+// ErrDisagreement is returned by [Clock.Agrees].
+var ErrDisagreement = errors.New("the clocks of the database and of this machine disagree")
+
 // errSlowReading is reported for a reading that took too long; the clock goes on
 // by the one before.
 var errSlowReading = errors.New("reading of the database's time is of no use")
 
 // Source tells the database's time.
 type Source interface {
-	DatabaseTime(ctx context.Context) (time.Time, error)
+	// ReadClock returns the database's time, and when it was asked and had answered by this
+	// machine's clock: without what it took to get a connection, of which nothing can be said.
+	ReadClock(ctx context.Context) (Reading, error)
+}
+
+// Reading is a reading of the database's clock.
+type Reading struct {
+	Database        time.Time
+	Asked, Answered time.Time // by this machine's clock, with its monotonic reading
 }
 
 // Setting maps database time to engine time: engine = Engine + (database -
@@ -90,25 +108,37 @@ func New(ctx context.Context, source Source, setting Setting) (*Clock, error) {
 // Sync reads the database's time again. The reading is taken to be that of the
 // middle of the round trip.
 func (c *Clock) Sync(ctx context.Context) error {
-	before := time.Now()
-	database, err := c.source.DatabaseTime(ctx)
+	r, err := c.source.ReadClock(ctx)
 	if err != nil {
 		return fmt.Errorf("read the database's time: %w", err)
 	}
-	took := time.Since(before)
-	middle := before.Add(took / 2)
+	took := r.Answered.Sub(r.Asked)
+	middle := r.Asked.Add(took / 2)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if took > maxRoundTrip && !c.anchor.IsZero() {
 		return fmt.Errorf("%w: it took %s", errSlowReading, took.Round(time.Millisecond))
 	}
 	c.anchor = middle
-	c.offset = database.Sub(middle)
+	c.offset = r.Database.Sub(middle)
 	if back := c.last.Sub(c.running()); back > maxStandstill {
 		c.last = time.Time{}
 		return &SteppedBackError{By: back}
 	}
 	return nil
+}
+
+// Agrees returns nil while the database's clock and this machine's agree to within
+// [MaxDisagreement], and an [ErrDisagreement] otherwise. One of the two is then wrong, and
+// it is not known which.
+func (c *Clock) Agrees() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.offset.Abs() <= MaxDisagreement {
+		return nil
+	}
+	return fmt.Errorf("%w by %s: nothing is claimed, written or deleted until one of them is set right",
+		ErrDisagreement, c.offset.Abs().Round(time.Second))
 }
 
 // SteppedBackError tells that the database's clock was set back, and that this one
@@ -120,12 +150,12 @@ func (e *SteppedBackError) Error() string {
 }
 
 // Run syncs the clock every [SyncEvery] until ctx ends. The first of failed
-// readings is given to report, and every step back; the clock runs on by the last
-// good reading.
+// readings is given to report, every step back, and the first reading that disagrees with
+// this machine's clock; the clock runs on by the last good reading.
 func (c *Clock) Run(ctx context.Context, report func(error)) {
 	tick := time.NewTicker(SyncEvery)
 	defer tick.Stop()
-	failing := false
+	failing, apart := false, false
 	for {
 		select {
 		case <-ctx.Done():
@@ -138,6 +168,11 @@ func (c *Clock) Run(ctx context.Context, report func(error)) {
 				report(err)
 			}
 			failing = err != nil && !set
+			off := c.Agrees()
+			if off != nil && !apart {
+				report(off)
+			}
+			apart = off != nil
 		}
 	}
 }

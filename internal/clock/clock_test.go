@@ -20,14 +20,16 @@ type database struct {
 	reads  int
 }
 
-func (d *database) DatabaseTime(context.Context) (time.Time, error) {
+func (d *database) ReadClock(context.Context) (r clock.Reading, err error) {
+	r.Asked = time.Now()
 	time.Sleep(d.travel)
 	d.mu.Lock()
 	d.reads++
-	now, err := time.Now().Add(d.offset).Round(0), d.err
+	r.Database, err = time.Now().Add(d.offset).Round(0), d.err
 	d.mu.Unlock()
 	time.Sleep(d.travel)
-	return now, err
+	r.Answered = time.Now()
+	return r, err
 }
 
 func (d *database) set(offset time.Duration, err error) {

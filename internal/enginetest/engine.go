@@ -1,5 +1,5 @@
 // Package enginetest gives tests the ground that dispatcher, worker and web stand
-// on: a database, a queue and a double of the provider, of their own and real.
+// on: a database, a queue and a fake provider, of their own and real.
 //
 // A package that uses it has a TestMain, see package pgtest.
 package enginetest
@@ -11,29 +11,33 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"gorgone/alert"
 	"gorgone/internal/clock"
 	"gorgone/internal/natsserver/natstest"
 	"gorgone/internal/postgres/pgtest"
 	"gorgone/queue"
 	"gorgone/store"
+	"gorgone/store/postgres"
+	"gorgone/throttle"
 	"gorgone/twitter"
-	"gorgone/twitter/twittertest"
-	"gorgone/worker"
+	"gorgone/twitter/fakeprovider"
+	"gorgone/worker/lookup"
 )
 
-// DoubleKey is the API key that the double of the provider takes.
-const DoubleKey = "key-of-the-double"
+// ProviderKey is the API key that the fake provider takes.
+const ProviderKey = "key-of-the-double"
 
 // Ground is what an engine is built on. It goes with the test.
 type Ground struct {
-	URL   string // of the database
-	DB    *store.DB
-	Store *store.Store
-	Clock *clock.Clock
-	NATS  *natstest.Server
-	Conn  *queue.Conn
-	Queue *queue.Queue
-	Zone  store.Zone // an active one
+	URL    string // of the database
+	DB     *postgres.DB
+	Store  *store.Store
+	Alerts *alert.Manager // watches what the store writes
+	Clock  *clock.Clock
+	NATS   *natstest.Server
+	Conn   *queue.Conn
+	Queue  *queue.Queue
+	Zone   store.Zone // an active one
 }
 
 // New returns a ground on a new database and a NATS server of its own. The queue's
@@ -51,12 +55,13 @@ func On(tb testing.TB, url string, q queue.Config) *Ground {
 	ctx := tb.Context()
 	g := &Ground{URL: url, NATS: natstest.Start(tb)}
 	var err error
-	g.DB, err = store.Connect(ctx, store.Config{URL: g.URL, MaxConns: 16})
+	g.DB, err = postgres.Connect(ctx, postgres.Config{URL: g.URL, MaxConns: 16})
 	must(tb, err)
 	tb.Cleanup(g.DB.Close)
 	g.Clock, err = clock.New(ctx, g.DB, clock.Setting{})
 	must(tb, err)
-	g.Store = store.New(g.DB, g.Clock, store.Options{})
+	g.Alerts = alert.NewManager(g.DB, g.Clock)
+	g.Store = store.New(g.DB, g.Clock, store.Options{Watcher: g.Alerts})
 	g.Conn, err = queue.Connect(ctx, queue.Options{URL: g.NATS.ClientURL(), Log: zerolog.Nop()})
 	must(tb, err)
 	tb.Cleanup(g.Conn.Close)
@@ -70,18 +75,18 @@ func On(tb testing.TB, url string, q queue.Config) *Ground {
 	return g
 }
 
-// Double starts a double of the provider that knows n tweets, of which the oldest
+// FakeProvider starts a fake provider that knows n tweets, of which the oldest
 // is 50 minutes old. It returns the address, too.
-func (g *Ground) Double(tb testing.TB, n int, config twittertest.Config) (double *twittertest.Server, url string) {
+func (g *Ground) FakeProvider(tb testing.TB, n int, config fakeprovider.Config) (double *fakeprovider.Server, url string) {
 	tb.Helper()
-	population, err := twittertest.NewSynthetic(twittertest.Options{
+	population, err := fakeprovider.NewSynthetic(fakeprovider.Options{
 		N: n, Seed: 7, Start: g.Clock.Now().Add(-50 * time.Minute), Spread: 40 * time.Minute,
 	})
 	if err != nil {
 		tb.Fatal(err)
 	}
-	config.Population, config.Now, config.Key, config.LogSize = population, g.Clock.Now, DoubleKey, 10_000
-	if double, err = twittertest.NewServer(config); err != nil {
+	config.Population, config.Now, config.Key, config.LogSize = population, g.Clock.Now, ProviderKey, 10_000
+	if double, err = fakeprovider.NewServer(config); err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(double.Close)
@@ -91,8 +96,8 @@ func (g *Ground) Double(tb testing.TB, n int, config twittertest.Config) (double
 	return double, url
 }
 
-// Tweets are all that a double knows, to be tracked without known counts.
-func Tweets(double *twittertest.Server) (tweets []store.NewTweet) {
+// Tweets are all that a fake provider knows, to be tracked without known counts.
+func Tweets(double *fakeprovider.Server) (tweets []store.NewTweet) {
 	for tw := range double.Population().All() {
 		tweets = append(tweets, store.NewTweet{TweetID: tw.ID, CreatedAt: tw.CreatedAt, Text: "tweet " + tw.ID})
 	}
@@ -102,25 +107,25 @@ func Tweets(double *twittertest.Server) (tweets []store.NewTweet) {
 // Source joins the pace, the circuit breaker and the account of a key, as a replica
 // of its own. The breaker rests for as long as given at first, and up to seven times
 // as long later.
-func (g *Ground) Source(tb testing.TB, name, key string, rate float64, rest time.Duration) queue.Source {
+func (g *Ground) Source(tb testing.TB, name, key string, rate float64, rest time.Duration) throttle.Provider {
 	tb.Helper()
 	ctx := tb.Context()
-	pace, err := queue.NewPace(ctx, g.Queue, queue.PaceConfig{Key: key, Rate: rate}, g.Clock)
+	pace, err := throttle.NewLimiter(ctx, g.Queue, throttle.LimiterConfig{Key: key, Rate: rate}, g.Clock)
 	must(tb, err)
 	tb.Cleanup(pace.Close)
-	breaker, err := queue.NewBreaker(ctx, g.Queue, queue.BreakerConfig{
-		Key: key, Provider: name, Rest: rest, MostRest: 7 * rest, Streak: 12,
+	breaker, err := throttle.NewBreaker(ctx, g.Queue, throttle.BreakerConfig{
+		Key: key, Provider: name, Rest: rest, MaxRest: 7 * rest, Streak: 12,
 	}, g.Clock)
 	must(tb, err)
 	tb.Cleanup(breaker.Close)
-	account, err := queue.NewAccount(ctx, g.Queue, key, g.Clock)
+	account, err := throttle.NewAccount(ctx, g.Queue, key, g.Clock)
 	must(tb, err)
-	return queue.Source{Name: name, Pace: pace, Breaker: breaker, Account: account}
+	return throttle.Provider{Name: name, Limiter: pace, Breaker: breaker, Account: account}
 }
 
 // Client is one of the clients of package twitter, through a gate.
 type Client interface {
-	Lookup(ctx context.Context, ids []string) (twitter.Answer, error)
+	LookupOnce(ctx context.Context, ids []string) (twitter.Answer, error)
 	Balance(ctx context.Context) (twitter.Balance, error)
 	MaxIDs() int
 }
@@ -132,16 +137,16 @@ type throughGate[C Client] interface {
 }
 
 // Provider is a source as a worker asks it, by a client of its.
-func Provider[C Client](s queue.Source, client throughGate[C]) *worker.Provider {
-	return &worker.Provider{
+func Provider[C Client](s throttle.Provider, client throughGate[C]) *lookup.Provider {
+	return &lookup.Provider{
 		Name: s.Name, MaxIDs: client.MaxIDs,
 		Lookup: func(ctx context.Context, gate twitter.Gate, ids []string) (twitter.Answer, error) {
-			return client.Through(gate).Lookup(ctx, ids)
+			return client.Through(gate).LookupOnce(ctx, ids)
 		},
 		Balance: func(ctx context.Context, gate twitter.Gate) (twitter.Balance, error) {
 			return client.Through(gate).Balance(ctx)
 		},
-		Batch: s.Pace.Lane(queue.LaneBatch), Refresh: s.Pace.Lane(queue.LaneRefresh),
-		Pace: s.Pace, Breaker: s.Breaker, Account: s.Account,
+		Batch: s.Limiter.Class(queue.ClassBatch), Refresh: s.Limiter.Class(queue.ClassRefresh),
+		Limiter: s.Limiter, Breaker: s.Breaker, Account: s.Account,
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/sourcegraph/conc"
 
 	"gorgone/internal/postgres"
-	"gorgone/store"
+	pg "gorgone/store/postgres"
 )
 
 // Postgres is a server of one test, that the test stops and starts again. It is
@@ -39,7 +39,7 @@ func StartPostgres(tb testing.TB) *Postgres {
 	p := &Postgres{tb: tb, dir: dir}
 	p.Start()
 	tb.Cleanup(p.Stop)
-	_, err = store.Migrate(tb.Context(), p.server.URL())
+	_, err = pg.Migrate(tb.Context(), p.server.URL())
 	must(tb, err)
 
 	var lc net.ListenConfig
@@ -75,7 +75,7 @@ func (p *Postgres) relay(client net.Conn) {
 	var d net.Dialer
 	server, err := d.DialContext(context.WithoutCancel(p.tb.Context()), "tcp", target)
 	if err != nil {
-		return // as if nobody listened
+		return // as if nothing listened
 	}
 	defer server.Close()
 	var back conc.WaitGroup

@@ -112,6 +112,61 @@ func TestStart(t *testing.T) {
 	})
 }
 
+// TestUsers: who may do less does that, over a restart too, and nothing that it was not
+// given; where it wants its acknowledgements makes no difference.
+func TestUsers(t *testing.T) {
+	t.Parallel()
+	user := natsserver.User{Name: "asker", Password: "p", Publish: "s", Subscribe: "answers.*", Inboxes: "_INBOX_asker.>"}
+	o := natsserver.Options{StoreDir: t.TempDir(), Port: -1, Password: "secret", Users: []natsserver.User{user}}
+	for restart := range 2 {
+		s := start(t, o)
+		owner := connect(t, s.ClientURL())
+		if n := publish(t, owner); n != uint64(2*restart+1) {
+			t.Fatalf("the stream holds %d messages at start %d", n, restart)
+		}
+		refused := make(chan error, 10)
+		asker := connect(t, s.UserURL(user), nats.CustomInboxPrefix("_INBOX_asker"),
+			nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { refused <- err }))
+		heard, err := asker.SubscribeSync("answers.*")
+		if err != nil {
+			t.Fatal(err)
+		}
+		elsewhere, err := owner.SubscribeSync("elsewhere")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := asker.Request("s", []byte("ask"), 10*time.Second); err != nil { // the stream's acknowledgement
+			t.Fatal(err)
+		}
+		for _, f := range []func() error{
+			func() error { return asker.Publish("elsewhere", nil) },
+			func() error { return asker.Publish("$JS.API.STREAM.PURGE.S", nil) },
+			func() error { _, err := asker.SubscribeSync(">"); return err },
+		} {
+			if err := f(); err != nil {
+				t.Fatal(err)
+			}
+			<-refused //nolint:errcheck // that there is one is what counts
+		}
+		if err := owner.Publish("answers.1", []byte("answer")); err != nil {
+			t.Fatal(err)
+		}
+		if m, err := heard.NextMsg(10 * time.Second); err != nil || string(m.Data) != "answer" {
+			t.Fatalf("the answer: %v", err)
+		}
+		if err := owner.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		if n, _, err := elsewhere.Pending(); n != 0 || err != nil {
+			t.Errorf("%d messages elsewhere, %v", n, err)
+		}
+		s.Stop()
+	}
+	if _, err := natsserver.Start(natsserver.Options{StoreDir: t.TempDir(), Users: []natsserver.User{user}}); err == nil {
+		t.Error("users beside no password are taken")
+	}
+}
+
 func TestStartFails(t *testing.T) {
 	t.Parallel()
 	busy, err := net.Listen("tcp", "127.0.0.1:0")

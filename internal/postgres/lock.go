@@ -40,7 +40,7 @@ func (l *folderLock) release() { _ = l.file.Close() }
 
 // stopOrphan ends a server that an earlier process of ours left running, and
 // clears the pid file of one that died. The caller holds the folder's lock, so
-// nobody uses that server.
+// nothing uses that server.
 func stopOrphan(ctx context.Context, cluster string, log zerolog.Logger) error {
 	pidFile := filepath.Join(cluster, "postmaster.pid")
 	text, err := os.ReadFile(pidFile) // #nosec G304 -- our own folder

@@ -33,7 +33,7 @@ const (
 	pollEvery    = 20 * time.Millisecond
 
 	// portTries is how often another port is tried when a free one was taken by
-	// somebody else before Postgres got it.
+	// another process before Postgres got it.
 	portTries = 5
 )
 
@@ -272,7 +272,7 @@ func freePort(ctx context.Context) (int, error) {
 	return addr.Port, nil
 }
 
-// portTaken reports whether somebody listens on the port.
+// portTaken reports whether the port is in use.
 func portTaken(port int) bool {
 	conn, err := net.DialTimeout("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), time.Second)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package traceparent carries the identity of a trace through a message, in the
-// header of the W3C's Trace Context.
+// Package traceparent propagates a trace through a message, in the traceparent header of
+// W3C Trace Context.
 package traceparent
 
 import (
@@ -12,22 +12,21 @@ import (
 // Header is the name of the header.
 const Header = "traceparent"
 
-// Of returns what names the span of ctx to others; "" when there is none.
+// Of returns the header for the span of ctx; "" if there is none.
 func Of(ctx context.Context) string {
 	carrier := propagation.MapCarrier{}
 	propagation.TraceContext{}.Inject(ctx, carrier)
 	return carrier.Get(Header)
 }
 
-// Join returns ctx with the span that the header names as the parent of those to
-// come. A header that is empty or makes no sense changes nothing.
+// Join returns ctx with the header's span as the parent of new spans. An empty or invalid
+// header changes nothing.
 func Join(ctx context.Context, header string) context.Context {
 	return propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{Header: header})
 }
 
-// Link returns a link to the span that the header names, for work that has many
-// parents.
+// Link returns a link to the header's span, for work with several parents.
 func Link(ctx context.Context, header string) trace.Link {
-	none := trace.ContextWithSpanContext(ctx, trace.SpanContext{}) // or a bad header would name the span of ctx
+	none := trace.ContextWithSpanContext(ctx, trace.SpanContext{}) // or an invalid header would link the span of ctx
 	return trace.Link{SpanContext: trace.SpanContextFromContext(Join(none, header))}
 }

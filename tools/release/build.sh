@@ -1,48 +1,43 @@
 #!/usr/bin/env bash
-# Builds a release into dist/: an archive for each system, an image for each kind of
-# Linux, a list of the parts (SBOM), and checksums. The same commit, Go version and
-# roots of trust (of this machine, in the images) give the same bytes.
+# Builds a release into DIST: an archive for each system, an image for each Linux
+# architecture, a bill of materials (SBOM) for each command, and checksums. The same
+# commit, Go version and CA certificates (this machine's, in the images) give the same
+# bytes.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-GO=${GO:-go}
-VERSION=${VERSION:-$(git describe --tags --always --dirty)}
+DIST=${DIST:-dist}
+export VERSION=${VERSION:-$(git describe --tags --always --dirty)}
 # Everything in the archives has the time of the commit.
-SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
-export SOURCE_DATE_EPOCH CGO_ENABLED=0 GOFLAGS=-mod=readonly LC_ALL=C TZ=UTC
+export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
+export LC_ALL=C TZ=UTC
 
-rm -rf dist
-mkdir -p dist
+rm -rf "$DIST"
+mkdir -p "$DIST"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 for target in ${TARGETS:-linux/amd64 linux/arm64 darwin/amd64 darwin/arm64}; do
-  export GOOS=${target%/*} GOARCH=${target#*/}
-  name=gorgone_${VERSION}_${GOOS}_${GOARCH}
-  mkdir "$work/$name"
-  "$GO" build -trimpath -buildvcs=false -ldflags "-s -w -buildid= -X main.version=$VERSION" -o "$work/$name/gorgone" ./cmd/gorgone
+  os=${target%/*} arch=${target#*/}
+  name=gorgone_${VERSION}_${os}_${arch}
+  GOOS=$os GOARCH=$arch tools/release/binaries.sh "$work/$name"
+  commands=$(cd "$work/$name" && echo *)
   cp README.md LICENSE CHANGELOG.md "$work/$name/"
   tar --sort=name --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX --mtime="@$SOURCE_DATE_EPOCH" --format=gnu \
-    -C "$work" -cf - "$name" | gzip -9n >"dist/$name.tar.gz"
-  echo "dist/$name.tar.gz"
-done
-unset GOOS GOARCH
-
-# The images too are built here, without an engine.
-for target in ${TARGETS:-linux/amd64 linux/arm64}; do
-  [ "${target%/*}" = linux ] || continue
-  image=dist/gorgone_${VERSION}_image_${target#*/}.tar
-  (cd deploy/image && "$GO" run . -version "$VERSION" -arch "${target#*/}" -out "../../$image")
+    -C "$work" -cf - "$name" | gzip -9n >"$DIST/$name.tar.gz"
+  echo "$DIST/$name.tar.gz"
+  if [ "$os" = linux ]; then
+    tools/release/image.sh "$arch" "$DIST/gorgone_${VERSION}_image_$arch.tar"
+  fi
 done
 
-# Read from the first binary itself: what was built in, and nothing else. The
-# tool is built for this machine, whatever was built above.
-first=$(ls -d "$work"/gorgone_* | head -1)
-"$GO" tool -modfile=tools/release/go.mod cyclonedx-gomod bin -json -std -noserial -version "$VERSION" -output "dist/gorgone_$VERSION.cdx.json" "$first/gorgone"
-# The time of the list is that of the commit too.
-stamp=$(date -u -d "@$SOURCE_DATE_EPOCH" +%Y-%m-%dT%H:%M:%SZ 2>/dev/null || date -u -r "$SOURCE_DATE_EPOCH" +%Y-%m-%dT%H:%M:%SZ)
-sed -i.bak -E "s/\"timestamp\": \"[^\"]*\"/\"timestamp\": \"$stamp\"/" "dist/gorgone_$VERSION.cdx.json"
-rm -f dist/*.bak
-echo "dist/gorgone_$VERSION.cdx.json"
+# Each list is read from a binary itself, and has the time of the commit too.
+stamp=$(date -u -d "@$SOURCE_DATE_EPOCH" +%Y-%m-%dT%H:%M:%SZ)
+for command in $commands; do
+  list=$DIST/${command}_$VERSION.cdx.json
+  "${GO:-go}" tool -modfile=tools/release/go.mod cyclonedx-gomod bin -json -std -noserial -version "$VERSION" "$work/$name/$command" |
+    sed -E "s/\"timestamp\": \"[^\"]*\"/\"timestamp\": \"$stamp\"/" >"$list"
+  echo "$list"
+done
 
-(cd dist && sha256sum -- * >SHA256SUMS)
-echo dist/SHA256SUMS
+(cd "$DIST" && sha256sum -- * >SHA256SUMS)
+echo "$DIST/SHA256SUMS"

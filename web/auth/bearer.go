@@ -5,13 +5,13 @@ import (
 	"strings"
 )
 
-// maxBearer is the longest bearer token that is looked at, in bytes. An access
-// token of Supabase grows with the user's metadata.
+// maxBearer is the longest accepted bearer token, in bytes. An access token of Supabase
+// grows with the user's metadata.
 const maxBearer = 16 << 10
 
 // Bearer returns the token of the Authorization header (RFC 6750). It is a
-// [RefusedError] when there is no such header, more than one, another scheme, or
-// something that is no token.
+// [RefusedError] if the header is missing, repeated, of another scheme, or not
+// well-formed.
 func Bearer(header http.Header) (string, error) {
 	values := header.Values("Authorization")
 	switch len(values) {

@@ -8,8 +8,8 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// GuardConfig says whom a [Guard] knows. What is nil is not configured, and
-// refuses.
+// GuardConfig names the credentials that a [Guard] accepts. What is nil is not configured,
+// and refused.
 type GuardConfig struct {
 	QStash  *QStash
 	Tokens  *Tokens
@@ -17,13 +17,13 @@ type GuardConfig struct {
 	Local   *Local
 	Proxies Proxies
 	Log     zerolog.Logger
-	// OnRefused, if set, is told of every refusal, for a metric.
+	// OnRefused, if set, is called for every refusal, to count it.
 	OnRefused func(Reason)
 	// Now tells real time. Defaults to time.Now.
 	Now func() time.Time
 }
 
-// Guard finds out who sent a request. It is safe for concurrent use.
+// Guard authenticates requests. It is safe for concurrent use.
 type Guard struct {
 	config  GuardConfig
 	limiter *Limiter
@@ -40,14 +40,14 @@ func NewGuard(config GuardConfig) *Guard {
 	return &Guard{config: config, limiter: NewLimiter()}
 }
 
-// Identify returns who sent a request. A request with a QStash signature is
-// QStash's or nobody's, and needs its body, every byte as it came; for others body
-// is not looked at. Errors are for [Guard.Refuse].
+// Identify returns the caller of a request. A request with a QStash signature is QStash's
+// or refused, and needs its unmodified body; for others body is ignored. Errors are for
+// [Guard.Refuse].
 func (g *Guard) Identify(r *http.Request, body []byte) (Principal, error) {
 	if Signed(r) {
 		return g.qstash(r, body)
 	}
-	if g.config.Local != nil && len(r.Header.Values("Authorization")) == 0 && g.config.Local.holds(r) {
+	if g.config.Local != nil && len(r.Header.Values("Authorization")) == 0 && g.config.Local.hasCookie(r) {
 		return g.config.Local.Verify(r)
 	}
 	token, err := Bearer(r.Header)
@@ -66,8 +66,8 @@ func (g *Guard) Identify(r *http.Request, body []byte) (Principal, error) {
 	return g.config.Users.Verify(token)
 }
 
-// Signed reports whether a request claims to be QStash's, so that its body must
-// be read before [Guard.Identify].
+// Signed reports whether a request has a QStash signature, so that its body must be read
+// before [Guard.Identify].
 func Signed(r *http.Request) bool { return len(r.Header.Values(HeaderSignature)) > 0 }
 
 func (g *Guard) qstash(r *http.Request, body []byte) (Principal, error) {
@@ -85,28 +85,27 @@ func (g *Guard) qstash(r *http.Request, body []byte) (Principal, error) {
 	return Principal{Kind: KindQStash, Name: string(KindQStash), Scopes: []Scope{ScopeDispatch}, Message: &message}, nil
 }
 
-// Refusal is what to answer to a caller who is not served.
+// Refusal is the response to a refused caller.
 type Refusal struct {
 	Status     int
-	Reason     Reason        // empty when the caller could not be judged
+	Reason     Reason        // empty when the caller could not be checked
 	RetryAfter time.Duration // 0: none
 }
 
-// Refuse counts and logs a request that is not served because of err, by the
-// address it comes from, and returns what to answer. An address whose credentials
-// were refused too often is answered 429 and not logged any more for a while. p is
-// the caller, if known.
+// Refuse counts and logs a request that is refused because of err, by its client address,
+// and returns the response. An address whose credentials were refused too often gets a 429,
+// without further log lines for a while. p is the caller, if known.
 func (g *Guard) Refuse(r *http.Request, p Principal, err error) Refusal {
 	addr := g.config.Proxies.ClientAddr(r)
 	reason, refused := Refused(err)
 	if !refused {
 		g.config.Log.Error().Err(err).Stringer("remote", addr).Str("method", r.Method).Str("route", r.Pattern).
-			Msg("caller can not be judged")
+			Msg("caller cannot be checked")
 		return Refusal{Status: Status(err), RetryAfter: unavailableRetry}
 	}
 	g.config.OnRefused(reason)
 	status := Status(err)
-	// Only guesses at credentials are limited. A limit on zones would tell which
+	// Only guesses at credentials are limited. A limit on zones would reveal which
 	// of them exist.
 	if status == http.StatusUnauthorized {
 		if wait, tooMany := g.limiter.Refused(addr, g.config.Now()); tooMany {
@@ -119,6 +118,5 @@ func (g *Guard) Refuse(r *http.Request, p Principal, err error) Refusal {
 	return Refusal{Status: status, Reason: reason}
 }
 
-// unavailableRetry is when to ask again after what was needed to judge a caller
-// could not be reached.
+// unavailableRetry is the Retry-After when a caller could not be checked.
 const unavailableRetry = 5 * time.Second

@@ -15,7 +15,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/rs/zerolog"
 
-	"gorgone/store"
+	"gorgone/store/access"
 	"gorgone/web/auth"
 )
 
@@ -100,7 +100,7 @@ func TestGuardRefuses(t *testing.T) {
 	}
 }
 
-// What is not configured lets nobody in.
+// What is not configured admits no one.
 func TestGuardWithNothing(t *testing.T) {
 	t.Parallel()
 	g := auth.NewGuard(auth.GuardConfig{})
@@ -201,7 +201,7 @@ func TestGuardLimitsRefusals(t *testing.T) {
 	}
 }
 
-// A caller that can not be judged is not refused: it is told to come again.
+// A caller that cannot be checked is not refused: it is told to retry.
 func TestGuardUnavailable(t *testing.T) {
 	t.Parallel()
 	d := newDoor(t)
@@ -227,7 +227,7 @@ var errBroken = errors.New("connection refused")
 
 type brokenUses struct{}
 
-func (brokenUses) UseToken(context.Context, store.QStashToken) (bool, error) {
+func (brokenUses) UseToken(context.Context, access.QStashToken) (bool, error) {
 	return false, errBroken
 }
 

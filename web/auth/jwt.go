@@ -7,8 +7,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// errHeader is returned by a key function for a header that asks for something
-// that is not done here.
+// errHeader is returned by a key function for a header with critical extensions.
 var errHeader = errors.New("header has critical extensions")
 
 // checkHeader refuses critical extensions, none of which are understood here
@@ -20,8 +19,8 @@ func checkHeader(token *jwt.Token) error {
 	return nil
 }
 
-// tokenRefusal turns an error of the parser's into a refusal. The parser's own
-// words are not kept: some quote the token.
+// tokenRefusal turns an error of the parser into a refusal. The parser's text is dropped,
+// since some of it quotes the token.
 func tokenRefusal(token *jwt.Token, err error, methods ...string) error {
 	if refused, ok := errors.AsType[*RefusedError](err); ok {
 		return refused // by a key function
@@ -29,7 +28,7 @@ func tokenRefusal(token *jwt.Token, err error, methods ...string) error {
 	if errors.Is(err, ErrUnavailable) {
 		return err
 	}
-	// A header that was read names an algorithm, maybe one that does not exist.
+	// A parsed header names an algorithm, perhaps one that does not exist.
 	if token != nil && token.Header != nil {
 		if alg, ok := token.Header["alg"].(string); ok && !slices.Contains(methods, alg) {
 			return refuse(ReasonAlgorithm)

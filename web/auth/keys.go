@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"sync"
 	"time"
+
+	"gorgone/internal/address"
 )
 
 const (
@@ -28,18 +30,17 @@ type KeysConfig struct {
 	// Refresh is how often it is fetched. Defaults to 5 min; at most 10 min, so that
 	// a key is known before it first signs and forgotten soon after it is revoked.
 	Refresh time.Duration
-	// Cooldown is the least time between fetches that unknown keys ask for. Defaults
-	// to 30 s.
+	// Cooldown is the least time between fetches for unknown keys. Defaults to 30 s.
 	Cooldown time.Duration
-	// Client fetches. Defaults to one of its own.
+	// Client makes the requests. Defaults to one that follows no redirects.
 	Client *http.Client
-	// OnFetch, if set, is told how every fetch ended; nil: well.
+	// OnFetch, if set, is called after every fetch with its error, or nil.
 	OnFetch func(error)
 }
 
-// Keys are the public keys of an issuer (a JSON Web Key Set), fetched in the
-// background. Keys that were fetched serve until a later fetch succeeds, however
-// long that takes; one that succeeds replaces them all.
+// Keys are the public keys of an issuer (a JSON Web Key Set), fetched in the background.
+// Keys are used until a later fetch succeeds, however long that takes, and replaces them
+// all.
 type Keys struct {
 	config KeysConfig
 	wanted chan struct{} // holds one value when an unknown key was named
@@ -48,8 +49,8 @@ type Keys struct {
 	keys map[string]any // by key id; nil before the first fetch
 }
 
-// NewKeys returns a Keys that holds none before [Keys.Run] fetched them, or all
-// faults of the configuration.
+// NewKeys returns a Keys that is empty until [Keys.Run] has fetched the keys, or an error
+// with all faults of the configuration.
 func NewKeys(config KeysConfig) (*Keys, error) {
 	config.Refresh = cmp.Or(config.Refresh, defaultKeysRefresh)
 	config.Cooldown = cmp.Or(config.Cooldown, defaultKeysCooldown)
@@ -76,8 +77,7 @@ func NewKeys(config KeysConfig) (*Keys, error) {
 	return &Keys{config: config, wanted: make(chan struct{}, 1)}, nil
 }
 
-// find returns a key at once. A key that is not known is asked for in the
-// background.
+// find returns a key without waiting. An unknown key is fetched in the background.
 func (k *Keys) find(id string) (any, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -89,7 +89,7 @@ func (k *Keys) find(id string) (any, error) {
 	default:
 	}
 	if k.keys == nil {
-		return nil, fmt.Errorf("the issuer's keys were not fetched yet: %w", ErrUnavailable)
+		return nil, fmt.Errorf("the issuer's keys have not been fetched yet: %w", ErrUnavailable)
 	}
 	return nil, refuse(ReasonUnknownKey)
 }
@@ -141,11 +141,11 @@ func (k *Keys) fetch(ctx context.Context) error {
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, k.config.URL, nil)
 	if err != nil {
-		return fmt.Errorf("fetch the issuer's keys: %w", err)
+		return fmt.Errorf("fetch the issuer's keys: %w", address.Without(err))
 	}
 	resp, err := k.config.Client.Do(req)
 	if err != nil {
-		return fmt.Errorf("fetch the issuer's keys: %w", err)
+		return fmt.Errorf("fetch the issuer's keys: %w", address.Without(err))
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {

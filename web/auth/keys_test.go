@@ -263,7 +263,7 @@ func TestKeysStale(t *testing.T) {
 	}
 }
 
-// A start while the issuer is down: nobody is called a forger, and the first keys
+// A start while the issuer is down: no caller is called a forger, and the first keys
 // that come serve.
 func TestKeysStartWhileIssuerIsDown(t *testing.T) {
 	t.Parallel()

@@ -33,18 +33,18 @@ const (
 	maxRSA = 8192
 )
 
-// parseKeySet returns the keys of a set by their ids. Keys of another kind and
-// keys without an id are left out; a key of ours that can not be read is an error,
-// so that a garbled answer does not replace good keys.
+// parseKeySet returns the keys of a set by their ids. Keys of other kinds and
+// keys without an id are skipped; a key of these kinds that cannot be parsed is an error,
+// so that a garbled response does not replace good keys.
 func parseKeySet(body []byte) (map[string]any, error) {
 	var set struct {
 		Keys []jwk `json:"keys"`
 	}
 	if err := json.Unmarshal(body, &set); err != nil {
-		return nil, errors.New("the answer is no key set")
+		return nil, errors.New("the response is not a key set")
 	}
 	if set.Keys == nil {
-		return nil, errors.New("the answer has no list of keys")
+		return nil, errors.New("the response has no list of keys")
 	}
 	keys := make(map[string]any)
 	for _, k := range set.Keys {

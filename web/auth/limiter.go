@@ -11,18 +11,17 @@ import (
 
 const (
 	refusalBurst    = 20
-	refusalsEvery   = 3 * time.Second // in the long run, one
+	refusalsEvery   = 3 * time.Second // one, in the long run
 	maxAddresses    = 10_000          // remembered, some 200 bytes each
-	ipv6NetworkBits = 64              // the least that one customer has
+	ipv6NetworkBits = 64              // the smallest network of one customer
 )
 
-// Limiter bounds how many refusals an address gets before it is told to stay
-// away. Addresses of IPv6 count by /64. It remembers the 10,000 addresses that
-// were refused last.
+// Limiter bounds how many refusals an address gets before it is told to back off. IPv6
+// addresses count by /64. It remembers the 10,000 addresses that were refused last.
 //
-// It slows down refusals only. A caller with good credentials is served however
-// many others were refused at the same address, so that nobody can lock out those
-// behind the same proxy.
+// It limits refusals only. A caller with valid credentials is served however many others
+// were refused at the same address, so that callers behind one proxy cannot lock each
+// other out.
 type Limiter struct {
 	mu      sync.Mutex
 	entries map[netip.Addr]*list.Element // of *addressLimit
@@ -34,13 +33,13 @@ type addressLimit struct {
 	limit *rate.Limiter
 }
 
-// NewLimiter returns a Limiter: 20 refusals at once, then one in 3 s.
+// NewLimiter returns a Limiter that allows 20 refusals at once, then one every 3 s.
 func NewLimiter() *Limiter {
 	return &Limiter{entries: make(map[netip.Addr]*list.Element), recent: list.New()}
 }
 
-// Refused counts a refusal and reports whether the address was refused too
-// often, and for how long it should stay away then.
+// Refused counts a refusal. It reports whether the address was refused too often, and for
+// how long it should then back off.
 func (l *Limiter) Refused(addr netip.Addr, now time.Time) (wait time.Duration, tooMany bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -15,20 +15,20 @@ import (
 )
 
 const (
-	// codeLife is how long a code of the local login can be used.
+	// codeLife is how long a login code is valid.
 	codeLife = 12 * time.Hour
 
 	// sessionLife is how long a session lasts.
 	sessionLife = 24 * time.Hour
 
-	// maxLocal is how many codes, and how many sessions, there may be at once.
+	// maxLocal is the most codes, and the most sessions, at once. One more ends the oldest.
 	maxLocal = 1000
 )
 
-// Local lets in whoever can read what this process prints: a code, good once, is
-// exchanged for a session, which a browser keeps in a cookie that scripts can not
-// read and other sites can not send. Codes and sessions are held in memory, as
-// hashes, and end with the process. It is safe for concurrent use.
+// Local is a login for whoever can read this process's output: a code, valid once, is
+// exchanged for a session, which a browser keeps in a cookie that scripts cannot read and
+// other sites cannot send. Codes and sessions are kept in memory, as hashes, and end with
+// the process, but for sessions that are kept in a file. It is safe for concurrent use.
 //
 // It is for a server that only this machine can reach.
 type Local struct {
@@ -38,12 +38,12 @@ type Local struct {
 	origin *http.CrossOriginProtection
 
 	mu       sync.Mutex
-	codes    map[[sha256.Size]byte]time.Time // until when
+	codes    map[[sha256.Size]byte]time.Time // valid until
 	sessions map[[sha256.Size]byte]time.Time
+	file     string // that sessions are kept in; may be empty
 }
 
-// ErrNotLocal is returned when a server that others can reach is to have a local
-// login.
+// ErrNotLocal is returned for a server that other machines can reach.
 var ErrNotLocal = errors.New("the local login is for a server on a loopback address")
 
 // NewLocal returns the local login of a server that listens on addr, or
@@ -55,21 +55,21 @@ func NewLocal(addr net.Addr, random io.Reader, now func() time.Time) (*Local, er
 		return nil, fmt.Errorf("%w, and it listens on %s", ErrNotLocal, addr)
 	}
 	return &Local{
-		// Cookies are not kept apart by port, and several servers may run here.
+		// Browsers share cookies between ports, and several servers may run here.
 		cookie: "gorgone_session_" + strconv.Itoa(tcp.Port),
 		random: random, now: now, origin: http.NewCrossOriginProtection(),
 		codes: make(map[[sha256.Size]byte]time.Time), sessions: make(map[[sha256.Size]byte]time.Time),
 	}, nil
 }
 
-// Code returns a new code, good for one login.
+// Code returns a new code, valid for one login.
 func (l *Local) Code() (string, error) { return l.issue(l.codes, codeLife) }
 
-// issue makes a secret and keeps its hash in a set.
+// issue creates a secret and stores its hash in a set.
 func (l *Local) issue(set map[[sha256.Size]byte]time.Time, life time.Duration) (string, error) {
 	raw := make([]byte, tokenEntropy)
 	if _, err := io.ReadFull(l.random, raw); err != nil {
-		return "", fmt.Errorf("make a secret of the local login: %w", err)
+		return "", fmt.Errorf("create a secret of the local login: %w", err)
 	}
 	secret := base64.RawURLEncoding.EncodeToString(raw)
 	now := l.now()
@@ -81,18 +81,29 @@ func (l *Local) issue(set map[[sha256.Size]byte]time.Time, life time.Duration) (
 		}
 	}
 	if len(set) >= maxLocal {
-		return "", fmt.Errorf("there are %d logins or sessions already: restart to end them", len(set))
+		delete(set, soonest(set))
 	}
 	set[sha256.Sum256([]byte(secret))] = now.Add(life)
-	return secret, nil
+	return secret, l.write()
+}
+
+// soonest returns the member of a set that ends first: the oldest.
+func soonest(set map[[sha256.Size]byte]time.Time) (first [sha256.Size]byte) {
+	var end time.Time
+	for hash, until := range set {
+		if end.IsZero() || until.Before(end) {
+			first, end = hash, until
+		}
+	}
+	return first
 }
 
 // Enter exchanges a code for a session, and returns the cookie to set.
 func (l *Local) Enter(r *http.Request, code string) (*http.Cookie, error) {
-	if err := l.fromHere(r); err != nil {
+	if err := l.checkOrigin(r); err != nil {
 		return nil, err
 	}
-	if !l.take(code) {
+	if !l.redeem(code) {
 		return nil, refuse(ReasonCode)
 	}
 	session, err := l.issue(l.sessions, sessionLife)
@@ -102,8 +113,8 @@ func (l *Local) Enter(r *http.Request, code string) (*http.Cookie, error) {
 	return l.newCookie(session, sessionLife), nil
 }
 
-// take uses a code up, and reports whether it was good.
-func (l *Local) take(code string) bool {
+// redeem uses up a code, and reports whether it was valid.
+func (l *Local) redeem(code string) bool {
 	hash := sha256.Sum256([]byte(code))
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -112,19 +123,20 @@ func (l *Local) take(code string) bool {
 	return known && l.now().Before(until)
 }
 
-// Leave ends the session of a request, and returns the cookie that takes the
-// browser's away.
+// Leave ends the session of a request, and returns a cookie that deletes the
+// browser's.
 func (l *Local) Leave(r *http.Request) *http.Cookie {
 	if c, err := r.Cookie(l.cookie); err == nil {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		delete(l.sessions, sha256.Sum256([]byte(c.Value)))
+		_ = l.write() // a session that has been ended here may then outlive the process
 	}
 	return l.newCookie("", -time.Second)
 }
 
-// newCookie is not marked Secure: on a loopback address there is no TLS, and
-// nobody in between.
+// newCookie returns a cookie that is not marked Secure: on a loopback address there is no
+// TLS, and no network in between.
 func (l *Local) newCookie(value string, life time.Duration) *http.Cookie {
 	return &http.Cookie{ //nolint:gosec // see above
 		Name: l.cookie, Value: value, Path: "/", MaxAge: int(life.Seconds()),
@@ -132,8 +144,8 @@ func (l *Local) newCookie(value string, life time.Duration) *http.Cookie {
 	}
 }
 
-// holds reports whether a request has a session's cookie, good or not.
-func (l *Local) holds(r *http.Request) bool {
+// hasCookie reports whether a request has a session cookie, valid or not.
+func (l *Local) hasCookie(r *http.Request) bool {
 	_, err := r.Cookie(l.cookie)
 	return err == nil
 }
@@ -144,7 +156,7 @@ func (l *Local) Verify(r *http.Request) (Principal, error) {
 	if len(cookies) != 1 {
 		return Principal{}, refuse(ReasonMalformed)
 	}
-	if err := l.fromHere(r); err != nil {
+	if err := l.checkOrigin(r); err != nil {
 		return Principal{}, err
 	}
 	hash := sha256.Sum256([]byte(cookies[0].Value))
@@ -154,14 +166,13 @@ func (l *Local) Verify(r *http.Request) (Principal, error) {
 	if !known || !l.now().Before(until) {
 		return Principal{}, refuse(ReasonSession)
 	}
-	return Principal{Kind: KindLocal, Name: string(KindLocal), Scopes: Scopes()}, nil
+	return Principal{Kind: KindLocal, Name: string(KindLocal), Scopes: Scopes(), Expires: until}, nil
 }
 
-// fromHere refuses what a page of another site has a browser send: under a name
-// that was made to lead here (the Host is then not this machine's), or across
-// origins. That a cookie is SameSite is not enough, as other ports of this machine
-// are the same site.
-func (l *Local) fromHere(r *http.Request) error {
+// checkOrigin refuses requests that a page of another site makes a browser send: by DNS
+// rebinding (the Host is then not this machine's) or across origins. A SameSite cookie is
+// not enough, since other ports of this machine are the same site.
+func (l *Local) checkOrigin(r *http.Request) error {
 	host := r.Host
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h

@@ -6,6 +6,9 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -155,4 +158,81 @@ func TestNoLocalLoginForOthers(t *testing.T) {
 			t.Errorf("%s: %v", addr, err)
 		}
 	}
+}
+
+// TestManyCodes: one more than are kept ends the oldest, and locks no one out.
+func TestManyCodes(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	l := newLocal(t, func() time.Time { now = now.Add(time.Second); return now })
+	codes := make([]string, 1001)
+	for i := range codes {
+		var err error
+		if codes[i], err = l.Code(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := l.Enter(pageRequest("POST", nil), codes[0])
+	wantReason(t, err, auth.ReasonCode)
+	for _, code := range []string{codes[1], codes[1000]} {
+		if _, err := l.Enter(pageRequest("POST", nil), code); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestLocalSessionsOutliveTheProcess, but for those that were ended, and those whose time
+// is over; the file is no way to sign in.
+func TestLocalSessionsOutliveTheProcess(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	file := filepath.Join(t.TempDir(), "sessions.json")
+	start := func() *auth.Local {
+		t.Helper()
+		l := newLocal(t, func() time.Time { return now })
+		if err := l.KeepIn(file); err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	enter := func(l *auth.Local) *http.Cookie {
+		t.Helper()
+		code, err := l.Code()
+		if err != nil {
+			t.Fatal(err)
+		}
+		cookie, err := l.Enter(pageRequest("POST", nil), code)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return cookie
+	}
+	first := start()
+	stays, ended := enter(first), enter(first)
+	first.Leave(pageRequest("POST", ended))
+	unused, err := first.Code()
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := start()
+	if _, err := again.Verify(pageRequest("GET", stays)); err != nil {
+		t.Errorf("a restart signs out: %v", err)
+	}
+	_, err = again.Verify(pageRequest("GET", ended))
+	wantReason(t, err, auth.ReasonSession)
+	_, err = again.Enter(pageRequest("POST", nil), unused)
+	wantReason(t, err, auth.ReasonCode)
+
+	text, err := os.ReadFile(file)
+	info, statErr := os.Stat(file)
+	if err != nil || statErr != nil || info.Mode().Perm() != 0o600 || strings.Contains(string(text), stays.Value) {
+		t.Errorf("%v %v %v: %s", err, statErr, info, text)
+	}
+	now = now.Add(25 * time.Hour)
+	_, err = start().Verify(pageRequest("GET", stays))
+	wantReason(t, err, auth.ReasonSession)
+	if err := os.WriteFile(file, []byte("no JSON"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	enter(start())
 }

@@ -8,20 +8,16 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
-	"go.uber.org/goleak"
 
 	"gorgone/internal/postgres/pgtest"
-	"gorgone/store"
+	"gorgone/internal/testkit"
+	"gorgone/store/postgres"
 	"gorgone/web/auth"
 )
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(runner(func() int { return pgtest.Run(m) }))
+	testkit.Main(m)
 }
-
-type runner func() int
-
-func (r runner) Run() int { return r() }
 
 // epoch is when the tests' time begins.
 var epoch = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -34,17 +30,18 @@ type wallClock struct{}
 func (wallClock) Now() time.Time                       { return time.Now() }
 func (wallClock) Engine(d time.Duration) time.Duration { return d }
 func (wallClock) Real(d time.Duration) time.Duration   { return d }
+func (wallClock) Agrees() error                        { return nil }
 
-// openStore returns the store of a database of the test's own, and its URL.
-func openStore(tb testing.TB) (*store.Store, string) {
+// openDatabase returns a database of the test's own, and its URL.
+func openDatabase(tb testing.TB) (*postgres.DB, string) {
 	tb.Helper()
 	url := pgtest.NewDatabase(tb)
-	db, err := store.Connect(tb.Context(), store.Config{URL: url})
+	db, err := postgres.Connect(tb.Context(), postgres.Config{URL: url})
 	if err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(db.Close)
-	return store.New(db, wallClock{}, store.Options{}), url
+	return db, url
 }
 
 // wantReason checks that err is a refusal for the reason, or nil when reason is

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -11,19 +12,19 @@ type Scope string
 
 // The scopes.
 const (
-	ScopeDispatch Scope = "dispatch" // have what is due looked up
+	ScopeDispatch Scope = "dispatch" // dispatch due tweets
 	ScopeTrack    Scope = "track"    // add tweets
-	ScopeRead     Scope = "read"     // see counters, history, statistics and events
-	ScopeRefresh  Scope = "refresh"  // have one tweet looked up now
-	ScopeOperate  Scope = "operate"  // see dead letters, and retry or drop them
+	ScopeRead     Scope = "read"     // read counters, history, statistics and events
+	ScopeRefresh  Scope = "refresh"  // refresh a tweet
+	ScopeOperate  Scope = "operate"  // read, retry and drop dead letters
 )
 
-// Scopes returns all scopes there are.
+// Scopes returns all scopes.
 func Scopes() []Scope {
 	return []Scope{ScopeDispatch, ScopeTrack, ScopeRead, ScopeRefresh, ScopeOperate}
 }
 
-// Kind says how a caller proved who it is.
+// Kind is how a caller was authenticated.
 type Kind string
 
 // The kinds.
@@ -34,20 +35,22 @@ const (
 	KindLocal   Kind = "local" // a session of the local login; it may do everything
 )
 
-// Principal is a caller that proved who it is.
+// Principal is an authenticated caller.
 type Principal struct {
 	Kind Kind
-	// Name is what to call it in a log: a token's name, a user's id, or "qstash".
+	// Name identifies the caller in logs: a token's name, a user's id, or "qstash".
 	Name string
 	// UserID is the user's id; zero for others.
 	UserID uuid.UUID
 	// Scopes are what a service or QStash may do. Users have none of their own:
 	// see [ZoneAccess].
 	Scopes []Scope
-	// Message is the delivery, when QStash made it; else nil.
+	// Expires is when the credentials of a user or a session end; zero: they do not.
+	Expires time.Time
+	// Message is QStash's delivery; nil for other callers.
 	Message *Message
 }
 
-// Can reports whether the caller may do something in every zone. It is false for
-// users, whatever their role: [ZoneAccess] decides for them.
+// Can reports whether the caller has the scope in every zone. It is false for users,
+// whatever their role: [ZoneAccess] decides for them.
 func (p Principal) Can(scope Scope) bool { return slices.Contains(p.Scopes, scope) }

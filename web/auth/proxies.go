@@ -9,11 +9,11 @@ import (
 	"strings"
 )
 
-// maxHops bounds how many addresses of X-Forwarded-For are looked at.
+// maxHops bounds how many addresses of X-Forwarded-For are read.
 const maxHops = 32
 
-// Proxies are the networks of the proxies in front of this server. Nobody else is
-// believed about whom a request comes from. The zero value trusts nobody.
+// Proxies are the networks of the trusted proxies in front of this server. Only their
+// X-Forwarded-For headers are used. The zero value trusts no proxy.
 type Proxies []netip.Prefix
 
 // ParseProxies reads networks (10.0.0.0/8) and addresses (10.0.0.1), and returns
@@ -41,9 +41,9 @@ func ParseProxies(list []string) (Proxies, error) {
 }
 
 // ClientAddr returns the address that a request comes from: that of the
-// connection or, while that is a trusted proxy's, the one the proxy tells in
-// X-Forwarded-For. That is read from its end, where the nearest proxy writes; what
-// lies before the first address that is not a proxy's may be made up. It is the
+// connection or, while that is a trusted proxy's, the one that the proxy reports in
+// X-Forwarded-For. That header is read from its end, where the nearest proxy writes; what
+// precedes the first address that is not a proxy's may be forged. It is the
 // zero Addr when the connection has no address.
 func (p Proxies) ClientAddr(r *http.Request) netip.Addr {
 	client := parseHop(r.RemoteAddr)
@@ -62,7 +62,7 @@ func (p Proxies) ClientAddr(r *http.Request) netip.Addr {
 			}
 			addr := parseHop(strings.TrimSpace(hop))
 			if hops++; !addr.IsValid() || hops > maxHops {
-				return client // the last one that is known
+				return client // the last known one
 			}
 			if client = addr; !p.trusts(client) {
 				return client

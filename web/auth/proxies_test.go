@@ -26,7 +26,7 @@ func TestClientAddr(t *testing.T) {
 		forwarded []string
 		want      string
 	}{
-		"nobody is trusted":          {nil, "10.0.0.1:1234", []string{"203.0.113.9"}, "10.0.0.1"},
+		"no proxy is trusted":        {nil, "10.0.0.1:1234", []string{"203.0.113.9"}, "10.0.0.1"},
 		"not from a proxy":           {trusted, "203.0.113.5:1234", []string{"198.51.100.1"}, "203.0.113.5"},
 		"through a proxy":            {trusted, "10.0.0.1:1234", []string{"203.0.113.9"}, "203.0.113.9"},
 		"through two":                {trusted, "10.0.0.1:1234", []string{"203.0.113.9, 192.0.2.7"}, "203.0.113.9"},

@@ -7,12 +7,14 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/golang-jwt/jwt/v5"
 
-	"gorgone/store"
+	"gorgone/store/access"
 )
 
 // Headers of a delivery by QStash.
@@ -27,41 +29,41 @@ const (
 	qstashLeeway = 5 * time.Second // for clocks that differ
 
 	// A genuine signature has some 600 bytes, and is good for 5 min.
-	maxSignature    = 4 << 10
-	maxQStashLife   = 24 * time.Hour
-	maxDeliveryID   = 256 // length of an id that is remembered
-	defaultQStashIn = 64 << 10
+	maxSignature      = 4 << 10
+	maxQStashLife     = 24 * time.Hour
+	maxDeliveryID     = 256 // length of an id that is remembered
+	defaultQStashBody = 64 << 10
 
 	// keepUses is how much longer than a token is good its use is remembered.
 	keepUses = time.Hour
 )
 
-// QStashConfig says whose signatures count.
+// QStashConfig configures the check of QStash's signatures.
 type QStashConfig struct {
-	// Keys are the signing keys, a pair for each region that delivers: 1 to 4.
+	// Keys are the signing keys, one pair for each region that delivers: 1 to 4.
 	Keys []KeyPair
 	// PublicURL is the address under which QStash reaches this server: https,
-	// host, and the path before our routes, if a proxy strips one. What a request
-	// says of its host is not believed.
+	// host, and the path before our routes, if a proxy strips one. The request's
+	// Host header is not trusted.
 	PublicURL string
 	// MaxBody is the longest body of a delivery, in bytes. Defaults to 64 KiB.
 	MaxBody int
 	// Development accepts the published keys of QStash's development server, and
 	// a PublicURL with plain http.
 	Development bool
-	// Uses remembers which message a token was used for. Required.
+	// Uses records which message a token was used for. Required.
 	Uses TokenUses
 	// Now tells real time. Defaults to time.Now.
 	Now func() time.Time
 }
 
-// TokenUses remembers which message a token was used for, for all replicas.
-// [store.Store] does.
+// TokenUses records which message a token was used for, over all replicas. [store.Store]
+// does.
 type TokenUses interface {
-	UseToken(ctx context.Context, use store.QStashToken) (same bool, err error)
+	UseToken(ctx context.Context, use access.QStashToken) (same bool, err error)
 }
 
-// QStash checks that a request was delivered by Upstash QStash.
+// QStash verifies that a request was delivered by Upstash QStash.
 type QStash struct {
 	keys      jwt.VerificationKeySet
 	parser    *jwt.Parser
@@ -71,24 +73,24 @@ type QStash struct {
 	now       func() time.Time
 }
 
-// Message is a delivery whose signature was good. ID and ScheduleID are not part of
-// what is signed: see [QStash.Admit] for what keeps a token to its message.
+// Message is a verified delivery. ID and ScheduleID are not signed: see [QStash.Admit] for
+// what binds a token to its message.
 type Message struct {
-	ID         string    // of the message; the same when it is delivered again
-	TokenID    string    // of the token ("jti"); another at each delivery
+	ID         string    // of the message; unchanged when it is delivered again
+	TokenID    string    // of the token ("jti"); different for each delivery
 	ScheduleID string    // of the schedule that sent it, else empty
 	BodyHash   [32]byte  // SHA-256 of the body
 	Expires    time.Time // of the token
 }
 
-// NewQStash returns a verifier, or all faults of the configuration.
+// NewQStash returns a verifier, or an error with all faults of the configuration.
 func NewQStash(config QStashConfig) (*QStash, error) {
 	config, err := config.withDefaults()
 	if err != nil {
 		return nil, err
 	}
 	q := &QStash{publicURL: config.PublicURL, maxBody: config.MaxBody, uses: config.Uses, now: config.Now}
-	// Current keys first: they sign all but the deliveries around a roll.
+	// Current keys first: they sign all deliveries but those around a key rotation.
 	for _, pair := range config.Keys {
 		q.keys.Keys = append(q.keys.Keys, []byte(pair.Current))
 	}
@@ -113,15 +115,15 @@ type qstashClaims struct {
 }
 
 // Admit checks a delivery as [QStash.Verify] does, and that its token was not used
-// for another message. The same delivery over again is admitted: by its message's
-// id a route tells that it has answered it. An error is a [RefusedError], or says
-// that the uses could not be read.
+// for another message. A repeated delivery is admitted: a route
+// recognizes it by its message id. An error is a [RefusedError], or the failure to read
+// the uses.
 func (q *QStash) Admit(ctx context.Context, header http.Header, target string, body []byte) (Message, error) {
 	m, err := q.Verify(header, target, body)
 	if err != nil {
 		return Message{}, err
 	}
-	same, err := q.uses.UseToken(ctx, store.QStashToken{
+	same, err := q.uses.UseToken(ctx, access.QStashToken{
 		TokenID: m.TokenID, MessageID: m.ID, BodyHash: m.BodyHash[:],
 		At: q.now(), KeepUntil: m.Expires.Add(keepUses),
 	})
@@ -161,21 +163,48 @@ func (q *QStash) Verify(header http.Header, target string, body []byte) (Message
 		BodyHash:   sha256.Sum256(body),
 		Expires:    claims.ExpiresAt.Time,
 	}
-	if want := q.publicURL + target; claims.Subject != want {
+	if want := q.publicURL + target; normalized(claims.Subject) != normalized(want) {
 		return Message{}, &RefusedError{ReasonSubject, "the signature is not for " + want + ": is that the URL that QStash calls?"}
 	}
 	sum := base64.RawURLEncoding.EncodeToString(m.BodyHash[:])
 	if subtle.ConstantTimeCompare([]byte(strings.TrimRight(claims.Body, "=")), []byte(sum)) != 1 {
 		return Message{}, refuse(ReasonBody)
 	}
-	// What is remembered of a delivery must be there, and of a size to keep.
+	// What is stored of a delivery must be present, and text of a limited size.
 	switch {
-	case m.ID == "" || len(m.ID) > maxDeliveryID:
+	case !storable(m.ID):
 		return Message{}, &RefusedError{ReasonClaim, HeaderMessageID}
-	case m.TokenID == "" || len(m.TokenID) > maxDeliveryID:
+	case !storable(m.TokenID):
 		return Message{}, &RefusedError{ReasonClaim, "jti"}
 	case m.Expires.Sub(q.now()) > maxQStashLife:
 		return Message{}, &RefusedError{ReasonClaim, "exp is too far off"}
 	}
 	return m, nil
+}
+
+// normalized is a URL in the form in which equal ones are the same text: scheme and host
+// in lower case, no default port, a path (RFC 3986, 6.2.2.1 and 6.2.3). Path and query
+// are compared as they are written. What is no URL of ours is left as it is.
+func normalized(text string) string {
+	u, err := url.Parse(text)
+	if err != nil || u.User != nil || u.Host == "" || u.Fragment != "" {
+		return text
+	}
+	u.Scheme, u.Host = strings.ToLower(u.Scheme), strings.ToLower(u.Host)
+	switch u.Scheme {
+	case "https":
+		u.Host = strings.TrimSuffix(u.Host, ":443")
+	case "http":
+		u.Host = strings.TrimSuffix(u.Host, ":80")
+	}
+	u.Host = strings.TrimSuffix(u.Host, ":")
+	if u.Path == "" {
+		u.Path = "/"
+	}
+	return u.String()
+}
+
+// storable reports whether an id can be remembered.
+func storable(id string) bool {
+	return id != "" && len(id) <= maxDeliveryID && utf8.ValidString(id) && !strings.ContainsRune(id, 0)
 }

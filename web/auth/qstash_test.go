@@ -15,7 +15,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
-	"gorgone/store"
+	"gorgone/store/access"
 	"gorgone/web/auth"
 )
 
@@ -34,7 +34,7 @@ const (
 // noUses is for tests that do not get as far.
 type noUses struct{}
 
-func (noUses) UseToken(context.Context, store.QStashToken) (bool, error) { return true, nil }
+func (noUses) UseToken(context.Context, access.QStashToken) (bool, error) { return true, nil }
 
 func qstashConfig() auth.QStashConfig {
 	return auth.QStashConfig{
@@ -276,7 +276,7 @@ func TestQStashConfigRefused(t *testing.T) {
 		"current key empty":    {keys(good, auth.KeyPair{Next: nextKey}), "current signing key of pair 2 is empty"},
 		"key too short":        {keys(auth.KeyPair{Current: currentKey, Next: "sig_short"}), "next signing key of pair 1 is too short: it has 9 characters"},
 		"line end in a key":    {keys(auth.KeyPair{Current: currentKey + "\n", Next: nextKey}), "current signing key of pair 1 has characters that no key has"},
-		"published key":        {keys(auth.KeyPair{Current: currentKey, Next: "sig_5ZB6DVzB1wjE8S6rZ7eenA8Pdnhs"}), "anybody can sign"},
+		"published key":        {keys(auth.KeyPair{Current: currentKey, Next: "sig_5ZB6DVzB1wjE8S6rZ7eenA8Pdnhs"}), "anyone can sign"},
 		"no public URL":        {url(""), "public URL is empty"},
 		"public URL is a path": {url("/api"), "must be a scheme, a host"},
 		"plain http":           {url("http://engine.example.org"), "must begin with https://"},
@@ -284,7 +284,7 @@ func TestQStashConfigRefused(t *testing.T) {
 		"query in public URL":  {url("https://engine.example.org?x=1"), "must be a scheme, a host"},
 		"another scheme":       {url("ftp://engine.example.org"), "must begin with https://"},
 		"negative body":        {func(c *auth.QStashConfig) { c.MaxBody = -1 }, "longest body"},
-		"nothing remembers":    {func(c *auth.QStashConfig) { c.Uses = nil }, "remembers which tokens were used"},
+		"nothing remembers":    {func(c *auth.QStashConfig) { c.Uses = nil }, "the store of used tokens is missing"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -323,10 +323,10 @@ func TestQStashDevelopment(t *testing.T) {
 
 func TestQStashReplay(t *testing.T) {
 	t.Parallel()
-	st, _ := openStore(t)
+	db, _ := openDatabase(t)
 	at := epoch
 	config := qstashConfig()
-	config.Uses = st
+	config.Uses = access.New(db, wallClock{})
 	config.Now = func() time.Time { return at }
 	q := newQStash(t, config)
 	replica := newQStash(t, config)
@@ -388,7 +388,7 @@ func TestQStashRefusedIsNotRemembered(t *testing.T) {
 
 type countedUses struct{ n int }
 
-func (c *countedUses) UseToken(context.Context, store.QStashToken) (bool, error) {
+func (c *countedUses) UseToken(context.Context, access.QStashToken) (bool, error) {
 	c.n++
 	return true, nil
 }

@@ -12,16 +12,16 @@ import (
 )
 
 const (
-	// minQStashKey is the least length of a signing key. QStash's have 32. An empty
-	// one would let anybody sign.
+	// minQStashKey is the least length of a signing key, in characters. QStash's have 32.
+	// With an empty key anyone could sign.
 	minQStashKey = 24
 
-	// MaxQStashPairs is how many pairs of signing keys there may be, one a region.
+	// MaxQStashPairs is the most pairs of signing keys, one per region.
 	MaxQStashPairs = 4
 )
 
-// KeyPair are the signing keys of one region. Rolling the keys at QStash makes
-// the next one the current one; both are accepted at any time.
+// KeyPair holds the signing keys of one region. Rotating the keys at QStash makes the next
+// key the current one; both are always accepted.
 type KeyPair struct {
 	Current string
 	Next    string
@@ -33,8 +33,8 @@ func (KeyPair) String() string { return "(signing keys)" }
 // GoString keeps the keys out of logs.
 func (KeyPair) GoString() string { return "(signing keys)" }
 
-// developmentKeys are published for QStash's development server, so that anybody
-// can sign with them.
+// developmentKeys are published for QStash's development server, so anyone can sign with
+// them.
 // Source: Upstash's documentation, "Local Development", test users.
 func developmentKeys() []string {
 	return []string{
@@ -46,13 +46,13 @@ func developmentKeys() []string {
 }
 
 func (c QStashConfig) withDefaults() (QStashConfig, error) {
-	c.MaxBody = cmp.Or(c.MaxBody, defaultQStashIn)
+	c.MaxBody = cmp.Or(c.MaxBody, defaultQStashBody)
 	if c.Now == nil {
 		c.Now = time.Now
 	}
 	var faults []error
 	if n := len(c.Keys); n < 1 || n > MaxQStashPairs {
-		faults = append(faults, fmt.Errorf("qstash: %d pairs of signing keys: there must be 1 to %d, one a region", n, MaxQStashPairs))
+		faults = append(faults, fmt.Errorf("qstash: %d pairs of signing keys: want 1 to %d, one per region", n, MaxQStashPairs))
 	}
 	for i, pair := range c.Keys {
 		for name, key := range map[string]string{"current": pair.Current, "next": pair.Next} {
@@ -67,7 +67,7 @@ func (c QStashConfig) withDefaults() (QStashConfig, error) {
 	}
 	c.PublicURL = base
 	if c.Uses == nil {
-		faults = append(faults, errors.New("qstash: nothing remembers which tokens were used"))
+		faults = append(faults, errors.New("qstash: the store of used tokens is missing"))
 	}
 	if c.MaxBody < 0 {
 		faults = append(faults, errors.New("qstash: the longest body must be more than 0 bytes"))
@@ -75,7 +75,7 @@ func (c QStashConfig) withDefaults() (QStashConfig, error) {
 	return c, errors.Join(faults...)
 }
 
-// CheckKey says what is wrong with a signing key, without showing it.
+// CheckKey returns what is wrong with a signing key, without revealing it.
 func (c QStashConfig) CheckKey(key string) error {
 	switch {
 	case key == "":
@@ -85,7 +85,7 @@ func (c QStashConfig) CheckKey(key string) error {
 	case len(key) < minQStashKey:
 		return fmt.Errorf("is too short: it has %d characters, at least %d are needed", len(key), minQStashKey)
 	case !c.Development && slices.Contains(developmentKeys(), key):
-		return errors.New("is one that Upstash publishes for its development server: anybody can sign with it")
+		return errors.New("is one that Upstash publishes for its development server: anyone can sign with it")
 	}
 	return nil
 }

@@ -6,15 +6,15 @@ import (
 	"net/http"
 )
 
-// Reason says in a word why a caller was refused. It is fit for a log, a metric's
-// label and an answer.
+// Reason says in one word why a caller was refused. It may be logged, used as a metric
+// label and sent to the caller.
 type Reason string
 
 // The reasons.
 const (
 	ReasonNone        Reason = "no_credentials" // none were sent, or of a kind that is not configured
-	ReasonMalformed   Reason = "malformed"      // not of the form that the credential has
-	ReasonTooLarge    Reason = "too_large"      // longer than any that is genuine
+	ReasonMalformed   Reason = "malformed"      // not well-formed
+	ReasonTooLarge    Reason = "too_large"      // longer than any genuine one
 	ReasonAlgorithm   Reason = "algorithm"      // signed in a way that is not accepted, or not at all
 	ReasonSignature   Reason = "bad_signature"  // not signed with any of the keys
 	ReasonUnknownKey  Reason = "unknown_key"    // names a key the issuer does not publish, or none
@@ -23,26 +23,26 @@ const (
 	ReasonIssuer      Reason = "wrong_issuer"
 	ReasonAudience    Reason = "wrong_audience"
 	ReasonSubject     Reason = "wrong_subject"    // for another URL (QStash), or no user's id
-	ReasonClaim       Reason = "missing_claim"    // something it must say is missing or out of range
+	ReasonClaim       Reason = "missing_claim"    // a required claim is missing or out of range
 	ReasonBody        Reason = "other_body"       // signed for another body
 	ReasonReplayed    Reason = "replayed"         // a token that was used for another message
 	ReasonAnonymous   Reason = "anonymous"        // an anonymous session
 	ReasonRole        Reason = "wrong_role"       // a token that is not a signed-in user's
 	ReasonToken       Reason = "unknown_token"    // no service has this token
 	ReasonCode        Reason = "unknown_code"     // not a code of the local login, or one that was used
-	ReasonSession     Reason = "unknown_session"  // a session of the local login that is over, or never was
+	ReasonSession     Reason = "unknown_session"  // not a session of the local login, or an expired one
 	ReasonOrigin      Reason = "other_origin"     // a page of another site sent a session's cookie
-	ReasonHost        Reason = "other_host"       // a session under another name than this machine's own
-	ReasonScope       Reason = "not_permitted"    // known, but may not do this
+	ReasonHost        Reason = "other_host"       // a session under a host name that is not this machine's
+	ReasonScope       Reason = "not_permitted"    // authenticated, but without permission
 	ReasonForeignZone Reason = "no_such_zone"     // no such zone, or not for this user
 	ReasonTooMany     Reason = "too_many_refused" // refused too often from this address
 )
 
-// RefusedError says that a caller may not do what it asked for.
+// RefusedError is returned for a caller without valid credentials or permission.
 type RefusedError struct {
 	Reason Reason
-	// Detail says what was expected, for the log of whoever runs this. It holds
-	// nothing of the credential; it may be empty.
+	// Detail says what was expected, for the operator's log. It contains nothing of
+	// the credential; it may be empty.
 	Detail string
 }
 
@@ -61,11 +61,11 @@ func (e *RefusedError) Is(target error) bool {
 
 func refuse(reason Reason) error { return &RefusedError{Reason: reason} }
 
-// ErrUnavailable says that a caller could not be judged for now, such as before
-// the first keys of an issuer were fetched.
-var ErrUnavailable = errors.New("can not be checked right now")
+// ErrUnavailable is returned while a caller cannot be checked, such as before the first
+// keys of an issuer have been fetched.
+var ErrUnavailable = errors.New("cannot be checked right now")
 
-// Refused returns the reason in err, and whether err is a refusal at all.
+// Refused returns the reason in err, and whether err is a refusal.
 func Refused(err error) (Reason, bool) {
 	refused, ok := errors.AsType[*RefusedError](err)
 	if !ok {
@@ -75,14 +75,14 @@ func Refused(err error) (Reason, bool) {
 }
 
 // Status returns the HTTP status for an error of this package. Anything but a
-// refusal is 503: that a question could not be decided is never an answer to it.
-// A zone that is not the caller's is 404, so that nobody learns that it exists.
+// refusal is 503, since a failure to decide is not a refusal. A foreign zone is 404, so
+// that a caller does not learn that it exists.
 func Status(err error) int {
 	reason, refused := Refused(err)
 	switch {
 	case !refused:
 		return http.StatusServiceUnavailable
-	case reason == ReasonScope:
+	case reason == ReasonScope, reason == ReasonOrigin, reason == ReasonHost:
 		return http.StatusForbidden
 	case reason == ReasonForeignZone:
 		return http.StatusNotFound

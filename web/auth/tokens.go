@@ -16,17 +16,17 @@ const (
 	// minToken is the least length of a service's token, in bytes.
 	minToken = 32
 
-	// tokenEntropy is how many random bytes a new token has.
+	// tokenEntropy is the number of random bytes in a new token.
 	tokenEntropy = 32
 
-	// tokenPrefix lets people and scanners for leaked secrets tell what a token
-	// is for. Nothing rests on it.
+	// tokenPrefix lets people and secret scanners recognize a token. Nothing depends
+	// on it.
 	tokenPrefix = "gorgone_"
 )
 
-// Tokens knows services by bearer tokens, of which it holds the hashes only. A
-// plain SHA-256 will do because a token is random and at least 32 bytes long:
-// there is nothing to guess from.
+// Tokens authenticates services by bearer tokens, of which it holds only the hashes. A
+// plain SHA-256 is enough, because a token is random and at least 32 bytes long and so
+// cannot be guessed.
 type Tokens struct {
 	services []service
 }
@@ -42,9 +42,9 @@ type service struct {
 //	name:scope+scope:hash
 //
 // where hash is the token's SHA-256 in hexadecimal, as [HashToken] returns it, and
-// returns all faults at once. A token is changed without a gap by listing the new
-// one, under a name of its own, beside the old one. Secrets that have another use,
-// such as the provider's API key, are named in reserved and refused as tokens.
+// returns all faults at once. A token is rotated without a gap by listing the new
+// one, under another name, beside the old one. Secrets with another use, such as the
+// provider's API key, are listed in reserved and refused as tokens.
 // Without entries no token is accepted.
 func NewTokens(entries []string, reserved ...string) (*Tokens, error) {
 	t := &Tokens{}
@@ -62,7 +62,7 @@ func NewTokens(entries []string, reserved ...string) (*Tokens, error) {
 		}
 		for _, secret := range reserved {
 			if secret != "" && sha256.Sum256([]byte(secret)) == s.hash {
-				faults = append(faults, fmt.Errorf("service token %d: this secret has another use already: make one of its own", i+1))
+				faults = append(faults, fmt.Errorf("service token %d: this secret is already used for something else: make another", i+1))
 			}
 		}
 		t.services = append(t.services, s)
@@ -97,8 +97,7 @@ func readService(entry string) (service, error) {
 	return s, nil
 }
 
-// Verify returns the service that has the token. Every entry is compared, and in
-// constant time.
+// Verify returns the service with the token. Every entry is compared, in constant time.
 func (t *Tokens) Verify(token string) (Principal, error) {
 	if len(token) < minToken {
 		return Principal{}, refuse(ReasonToken)
@@ -115,8 +114,8 @@ func (t *Tokens) Verify(token string) (Principal, error) {
 	return Principal{Kind: KindService, Name: s.name, Scopes: slices.Clone(s.scopes)}, nil
 }
 
-// NewToken returns a new token of 32 bytes from a source of randomness, which
-// must be crypto/rand's outside of tests.
+// NewToken returns a new token of 32 random bytes. random must be crypto/rand.Reader
+// outside of tests.
 func NewToken(random io.Reader) (string, error) {
 	raw := make([]byte, tokenEntropy)
 	if _, err := io.ReadFull(random, raw); err != nil {
@@ -125,8 +124,8 @@ func NewToken(random io.Reader) (string, error) {
 	return tokenPrefix + base64.RawURLEncoding.EncodeToString(raw), nil
 }
 
-// HashToken returns what is configured in a token's place, or an error when it is
-// too short to be one.
+// HashToken returns the hash that is configured for a token, or an error if the token is
+// too short.
 func HashToken(token string) (string, error) {
 	if len(token) < minToken {
 		return "", fmt.Errorf("a service token has at least %d bytes: this one has %d", minToken, len(token))

@@ -84,7 +84,7 @@ func TestTokens(t *testing.T) {
 	wantReason(t, err, auth.ReasonToken)
 }
 
-// A short secret is refused even where somebody configured its hash by hand.
+// A short secret is refused even where its hash was configured its hash by hand.
 func TestTokensShortSecret(t *testing.T) {
 	t.Parallel()
 	// SHA-256 of "password".
@@ -115,7 +115,7 @@ func TestTokensConfigRefused(t *testing.T) {
 		"name with a line end":  {[]string{"we\nb:read:" + hash}, "name must be"},
 		"name twice":            {[]string{good, entry(t, "web", newToken(t), auth.ScopeRead)}, "service token 2: has the name or the hash"},
 		"hash twice":            {[]string{good, entry(t, "other", token, auth.ScopeRead)}, "service token 2: has the name or the hash"},
-		"provider's key":        {[]string{entry(t, "web", provider, auth.ScopeRead)}, "has another use already"},
+		"provider's key":        {[]string{entry(t, "web", provider, auth.ScopeRead)}, "already used for something else"},
 	} {
 		tokens, err := auth.NewTokens(c.entries, "", provider)
 		switch {

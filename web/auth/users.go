@@ -24,40 +24,40 @@ const (
 	minUserSecret = 32
 )
 
-// UserConfig says whose sessions count.
+// UserConfig configures which sessions are accepted.
 type UserConfig struct {
 	// Issuer is the "iss" of a token: https://<ref>.supabase.co/auth/v1.
 	Issuer string
 	// Audience is the "aud". Defaults to "authenticated".
 	Audience string
-	// Keys has the issuer's public keys, for ES256 and RS256. May be nil when there
-	// is a Secret.
+	// Keys are the issuer's public keys, for ES256 and RS256. May be nil if Secret is
+	// set.
 	Keys *Keys
-	// Secret is the project's shared secret, for HS256, as long as it still signs
-	// with that. Empty: such tokens are refused.
+	// Secret is the project's shared secret, for HS256. Empty: such tokens are refused.
 	Secret []byte
 	// Now tells real time. Defaults to time.Now.
 	Now func() time.Time
 }
 
-// Users knows people by the access tokens of Supabase Auth. What such a token says
-// about roles is not used, as users can change a part of it; see [ZoneAccess].
+// Users authenticates users by access tokens of Supabase Auth. Roles in a token are
+// ignored, as users can change some of its claims; see [ZoneAccess].
 //
-// A token is good until it expires, about an hour: signing out does not revoke it.
+// A token is valid until it expires, about an hour: signing out does not revoke it.
 type Users struct {
+	issuer  string
 	keys    *Keys
 	secret  []byte
 	methods []string
 	parser  *jwt.Parser
 }
 
-// NewUsers returns a Users, or all faults of the configuration.
+// NewUsers returns a Users, or an error with all faults of the configuration.
 func NewUsers(config UserConfig) (*Users, error) {
 	config.Audience = cmp.Or(config.Audience, userAudience)
 	if config.Now == nil {
 		config.Now = time.Now
 	}
-	u := &Users{keys: config.Keys, secret: config.Secret}
+	u := &Users{issuer: strings.TrimRight(config.Issuer, "/"), keys: config.Keys, secret: config.Secret}
 	var faults []error
 	if issuer, err := url.Parse(config.Issuer); err != nil || issuer.Scheme == "" || issuer.Host == "" {
 		faults = append(faults, errors.New("users: the issuer must be the URL of Supabase Auth, such as https://<ref>.supabase.co/auth/v1"))
@@ -76,7 +76,7 @@ func NewUsers(config UserConfig) (*Users, error) {
 	}
 	u.parser = jwt.NewParser(
 		jwt.WithValidMethods(u.methods),
-		jwt.WithIssuer(strings.TrimRight(config.Issuer, "/")),
+		jwt.WithIssuer(u.issuer),
 		jwt.WithAudience(config.Audience),
 		jwt.WithExpirationRequired(),
 		jwt.WithLeeway(userLeeway),
@@ -89,7 +89,7 @@ func NewUsers(config UserConfig) (*Users, error) {
 	return u, nil
 }
 
-// Run keeps the issuer's keys fresh until ctx ends.
+// Run keeps the issuer's keys up to date until ctx ends.
 func (u *Users) Run(ctx context.Context) {
 	if u.keys != nil {
 		u.keys.Run(ctx)
@@ -102,9 +102,9 @@ type userClaims struct {
 	Anonymous bool   `json:"is_anonymous"`
 }
 
-// Verify returns the user that a token is of. It never waits: an unknown key is
-// refused at once, and asked for in the background. An error is a [RefusedError],
-// or [ErrUnavailable] while no keys could be fetched yet.
+// Verify returns the token's user. It never waits: an unknown key is refused at once and
+// fetched in the background. An error is a [RefusedError], or [ErrUnavailable] before the
+// first keys have been fetched.
 func (u *Users) Verify(token string) (Principal, error) {
 	if len(token) > maxBearer {
 		return Principal{}, refuse(ReasonTooLarge)
@@ -112,7 +112,11 @@ func (u *Users) Verify(token string) (Principal, error) {
 	var claims userClaims
 	parsed, err := u.parser.ParseWithClaims(token, &claims, u.key)
 	if err != nil {
-		return Principal{}, tokenRefusal(parsed, err, u.methods...)
+		err = tokenRefusal(parsed, err, u.methods...)
+		if reason, _ := Refused(err); reason == ReasonIssuer {
+			err = &RefusedError{ReasonIssuer, "tokens of " + u.issuer + " are accepted: is that who signs users in? (SUPABASE_URL, SUPABASE_ISSUER)"}
+		}
+		return Principal{}, err
 	}
 	id, err := uuid.Parse(claims.Subject)
 	switch {
@@ -123,11 +127,11 @@ func (u *Users) Verify(token string) (Principal, error) {
 	case claims.Anonymous:
 		return Principal{}, refuse(ReasonAnonymous)
 	}
-	return Principal{Kind: KindUser, Name: id.String(), UserID: id}, nil
+	return Principal{Kind: KindUser, Name: id.String(), UserID: id, Expires: claims.ExpiresAt.Time}, nil
 }
 
-// key returns the one key that may have signed a token, of the type that its
-// algorithm needs and of no other: else a public key could pass as a secret.
+// key returns the only key that may have signed a token, of exactly the type that its
+// algorithm needs: otherwise a public key could pass as a shared secret.
 func (u *Users) key(token *jwt.Token) (any, error) {
 	if err := checkHeader(token); err != nil {
 		return nil, err

@@ -25,7 +25,7 @@ const (
 	secret = "a-shared-secret-of-the-project-000000000"
 )
 
-// signers are the private keys of an issuer and of nobody.
+// signers are the private keys of an issuer and of a stranger.
 type signers struct {
 	ec, otherEC *ecdsa.PrivateKey
 	rsa         *rsa.PrivateKey
@@ -261,5 +261,24 @@ func TestUsersConfigRefused(t *testing.T) {
 		if n := allFaults(err); n != c.faults || u != nil {
 			t.Errorf("%s: %d faults, want %d: %v", name, n, c.faults, err)
 		}
+	}
+}
+
+// TestIssuer: the log names the issuer that is accepted, and nothing of the token.
+func TestIssuer(t *testing.T) {
+	t.Parallel()
+	const other = "https://auth.example.com/auth/v1"
+	users, err := auth.NewUsers(auth.UserConfig{Issuer: other + "/", Secret: []byte(secret), Now: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = users.Verify(sign(t, jwt.SigningMethodHS256, []byte(secret), nil, session()))
+	wantReason(t, err, auth.ReasonIssuer)
+	if text := err.Error(); !strings.Contains(text, other) || strings.Contains(text, issuer) {
+		t.Errorf("the error says: %s", text)
+	}
+	own := sign(t, jwt.SigningMethodHS256, []byte(secret), nil, claimsWith(session(), jwt.MapClaims{"iss": other}))
+	if _, err := users.Verify(own); err != nil {
+		t.Errorf("a token of this issuer: %v", err)
 	}
 }

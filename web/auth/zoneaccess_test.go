@@ -10,21 +10,23 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"gorgone/store"
+	"gorgone/store/access"
 	"gorgone/web/auth"
 )
 
 // town is a database with two clients, a zone each, and a user of each role.
 type town struct {
-	*store.Store
+	*access.Store
 	url          string
 	own, foreign uuid.UUID // zones of the users' client and of another
-	users        map[store.Role]auth.Principal
+	users        map[access.Role]auth.Principal
 }
 
 func newTown(t *testing.T) *town {
 	t.Helper()
-	st, url := openStore(t)
-	w := &town{Store: st, url: url, users: make(map[store.Role]auth.Principal)}
+	db, url := openDatabase(t)
+	st := store.New(db, wallClock{}, store.Options{})
+	w := &town{Store: access.New(db, wallClock{}), url: url, users: make(map[access.Role]auth.Principal)}
 	clients := [2]uuid.UUID{uuid.New(), uuid.New()}
 	execSQL(t, url, `insert into clients (id, name) values ($1, 'ours'), ($2, 'theirs')`, clients[0], clients[1])
 	for i, zone := range []*uuid.UUID{&w.own, &w.foreign} {
@@ -34,7 +36,7 @@ func newTown(t *testing.T) *town {
 		}
 		*zone = z.ID
 	}
-	for _, role := range store.Roles() {
+	for _, role := range access.Roles() {
 		id := uuid.New()
 		execSQL(t, url, `insert into profiles (id, role, client_id) values ($1, $2, $3)`, id, role, clients[0])
 		w.users[role] = auth.Principal{Kind: auth.KindUser, Name: id.String(), UserID: id}
@@ -54,27 +56,27 @@ func execSQL(t *testing.T, url, sql string, args ...any) {
 	}
 }
 
-func newAccess(t *testing.T, zones auth.ZoneReader, refreshers ...store.Role) *auth.ZoneAccess {
+func newAccess(t *testing.T, zones auth.ZoneReader, refreshers ...access.Role) *auth.ZoneAccess {
 	t.Helper()
-	access, err := auth.NewZoneAccess(zones, refreshers)
+	a, err := auth.NewZoneAccess(zones, nil, refreshers)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return access
+	return a
 }
 
 func TestZoneAccessOfUsers(t *testing.T) {
 	t.Parallel()
 	w := newTown(t)
 	everybody := newAccess(t, w)
-	managers := newAccess(t, w, store.RoleManager, store.RoleSuperAdmin)
+	managers := newAccess(t, w, access.RoleManager, access.RoleSuperAdmin)
 	for role, user := range w.users {
 		foreign := auth.ReasonForeignZone
-		if role == store.RoleAdmin || role == store.RoleSuperAdmin {
+		if role == access.RoleAdmin || role == access.RoleSuperAdmin {
 			foreign = ""
 		}
 		refused := auth.ReasonScope
-		if role == store.RoleManager || role == store.RoleSuperAdmin {
+		if role == access.RoleManager || role == access.RoleSuperAdmin {
 			refused = ""
 		}
 		for _, c := range []struct {
@@ -100,7 +102,7 @@ func TestZoneAccessOfUsers(t *testing.T) {
 		}
 
 		zones, all, err := managers.Zones(t.Context(), user, auth.ScopeRefresh)
-		want := map[store.Role]int{store.RoleManager: 1, store.RoleSuperAdmin: 2}[role]
+		want := map[access.Role]int{access.RoleManager: 1, access.RoleSuperAdmin: 2}[role]
 		if err != nil || all || len(zones) != want {
 			t.Errorf("%s may refresh in %v (all %t), %v, want %d zones", role, zones, all, err, want)
 		}
@@ -116,25 +118,25 @@ func TestZoneAccessOfUsers(t *testing.T) {
 func TestZoneAccessFollowsChanges(t *testing.T) {
 	t.Parallel()
 	w := newTown(t)
-	access := newAccess(t, w)
-	operator := w.users[store.RoleOperator]
-	wantReason(t, access.Check(t.Context(), operator, w.own, auth.ScopeRead), "")
+	a := newAccess(t, w)
+	operator := w.users[access.RoleOperator]
+	wantReason(t, a.Check(t.Context(), operator, w.own, auth.ScopeRead), "")
 	execSQL(t, w.url, `update clients set is_active = false`)
-	wantReason(t, access.Check(t.Context(), operator, w.own, auth.ScopeRead), auth.ReasonForeignZone)
+	wantReason(t, a.Check(t.Context(), operator, w.own, auth.ScopeRead), auth.ReasonForeignZone)
 }
 
 func TestZoneAccessOfServices(t *testing.T) {
 	t.Parallel()
-	access := newAccess(t, nil) // not asked
+	a := newAccess(t, nil) // not asked
 	reader := auth.Principal{Kind: auth.KindService, Name: "reader", Scopes: []auth.Scope{auth.ScopeRead}}
 	zone := uuid.New()
-	wantReason(t, access.Check(t.Context(), reader, zone, auth.ScopeRead), "")
-	wantReason(t, access.Check(t.Context(), reader, zone, auth.ScopeRefresh), auth.ReasonScope)
-	wantReason(t, access.Check(t.Context(), auth.Principal{}, zone, auth.ScopeRead), auth.ReasonScope)
-	if _, all, err := access.Zones(t.Context(), reader, auth.ScopeRead); err != nil || !all {
+	wantReason(t, a.Check(t.Context(), reader, zone, auth.ScopeRead), "")
+	wantReason(t, a.Check(t.Context(), reader, zone, auth.ScopeRefresh), auth.ReasonScope)
+	wantReason(t, a.Check(t.Context(), auth.Principal{}, zone, auth.ScopeRead), auth.ReasonScope)
+	if _, all, err := a.Zones(t.Context(), reader, auth.ScopeRead); err != nil || !all {
 		t.Errorf("all zones: %t, %v", all, err)
 	}
-	_, all, err := access.Zones(t.Context(), reader, auth.ScopeRefresh)
+	_, all, err := a.Zones(t.Context(), reader, auth.ScopeRefresh)
 	wantReason(t, err, auth.ReasonScope)
 	if all {
 		t.Error("all zones, and refused")
@@ -145,7 +147,7 @@ func TestZoneAccessOfServices(t *testing.T) {
 func TestZoneAccessWithoutDatabase(t *testing.T) {
 	t.Parallel()
 	w := newTown(t)
-	access := newAccess(t, w)
+	a := newAccess(t, w)
 	u, err := url.Parse(w.url)
 	if err != nil {
 		t.Fatal(err)
@@ -156,11 +158,11 @@ func TestZoneAccessWithoutDatabase(t *testing.T) {
 	execSQL(t, u.String(), `select pg_terminate_backend(pid) from pg_stat_activity where datname = $1`, name)
 
 	for role, user := range w.users {
-		err := access.Check(t.Context(), user, w.own, auth.ScopeRead)
+		err := a.Check(t.Context(), user, w.own, auth.ScopeRead)
 		if reason, refused := auth.Refused(err); err == nil || refused || auth.Status(err) != 503 {
 			t.Errorf("%s: %q, %v", role, reason, err)
 		}
-		_, all, err := access.Zones(t.Context(), user, auth.ScopeRead)
+		_, all, err := a.Zones(t.Context(), user, auth.ScopeRead)
 		if reason, refused := auth.Refused(err); err == nil || refused || all || auth.Status(err) != 503 {
 			t.Errorf("%s: %q, %v", role, reason, err)
 		}
@@ -169,7 +171,30 @@ func TestZoneAccessWithoutDatabase(t *testing.T) {
 
 func TestZoneAccessConfigRefused(t *testing.T) {
 	t.Parallel()
-	if a, err := auth.NewZoneAccess(nil, []store.Role{"root"}); err == nil || a != nil {
+	if a, err := auth.NewZoneAccess(nil, nil, []access.Role{"root"}); err == nil || a != nil {
 		t.Error("an unknown role is accepted")
+	}
+}
+
+// TestZoneAccessOfReaders: a role that may not read may do nothing, in no zone.
+func TestZoneAccessOfReaders(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	a, err := auth.NewZoneAccess(w, []access.Role{access.RoleAdmin, access.RoleManager}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for role, user := range w.users {
+		admitted := role == access.RoleAdmin || role == access.RoleManager
+		for _, scope := range []auth.Scope{auth.ScopeRead, auth.ScopeRefresh, auth.ScopeOperate} {
+			zones, all, err := a.Zones(t.Context(), user, scope)
+			want := admitted && (scope != auth.ScopeOperate || role == access.RoleAdmin)
+			if err != nil || all || (len(zones) > 0) != want {
+				t.Errorf("%s of %s: %d zones, %v, want any: %t", scope, role, len(zones), err, want)
+			}
+		}
+	}
+	if _, err := auth.NewZoneAccess(nil, []access.Role{"root"}, nil); err == nil {
+		t.Error("a role that does not exist may read")
 	}
 }

@@ -3,6 +3,7 @@ package natstest
 
 import (
 	"net"
+	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -64,6 +65,26 @@ func (s *Server) Wipe() {
 	s.tb.Helper()
 	s.Stop()
 	s.opts.StoreDir = s.tb.TempDir()
+	s.start()
+}
+
+// Backup is [Server.Restart] with a copy made of what is on disk, for [Server.Restore].
+func (s *Server) Backup() (dir string) {
+	s.tb.Helper()
+	s.Stop()
+	dir = s.tb.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(s.opts.StoreDir)); err != nil {
+		s.tb.Fatalf("natstest: %v", err)
+	}
+	s.start()
+	return dir
+}
+
+// Restore is [Server.Restart] with what was on disk when the backup was made.
+func (s *Server) Restore(backup string) {
+	s.tb.Helper()
+	s.Stop()
+	s.opts.StoreDir = backup
 	s.start()
 }
 

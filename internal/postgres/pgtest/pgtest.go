@@ -10,6 +10,7 @@ package pgtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -24,7 +25,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"gorgone/internal/postgres"
-	"gorgone/store"
+	pg "gorgone/store/postgres"
 )
 
 const (
@@ -77,6 +78,23 @@ func NewDatabase(tb testing.TB) string {
 	return shared.create(tb, template)
 }
 
+// ExampleDatabase is [NewDatabase] for an Example function, which has no testing.TB.
+// It panics where that fails a test.
+func ExampleDatabase() string {
+	if err := shared.startOnce(); err != nil {
+		panic(err)
+	}
+	shared.migrate.Do(func() { shared.migrateErr = shared.makeTemplate() })
+	if shared.migrateErr != nil {
+		panic(shared.migrateErr)
+	}
+	url, err := shared.copyOf(template)
+	if err != nil {
+		panic(err)
+	}
+	return url
+}
+
 // NewEmptyDatabase returns the URL of a new, empty database.
 func NewEmptyDatabase(tb testing.TB) string {
 	tb.Helper()
@@ -97,8 +115,15 @@ func Connect(tb testing.TB, url string) *pgx.Conn {
 
 func (k *kit) ensureServer(tb testing.TB) {
 	tb.Helper()
+	if err := k.startOnce(); err != nil {
+		tb.Fatalf("start postgres for tests: %v", err)
+	}
+}
+
+// startOnce starts the server, the first time that it is called.
+func (k *kit) startOnce() error {
 	if !k.running.Load() {
-		tb.Fatal("pgtest: no TestMain that calls pgtest.Run: the server would be left running")
+		return errors.New("no TestMain calls pgtest.Run: the server would be left running")
 	}
 	k.start.Do(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), timeout)
@@ -117,9 +142,7 @@ func (k *kit) ensureServer(tb testing.TB) {
 		}
 		k.strategy, k.err = k.copyStrategy(ctx)
 	})
-	if k.err != nil {
-		tb.Fatalf("start postgres for tests: %v", k.err)
-	}
+	return k.err
 }
 
 // copyStrategy returns the option to create a database with; before version 15
@@ -169,22 +192,27 @@ func (k *kit) makeTemplate() error {
 	if err := k.exec(ctx, `create database `+template); err != nil {
 		return err
 	}
-	_, err := store.Migrate(ctx, k.url(template))
+	_, err := pg.Migrate(ctx, k.url(template))
 	return err
 }
 
 func (k *kit) create(tb testing.TB, from string) string {
 	tb.Helper()
+	url, err := k.copyOf(from)
+	if err != nil {
+		tb.Fatalf("create a test database: %v", err)
+	}
+	return url
+}
+
+func (k *kit) copyOf(from string) (url string, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	name := fmt.Sprintf("test_%d", k.count.Add(1))
 	k.creating.Lock()
-	err := k.exec(ctx, fmt.Sprintf(`create database %s template %s %s`, name, from, k.strategy))
+	err = k.exec(ctx, fmt.Sprintf(`create database %s template %s %s`, name, from, k.strategy))
 	k.creating.Unlock()
-	if err != nil {
-		tb.Fatalf("create a test database: %v", err)
-	}
-	return k.url(name)
+	return k.url(name), err
 }
 
 func (k *kit) exec(ctx context.Context, sql string) error {

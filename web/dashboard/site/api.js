@@ -35,10 +35,23 @@ let settings = { version: "", local: false };
 /** @type {Set<string>} */
 let routes = new Set();
 
+/**
+ * Fetches. Without an answer it is an ApiError, too.
+ * @param {string} url
+ * @param {RequestInit} [o]
+ */
+async function reach(url, o) {
+  try {
+    return await fetch(url, o);
+  } catch (/** @type {any} */ err) {
+    throw err.name === "AbortError" ? err : new ApiError(0, "unreachable", "the server cannot be reached", 0);
+  }
+}
+
 /** Reads what the login page offers, and which routes this server has. */
 export async function prepare() {
-  settings = await (await fetch("/assets/settings.json")).json();
-  const description = await (await fetch("/openapi.json")).json();
+  settings = await (await reach("/assets/settings.json")).json();
+  const description = await (await reach("/openapi.json")).json();
   routes = new Set(Object.keys(description.paths));
   return settings;
 }
@@ -85,7 +98,7 @@ function keepSupabase(s) {
  * @param {Record<string, string>} body
  */
 async function supabase(grant, body) {
-  const res = await fetch(`${settings.supabase_url}/auth/v1/token?grant_type=${grant}`, {
+  const res = await reach(`${settings.supabase_url}/auth/v1/token?grant_type=${grant}`, {
     method: "POST",
     headers: { apikey: settings.supabase_key ?? "", "Content-Type": "application/json" },
     body: JSON.stringify(body),
@@ -137,7 +150,7 @@ export async function signOut() {
 export async function call(path, o = {}) {
   const headers = await credentials();
   if (o.body !== undefined) headers["Content-Type"] = "application/json";
-  const res = await fetch(path, {
+  const res = await reach(path, {
     method: o.method ?? "GET", headers, signal: o.signal, cache: "no-store",
     body: o.body === undefined ? undefined : JSON.stringify(o.body),
   });
@@ -153,7 +166,10 @@ export async function call(path, o = {}) {
  * @param {any} err
  */
 export function explain(err) {
-  if (!(err instanceof ApiError)) return "The server can not be reached.";
+  if (!(err instanceof ApiError)) {
+    if (err.name !== "AbortError") console.error(err); // a fault of this page, and none of the server
+    return `This page failed: ${err.message}`;
+  }
   const text = err.message.charAt(0).toUpperCase() + err.message.slice(1);
   return err.retryAfter ? `${text} (try again in ${err.retryAfter} s)` : `${text}.`;
 }

@@ -11,7 +11,9 @@ import { showOverview } from "./pages/overview.js";
 import { showTweets } from "./pages/tweets.js";
 import { showTweet } from "./pages/tweet.js";
 import { showAlerts } from "./pages/alerts.js";
+import { showCosts } from "./pages/costs.js";
 import { showDeadLetters } from "./pages/deadletters.js";
+import { showZones } from "./pages/zones.js";
 
 /**
  * @typedef {object} Me whoever is signed in
@@ -33,11 +35,13 @@ import { showDeadLetters } from "./pages/deadletters.js";
  */
 
 /** @type {{path: RegExp, name: string, link: string, show: (v: Visit) => void | Promise<void>, hidden?: (me: Me) => boolean, inMenu: boolean}[]} */
-const pages = [
+export const pages = [
   { path: /^\/?$/, name: "Overview", link: "#/", show: showOverview, inMenu: true },
   { path: /^\/tweets$/, name: "Tweets", link: "#/tweets", show: showTweets, inMenu: true },
-  { path: /^\/tweets\/([0-9a-f-]{36})$/, name: "Tweet", link: "#/tweets", show: showTweet, inMenu: false },
+  { path: /^\/tweets\/([0-9a-f-]{36}|\d{1,20})$/, name: "Tweet", link: "#/tweets", show: showTweet, inMenu: false },
   { path: /^\/alerts$/, name: "Alerts", link: "#/alerts", show: showAlerts, inMenu: true },
+  { path: /^\/zones$/, name: "Zones", link: "#/zones", show: showZones, inMenu: true },
+  { path: /^\/cost$/, name: "Cost", link: "#/cost", show: showCosts, inMenu: true, hidden: (me) => !me.may.operate },
   { path: /^\/dead-letters$/, name: "Dead letters", link: "#/dead-letters", show: showDeadLetters, inMenu: true, hidden: (me) => !me.may.operate },
 ];
 
@@ -93,14 +97,14 @@ function frame(who) {
   const drawStatus = () => {
     const names = { live: "Live", connecting: "Connecting", away: "Reconnecting" };
     status.dataset.status = live.status;
-    fill(status, h("span", { class: "live-dot", "aria-hidden": "true" }), names[live.status]);
+    fill(status, h("span", { class: "live-dot", "aria-hidden": "true" }), h("span", { class: "live-word" }, names[live.status]));
   };
   drawStatus();
   live.addEventListener("status", drawStatus);
   const speed = clockSpeed();
   main = h("main", { id: "main", tabindex: "-1" });
   fill(app,
-    h("a", { class: "skip", href: "#main", onclick: (/** @type {Event} */ e) => { e.preventDefault(); main.focus(); } }, "Skip to the content"),
+    h("a", { class: "skip", href: "#main", onclick: (/** @type {Event} */ e) => { e.preventDefault(); main.focus(); } }, "Skip to content"),
     h("header", { class: "bar" },
       h("a", { class: "brand", href: "#/" },
         svg("svg", { viewBox: "0 0 32 32", class: "brand-mark", "aria-hidden": "true" },
@@ -108,11 +112,25 @@ function frame(who) {
         h("span", {}, "Gorgone")),
       h("nav", { "aria-label": "Pages" }, ...pages.filter((p) => p.inMenu && !p.hidden?.(who)).map((p) => h("a", { href: p.link, "data-page": p.name }, p.name))),
       h("div", { class: "bar-end" },
-        speed === 1 ? null : h("span", { class: "chip", title: "A demonstration: its time runs faster" }, `${speed}× time`),
+        speed === 1 ? null : h("span", { class: "chip", title: "Demonstration: time runs faster" }, `${speed}× time`),
         status, themeButton(),
         h("button", { type: "button", class: "icon-button", title: "Sign out", "aria-label": "Sign out", onclick: signOut }, icon(door)))),
     main,
     h("footer", {}, `Gorgone ${who.version} · times in ${zone()}`));
+}
+
+/** How far down each visited page was left: going back keeps its place. */
+const places = new Map();
+let place = "";
+history.scrollRestoration = "manual";
+window.addEventListener("scroll", () => places.set(place, window.scrollY), { passive: true });
+
+/** How far down to begin: where the page was left if this is a step back to it. */
+function beginAt() {
+  const known = history.state?.place;
+  place = known ?? String(Math.random());
+  if (!known) history.replaceState({ place }, "");
+  return known ? places.get(place) ?? 0 : 0;
 }
 
 /** Shows the page that the address names. */
@@ -130,11 +148,14 @@ function route() {
   document.title = `${page.name} · Gorgone`;
   const root = h("div", { class: "page" });
   fill(main, root);
+  const y = beginAt();
   window.scrollTo(0, 0);
   const ended = visit.signal;
-  Promise.resolve(page.show({ root, me, query: new URLSearchParams(query ?? ""), id, ended })).catch((err) => {
+  Promise.resolve(page.show({ root, me, query: new URLSearchParams(query ?? ""), id, ended })).then(() => {
+    if (!ended.aborted && y > 0) window.scrollTo(0, y);
+  }, (err) => {
     if (ended.aborted) return;
-    fill(root, h("div", { class: "empty" }, h("p", { class: "empty-title" }, "This page can not be shown"), h("p", {}, explain(err)),
+    fill(root, h("div", { class: "empty" }, h("p", { class: "empty-title" }, "This page cannot be shown"), h("p", {}, explain(err)),
       h("button", { type: "button", class: "button", onclick: route }, "Try again")));
   });
 }
@@ -182,9 +203,9 @@ async function begin() {
     }
   } catch (err) {
     showLogin(app, enter);
-    const used = code ? "This link was used already, or is too old. Run “gorgone dashboard” for another one." : explain(err);
+    const used = code ? "This link has been used or has expired. Run “gorgone dashboard” for a new one." : explain(err);
     toast(used, "bad");
   }
 }
 
-start().catch((err) => fill(app, h("div", { class: "empty" }, h("p", { class: "empty-title" }, "The server can not be reached"), h("p", {}, String(err.message)))));
+start().catch((err) => fill(app, h("div", { class: "empty" }, h("p", { class: "empty-title" }, "The server cannot be reached"), h("p", {}, String(err.message)))));

@@ -3,7 +3,8 @@
 
 import uPlotLibrary from "./vendor/uPlot.js";
 import { fill, h, svg } from "./dom.js";
-import { compact, decimal, when } from "./format.js";
+import { timeLabels, timeSteps, valueLabels, wholeSteps } from "./axis.js";
+import { compact, when } from "./format.js";
 
 /** The library is plain JavaScript. */
 const uPlot = /** @type {any} */ (uPlotLibrary);
@@ -14,7 +15,6 @@ const uPlot = /** @type {any} */ (uPlotLibrary);
  * @property {string} label
  * @property {number} colour of the page's palette, from 1; each has a dash pattern too
  * @property {(number | null)[]} values
- * @property {boolean} [right] on the axis to the right
  * @property {boolean} [area] filled down to 0
  * @property {boolean} [off] not shown at first
  * @property {(number | null)[]} [ahead] a forecast, with
@@ -26,30 +26,6 @@ const uPlot = /** @type {any} */ (uPlotLibrary);
 /** Lines are told apart by these as well as by colour. */
 const dashes = [[], [10, 4], [2, 3], [10, 3, 2, 3], [16, 5], [5, 3]];
 
-const dayFormat = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
-const hourFormat = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
-const secondFormat = new Intl.DateTimeFormat(undefined, { minute: "2-digit", second: "2-digit" });
-
-/**
- * @param {any} _u
- * @param {number[]} splits seconds since 1970
- * @param {number} _axis
- * @param {number} _space
- * @param {number} step
- */
-function timeLabels(_u, splits, _axis, _space, step) {
-  let day = "";
-  return splits.map((s) => {
-    const at = new Date(s * 1000);
-    const today = dayFormat.format(at);
-    if (step >= 86400) return today;
-    const text = step < 60 ? secondFormat.format(at) : hourFormat.format(at);
-    const label = step >= 60 && today !== day ? `${text}\n${today}` : text;
-    day = today;
-    return label;
-  });
-}
-
 /** @param {string} name */
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -60,6 +36,7 @@ export class Chart {
   /** @type {Set<string>} */ #off = new Set();
   #known = new Set();
   #log = false;
+  /** @type {[number, number] | null} */ #span = null;
   #box = h("div", { class: "chart-box" });
   #legend = h("div", { class: "legend", role: "group", "aria-label": "Lines" });
   #said = h("p", { class: "visually-hidden", "aria-live": "polite" });
@@ -68,10 +45,19 @@ export class Chart {
   #restyle = () => this.#draw();
 
   /**
-   * @param {{height: number, label: string, legend?: boolean}} o
+   * @param {object} o
+   * @param {number} o.height
+   * @param {string} o.label
+   * @param {boolean} [o.legend] false: none
+   * @param {boolean} [o.tight] the axis need not begin at 0
+   * @param {boolean} [o.whole] only whole numbers are on the axis
+   * @param {string} [o.unit] of the axis, such as "%"
+   * @param {string} [o.group] whose charts have one pointer
+   * @param {(span: [number, number] | null) => void} [o.onZoom] when a part is drawn over, or all of it is asked for
    */
   constructor(o) {
     this.height = o.height;
+    this.o = o;
     const figure = h("div", {
       class: "chart", tabindex: "0", role: "img", "aria-label": `${o.label}. Arrow keys read it out.`,
       onkeydown: (/** @type {KeyboardEvent} */ e) => this.#key(e),
@@ -107,9 +93,49 @@ export class Chart {
 
   /** @param {boolean} on */
   setLog(on) {
+    if (on === this.#log) return;
     this.#log = on;
     this.#draw();
   }
+
+  /**
+   * The part of time that is shown.
+   * @param {[number, number] | null} span seconds since 1970; null: all
+   */
+  setSpan(span) {
+    this.#span = span;
+    if (this.#plot) this.#plot.setData(this.#data());
+  }
+
+  /** What is drawn, and its lines, for a picture; null before it is. */
+  drawn() {
+    return this.#plot && { canvas: /** @type {HTMLCanvasElement} */ (this.#plot.ctx.canvas), lines: this.#lines.filter((l) => !this.#off.has(l.key)), label: this.o.label };
+  }
+
+  /**
+   * The ends of the time axis. A single moment has some minutes around it.
+   * @param {any} _u
+   * @param {number | null} first
+   * @param {number | null} last
+   */
+  #ends = (_u, first, last) => {
+    const [from, to] = this.#span ?? [first ?? 0, last ?? 0];
+    const missing = Math.max(600 - (to - from), 0) / 2;
+    return [from - missing, to + missing];
+  };
+
+  /**
+   * The ends of the axis of values.
+   * @param {any} _u
+   * @param {number | null} min
+   * @param {number | null} max
+   */
+  #reach = (_u, min, max) => {
+    if (min === null || max === null || max <= 0) return [0, 1];
+    if (!this.o.tight || min < 0.3 * max) return [0, max * 1.06];
+    const edge = Math.max((max - min) * 0.08, max * 0.0005, this.o.whole ? 1 : 0);
+    return [min - edge, max + edge];
+  };
 
   #data() {
     /** @type {any[]} */
@@ -134,7 +160,7 @@ export class Chart {
     for (const l of this.#lines) {
       const show = !this.#off.has(l.key);
       const stroke = colour(`--c${l.colour}`);
-      const scale = l.right ? "right" : "y";
+      const scale = "y";
       series.push({
         show, scale, stroke, width: 2, dash: dashes[(l.colour - 1) % dashes.length], spanGaps: true,
         fill: l.area ? `${stroke}26` : undefined,
@@ -150,20 +176,25 @@ export class Chart {
         bands.push({ series: [at + 2, at + 1], fill: `${stroke}2e` });
       }
     }
-    const upTo = (/** @type {any} */ _u, /** @type {number} */ _min, /** @type {number} */ max) => [0, max > 0 ? max * 1.06 : 1];
-    const y = { distr: this.#log ? 4 : 1, range: this.#log ? undefined : upTo };
-    const axis = { stroke: ink, grid, ticks: { show: false }, font: `12px ${colour("--font")}`, values: (/** @type {any} */ _u, /** @type {number[]} */ v) => v.map((n) => (Math.abs(n) < 10 ? decimal(n, 1) : compact(n))), size: 52 };
+    const log = this.#log;
+    const axis = { stroke: ink, grid, ticks: { show: false }, font: `12px ${colour("--font")}` };
+    const { group, onZoom, unit } = this.o;
     this.#plot = new uPlot({
       width: Math.max(this.#box.clientWidth, 120), height: this.height, series, bands,
-      legend: { show: false }, padding: [10, 4, 0, 0],
-      scales: { x: { time: true }, y, right: y },
+      legend: { show: false }, padding: [10, 22, 0, 0],
+      scales: { x: { time: true, range: this.#ends }, y: log ? { distr: 4 } : { range: this.#reach } },
       axes: [
-        { ...axis, values: timeLabels, size: 40, space: 70 },
-        axis,
-        ...(this.#lines.some((l) => l.right && !this.#off.has(l.key)) ? [{ ...axis, scale: "right", side: 1, grid: { show: false } }] : []),
+        { ...axis, values: timeLabels, incrs: timeSteps, size: 40, space: 70 },
+        { ...axis, values: valueLabels(log, unit ?? ""), size: 52, ...(this.o.whole && !log ? { incrs: wholeSteps } : {}) },
       ],
-      cursor: { drag: { x: true, y: false }, points: { size: 8 } },
-      hooks: { setCursor: [(/** @type {any} */ u) => this.#tell(u.cursor.idx)] },
+      cursor: {
+        drag: { x: true, y: false, setScale: !onZoom }, points: { size: 8 }, sync: group ? { key: group, setSeries: false } : undefined,
+        bind: onZoom ? { dblclick: () => () => void onZoom(null) } : {},
+      },
+      hooks: {
+        setCursor: [(/** @type {any} */ u) => this.#tell(u.cursor.idx)],
+        setSelect: [(/** @type {any} */ u) => this.#selected(u)],
+      },
     }, this.#data(), this.#box);
     this.#drawLegend();
   }
@@ -171,6 +202,14 @@ export class Chart {
   #fit() {
     if (!this.#plot) this.#draw();
     else if (this.#box.clientWidth > 0) this.#plot.setSize({ width: this.#box.clientWidth, height: this.height });
+  }
+
+  /** @param {any} u */
+  #selected(u) {
+    const { left, width } = u.select;
+    if (!this.o.onZoom || width < 6) return;
+    u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+    this.o.onZoom([u.posToVal(left, "x"), u.posToVal(left + width, "x")]);
   }
 
   #drawLegend() {

@@ -42,9 +42,23 @@ export function ago(iso, o = {}) {
   return el;
 }
 
+/**
+ * An element that says how long it is until something, and once that has come, what is
+ * to be said then.
+ * @param {string} iso
+ * @param {{past?: string, real?: boolean}} [o] real: the time is of a real clock
+ */
+export function ahead(iso, o = {}) {
+  const el = h("time", { class: "ago", datetime: iso, title: when(iso), "data-real": o.real, "data-past": o.past ?? "now" });
+  tick(el);
+  return el;
+}
+
 /** @param {HTMLElement} el */
 function tick(el) {
-  const text = relative(Date.parse(el.getAttribute("datetime") ?? ""), el.hasAttribute("data-real") ? Date.now() : engineNow());
+  const at = Date.parse(el.getAttribute("datetime") ?? "");
+  const now = el.hasAttribute("data-real") ? Date.now() : engineNow();
+  const text = el.dataset.past !== undefined && at <= now + 1000 ? el.dataset.past : relative(at, now);
   if (el.textContent !== text) el.textContent = text;
 }
 

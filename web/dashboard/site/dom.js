@@ -76,22 +76,53 @@ export function fill(el, ...children) {
 export function write(el, text) {
   if (el.textContent === text) return;
   const first = el.textContent === "";
+  if (el.classList.contains("number")) el.style.setProperty("--chars", String(text.length)); // it shrinks to fit
   el.textContent = text;
   if (first) return;
   el.classList.remove("changed");
-  void el.offsetWidth; // begins the animation anew
+  void el.offsetWidth; // restarts the animation
   el.classList.add("changed");
 }
 
+const mostToasts = 3; // at once
+
 /**
- * Says something at the edge of the page for a while, to screen readers too.
+ * Says something at the edge of the page for a while, to screen readers too. What is
+ * said again is counted, and the oldest gives way.
  * @param {string} text
  * @param {"info" | "good" | "bad"} [kind]
  */
 export function toast(text, kind = "info") {
-  const el = h("div", { class: `toast ${kind}` }, text);
-  document.getElementById("toasts")?.append(el);
+  const place = document.getElementById("toasts");
+  if (!place) return;
+  const shown = /** @type {HTMLElement[]} */ ([...place.children]);
+  const same = shown.find((t) => t.dataset.text === text && t.classList.contains(kind));
+  const times = Number(same?.dataset.times ?? 0) + 1;
+  const el = h("div", { class: `toast ${kind}`, "data-text": text, "data-times": times }, clip(text, 300), times > 1 ? ` (${times} times)` : null);
+  if (same) same.replaceWith(el);
+  else place.append(el);
+  while (place.children.length > mostToasts) place.firstElementChild?.remove();
   setTimeout(() => el.remove(), kind === "bad" ? 9000 : 5000);
+}
+
+/**
+ * The beginning of a text, with an ellipsis when that is not all of it.
+ * @param {string} text
+ * @param {number} most characters
+ */
+export function clip(text, most) {
+  if (text.length <= most) return text;
+  const letters = Array.from(text.slice(0, 2 * most)); // whole code points
+  return letters.length <= most ? letters.join("") : `${letters.slice(0, most - 1).join("")}…`;
+}
+
+/**
+ * What a person wrote, as a link or not: a few lines of it.
+ * @param {string} text
+ * @param {{href?: string, class?: string}} [o]
+ */
+export function said(text, o = {}) {
+  return h(o.href ? "a" : "span", { ...o, class: `said ${o.class ?? ""}`.trim(), dir: "auto" }, clip(text.trim(), 400));
 }
 
 /**

@@ -8,6 +8,14 @@ const zoneName = new Intl.DateTimeFormat(undefined, { timeZoneName: "short" });
 /** @param {number | null | undefined} n */
 export const count = (n) => (n === null || n === undefined ? "–" : whole.format(n));
 
+/**
+ * A number of things, in the singular when it is one.
+ * @param {number} n
+ * @param {string} one
+ * @param {string} [many]
+ */
+export const plural = (n, one, many = `${one}s`) => `${whole.format(n)} ${n === 1 ? one : many}`;
+
 /** @param {number | null | undefined} n */
 export const compact = (n) => (n === null || n === undefined ? "–" : Math.abs(n) < 10_000 ? whole.format(Math.round(n)) : short.format(n));
 

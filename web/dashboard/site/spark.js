@@ -12,7 +12,7 @@ const edge = 3;
  * @param {{at: string, total: number}[]} points the oldest first
  */
 export function sparkline(points) {
-  const label = points.length < 2 ? "no curve yet" : `from ${count(points[0].total)} to ${count(points[points.length - 1].total)} in ${points.length} looks`;
+  const label = points.length < 2 ? "no curve yet" : `from ${count(points[0].total)} to ${count(points[points.length - 1].total)} in ${points.length} snapshots`;
   const box = svg("svg", { class: "spark", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label, preserveAspectRatio: "none" });
   if (points.length < 2) {
     box.append(svg("line", { class: "spark-none", x1: edge, x2: width - edge, y1: height / 2, y2: height / 2 }));

@@ -1,13 +1,31 @@
 // What it costs.
 
 import { call, explain } from "../api.js";
+import { ahead } from "../clock.js";
 import { fill, h, write } from "../dom.js";
-import { compact, percent } from "../format.js";
+import { compact, percent, when } from "../format.js";
 
 const money = new Intl.NumberFormat(undefined, { style: "currency", currency: "USD", maximumFractionDigits: 2 });
 
 /** @param {number | null | undefined} n */
-const dollars = (n) => (n === null || n === undefined ? "–" : money.format(n));
+export const dollars = (n) => (n === null || n === undefined ? "–" : money.format(n));
+
+/** @type {Record<string, [string, string]>} a budget's name, and what it pays for */
+const budgets = { day: ["Today’s budget", "Scheduled look-ups"], month: ["This month’s budget", "Scheduled look-ups"], refresh_day: ["Today’s budget of refreshes", "Refreshes"] };
+
+/**
+ * The budgets that are used up.
+ * @param {any} t the state of the schedule
+ * @returns {any[]}
+ */
+export const usedUp = (t) => (t.budgets ?? []).filter((/** @type {any} */ b) => b.used_up);
+
+/**
+ * Says which budgets are used up, and when it goes on.
+ * @param {any} t the state of the schedule
+ */
+export const budgetNotices = (t) => usedUp(t).map((b) => h("p", { "data-budget": b.period }, h("strong", {}, `${budgets[b.period][0]} is used up`),
+  b.dollars === undefined ? ". " : ` (${dollars(b.spent)} of ${dollars(b.dollars)}). `, `${budgets[b.period][1]} go on `, ahead(b.next), `, at ${when(b.next)}.`));
 
 /** A card of the overview. */
 export function costCard() {
@@ -28,8 +46,9 @@ export function costCard() {
         if (p?.now?.looks_per_hour) {
           const line = (/** @type {string} */ name, /** @type {any} */ b) =>
             `${name}: ${dollars(b.dollars_per_day)} a day, an engagement seen after ${Math.round(b.delay_seconds / 60)} min`;
-          fill(bought, h("h2", {}, "What the adaptive schedule would buy"), h("span", { class: "block" }, line("At its price now", p.now)),
-            h("span", { class: "block" }, line("Half the looks", p.half)), h("span", { class: "block" }, line("Double", p.double)));
+          // The sample does not always tell what other money would get.
+          const told = [["At today’s price", p.now], ["Half the look-ups", p.half], ["Double", p.double]].filter(([, b]) => b.looks_per_hour > 0);
+          fill(bought, h("h2", {}, "What the adaptive schedule would get"), ...told.map(([name, b]) => h("span", { class: "block" }, line(name, b))));
         }
         const budget = data.budget?.month;
         mark.hidden = !budget;

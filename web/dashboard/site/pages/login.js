@@ -24,7 +24,7 @@ export async function showLogin(root, enter) {
       await sign();
       await enter();
     } catch (/** @type {any} */ err) {
-      const message = err.status === 401 ? "These credentials are not valid." : err.status === 403 ? "You may not see any zone here. Ask an administrator for access." : explain(err);
+      const message = err.status === 401 ? "These credentials are not valid." : err.status === 403 ? "You do not have access to any zone. Ask an administrator." : explain(err);
       document.querySelector(".login .fault")?.replaceChildren(message);
     } finally {
       button.disabled = false;
@@ -39,11 +39,11 @@ export async function showLogin(root, enter) {
     h("button", { class: "button primary", type: "submit" }, "Sign in"));
   const byToken = h("form", { onsubmit: (/** @type {SubmitEvent} */ e) => submit(e, () => useToken(token.value.trim())) },
     h("label", {}, "Token", token),
-    h("button", { class: settings.supabase_key ? "button" : "button primary", type: "submit" }, "Use the token"));
+    h("button", { class: settings.supabase_key ? "button" : "button primary", type: "submit" }, "Use token"));
 
   fill(root, h("main", { class: "login", id: "main" },
     h("h1", {}, "Gorgone"),
-    h("p", { class: "muted" }, "Engagement of tweets, kept fresh."),
+    h("p", { class: "muted" }, "Fresh engagement metrics for tweets."),
     fault,
     settings.supabase_key ? byPassword : null,
     settings.supabase_key ? h("div", { class: "or" }, "or") : null,

@@ -2,21 +2,23 @@
 
 import { call, explain, hasRoute } from "../api.js";
 import { Chart } from "../chart.js";
-import { ago, engineNow, relative, setClock } from "../clock.js";
+import { ago, ahead, relative, setClock } from "../clock.js";
 import { empty, fill, h, write } from "../dom.js";
-import { change, compact, count, decimal, duration, percent, tierName } from "../format.js";
+import { change, compact, count, decimal, duration, percent, plural, tierName } from "../format.js";
 import { live } from "../live.js";
-import { costCard } from "./cost.js";
+import { budgetNotices, costCard, usedUp } from "./cost.js";
+import { pauseCard } from "./pauses.js";
+import { trialCards } from "./trials.js";
 
 const readEvery = 5000; // ms, and sooner when something happened
 const feedLines = 8;
 
-const goals = { success: 0.99, error: 0.01, batch: 30 };
+const goals = { success: 0.99, error: 0.01, batch: 30, late: 600 };
 
 /** @param {import("../app.js").Visit} v */
 export async function showOverview(v) {
   const card = cards();
-  const chart = new Chart({ height: 200, label: "Tweets looked up a second, over the last five minutes", legend: true });
+  const chart = new Chart({ height: 200, label: "Tweets looked up per second over the last five minutes", legend: true });
   const pause = h("div", { class: "banner", role: "alert", hidden: true });
   const stale = h("div", { class: "banner quiet", hidden: true });
   const tiers = h("div", {});
@@ -24,15 +26,17 @@ export async function showOverview(v) {
   const queue = h("dl", { class: "facts" });
   const feed = h("ul", { class: "feed" });
   const cost = v.me.may.operate && hasRoute("/api/twitter/cost") ? costCard() : null;
+  const trials = hasRoute("/api/twitter/schedule/trials") ? trialCards() : null;
+  const pauses = v.me.may.operate && hasRoute("/api/twitter/pauses") ? pauseCard(() => read()) : null;
   fill(v.root,
     h("h1", {}, "Overview"), pause, stale,
-    h("div", { class: "cards" }, ...card.all, cost?.root ?? null),
+    h("div", { class: "cards" }, ...(v.me.may.operate ? card.all : card.all.slice(0, 2)), cost?.root ?? null),
     h("div", { class: "columns" },
-      h("section", { class: "card wide" }, h("h2", {}, "Throughput"), h("p", { class: "muted" }, "Tweets a second, over the last five minutes"), chart.root),
-      h("section", { class: "card" }, h("h2", {}, "Tiers"), h("p", { class: "muted" }, "By how often a tweet is looked at"), tiers),
-      h("section", { class: "card wide" }, h("h2", {}, "Processes"), workers),
-      h("section", { class: "card" }, h("h2", {}, "Queue"), queue),
-      h("section", { class: "card wide" }, h("h2", {}, "Just seen"), feed)));
+      !v.me.may.operate ? null : h("section", { class: "card wide" }, h("h2", {}, "Throughput"), h("p", { class: "muted" }, "Tweets per second over the last five minutes"), chart.root),
+      h("section", { class: "card" }, h("h2", {}, "Tiers"), h("p", { class: "muted" }, "By how often a tweet is looked up"), tiers),
+      ...(v.me.may.operate ? [h("section", { class: "card wide" }, h("h2", {}, "Processes"), workers), h("section", { class: "card" }, h("h2", {}, "Queue"), queue)] : []),
+      pauses?.root ?? null,
+      h("section", { class: "card wide" }, h("h2", {}, "Latest updates"), feed)), trials?.root ?? null);
   drawFeed(feed, []);
   v.ended.addEventListener("abort", () => chart.destroy());
 
@@ -49,11 +53,13 @@ export async function showOverview(v) {
       setClock(data.clock);
       card.show(data);
       drawPause(pause, data.tracking);
-      drawChart(chart, data.recent);
+      pauses?.show(data.tracking);
+      if (v.me.may.operate) drawChart(chart, data.recent);
       drawTiers(tiers, data.tracking);
-      drawWorkers(workers, data.replicas);
-      drawQueue(queue, data.tracking.queue, v.me.may.operate);
+      if (v.me.may.operate) drawWorkers(workers, data.replicas);
+      if (v.me.may.operate) drawQueue(queue, data.tracking.queue, true);
       await cost?.read(v.ended);
+      await trials?.read(v.ended);
     } finally {
       reading = false;
     }
@@ -101,24 +107,27 @@ function cards() {
       const { tracking: t, recent: r } = data;
       backlog.set(count(t.next_batch_size), `due now, ${count(t.claimed)} in work`);
       late.set(duration(t.lateness_seconds), t.next_batch_size + t.claimed === 0 ? nextDue(t) : "of the tweet that waits longest");
-      success.set(percent(r.success_rate), `${compact(r.found + r.missing)} of ${compact(r.found + r.missing + r.unresolved)} tweets answered`);
+      // A demonstration's clock runs fast: what a moment is there is ten minutes here.
+      const late10 = t.lateness_seconds > Math.max(goals.late, 30 * data.clock.speed);
+      const spent = usedUp(t).length > 0;
+      backlog.judge(t.next_batch_size, !(late10 || spent), late10 || spent ? (spent ? "needs money: the budget is used up" : "needs a look") : "");
+      late.judge(t.next_batch_size + t.claimed || null, !late10, "goal: under 10 min");
+      success.set(percent(r.success_rate), `${compact(r.found + r.missing)} of ${compact(r.found + r.missing + r.unresolved)} ${r.found + r.missing + r.unresolved === 1 ? "tweet" : "tweets"} answered`);
       success.judge(r.success_rate, r.success_rate >= goals.success, "goal: 99% or more");
-      errors.set(percent(r.error_rate), `${compact(r.failed_calls)} of ${compact(r.calls)} calls failed`);
+      errors.set(percent(r.error_rate), `${compact(r.failed_calls)} of ${compact(r.calls)} ${r.calls === 1 ? "call" : "calls"} failed`);
       errors.judge(r.error_rate, r.error_rate < goals.error, "goal: under 1%");
       batch.set(r.batches ? duration(r.batch_seconds95) : "–", r.batches ? `95 in 100 batches; longest ${duration(r.batch_seconds_max)}` : "no batch in five minutes");
       batch.judge(r.batches || null, r.batch_seconds95 < goals.batch, "goal: under 30 s");
       const n = t.queue?.dead_letters;
-      dead.set(count(n), n ? "messages that could not be handled" : "nothing to look after");
-      dead.judge(n, n === 0, n ? "needs a look" : "");
+      dead.set(count(n), n ? (n === 1 ? "message that could not be handled" : "messages that could not be handled") : "nothing to look after");
+      dead.judge(n, n === 0, n ? (n === 1 ? "needs a look" : "need a look") : "");
     },
   };
 }
 
 /** @param {any} t */
 function nextDue(t) {
-  // A moment old, it may be over.
-  const ahead = t.next_batch_due && Date.parse(t.next_batch_due) > engineNow();
-  return ahead ? ["nothing is due; next ", ago(t.next_batch_due)] : "nothing is due";
+  return t.next_batch_due ? ["nothing is due; next ", ahead(t.next_batch_due)] : "nothing is due";
 }
 
 /**
@@ -148,27 +157,27 @@ function card(name, note) {
     judge(known, good, goal) {
       mark.hidden = known === null || known === undefined || goal === "";
       mark.className = `mark ${good ? "good" : "bad"}`;
-      fill(mark, h("span", { "aria-hidden": "true" }, good ? "✓" : "▲"), h("span", {}, good ? goal : `missed, ${goal}`.replace("missed, needs", "needs")));
+      fill(mark, h("span", { "aria-hidden": "true" }, good ? "✓" : "▲"), h("span", {}, good ? goal : goal.startsWith("need") ? goal : `missed, ${goal}`));
     },
   };
 }
 
 /**
- * Why look-ups rest: people paused them, the rate limit was met, or a provider's
+ * Why look-ups rest: a budget is used up, people paused them, the rate limit was met, or a provider's
  * circuit breaker is not closed.
  * @param {HTMLElement} el
  * @param {any} t
  */
 function drawPause(el, t) {
   const held = (t.pauses ?? []).map((/** @type {any} */ p) => h("p", {}, h("strong", {}, `${p.lane === "batches" ? "Scheduled look-ups" : "Refreshes"} are paused`),
-    ` by ${p.by}${p.reason ? `: ${p.reason}` : ""}. `, p.until ? h("span", {}, "They go on ", ago(p.until), ".") : "They go on when somebody resumes them."));
+    ` by ${p.by}${p.reason ? `: ${p.reason}` : ""}. `, p.until ? h("span", {}, "They continue ", ahead(p.until), ".") : "They continue when an operator resumes them."));
   const breakers = (t.providers ?? []).filter((/** @type {any} */ p) => p.breaker.state !== "closed").map((/** @type {any} */ { provider, breaker: b }) =>
     h("p", { "data-breaker": b.state }, h("strong", {}, `The circuit breaker of ${provider} is ${b.state.replace("_", " ")}`), `${b.reason ? `: ${b.reason}` : ""}. `,
-      b.next_check ? h("span", {}, "It is checked next ", ago(b.next_check, { real: true }), ".") : "It closes with the next good answer."));
+      b.next_check ? h("span", {}, "Next check ", ahead(b.next_check, { real: true }), ".") : "It closes after the next successful call."));
   // The operator's word, or the breaker's, says more than the pause that comes of it.
   const rests = !t.paused_until || held.length + breakers.length > 0 ? [] : [h("p", {}, h("strong", {}, "Calls are paused"),
-    ` ${t.pause_reason || ""}; they go on `, ago(t.paused_until, { real: true }), ".")];
-  fill(el, ...held, ...breakers, ...rests);
+    ` ${t.pause_reason || ""}; they go on `, ahead(t.paused_until, { real: true }), ".")];
+  fill(el, ...budgetNotices(t), ...held, ...breakers, ...rests);
   el.hidden = el.childElementCount === 0;
 }
 
@@ -209,7 +218,8 @@ function drawTiers(el, t) {
     h("a", { href: `#/tweets?tier=${a.tier}` }, h("span", { class: `tier-key ${a.tier}`, "aria-hidden": "true" }), tierName(a.tier)),
     h("span", { class: "tier-count" }, count(a.n)), h("span", { class: "muted" }, percent(a.n / t.total))))),
   h("dl", { class: "facts" },
-    ...fact("Backing off after a failure", count(t.failing)), ...fact("Missing at the last look", count(t.missing)), ...fact("In zones that are off", count(t.parked))));
+    ...fact("Backing off after a failure", count(t.failing)), ...fact("Missing at the last look-up", count(t.missing)), ...fact("In inactive zones", count(t.parked)),
+    ...(t.deletions_held_since ? fact("Deletions held, too many tweets are missing, since", new Date(t.deletions_held_since).toLocaleString()) : [])));
 }
 
 /**
@@ -223,12 +233,12 @@ const fact = (name, value) => [h("dt", {}, name), h("dd", {}, value)];
  * @param {any[] | null} replicas
  */
 function drawWorkers(el, replicas) {
-  if (!replicas) return void fill(el, empty("The queue can not be reached", "So nobody can tell which processes are there."));
-  if (replicas.length === 0) return void fill(el, empty("Nobody answered", "Start a dispatcher and a worker."));
+  if (!replicas) return void fill(el, empty("The queue cannot be reached", "So it is not known which processes are running."));
+  if (replicas.length === 0) return void fill(el, empty("No process answered", "Start a dispatcher and a worker."));
   const noWorker = !replicas.some((r) => r.roles.includes("worker"));
-  fill(el, noWorker ? h("p", { class: "banner" }, "No worker answers: nothing is looked up.") : null,
+  fill(el, noWorker ? h("p", { class: "banner" }, "No worker answers, so nothing is looked up.") : null,
     h("div", { class: "scroll" }, h("table", {},
-      h("thead", {}, h("tr", {}, ...["Role", "Host", "Version", "Up since", "In work", "Answered"].map((n, i) => h("th", { scope: "col", class: i > 3 ? "right" : "" }, n)))),
+      h("thead", {}, h("tr", {}, ...["Role", "Host", "Version", "Up since", "In progress", "Answered"].map((n, i) => h("th", { scope: "col", class: i > 3 ? "right" : "" }, n)))),
       h("tbody", {}, ...replicas.map((r) => h("tr", {},
         h("td", {}, h("span", { class: "ok-dot", "aria-hidden": "true" }), r.roles.join(", ")), h("td", {}, r.host), h("td", {}, h("code", {}, r.version)),
         h("td", {}, ago(r.since, { real: true })), h("td", { class: "right" }, count(r.in_work)), h("td", { class: "right" }, count(r.done))))))));
@@ -240,11 +250,11 @@ function drawWorkers(el, replicas) {
  * @param {boolean} operate
  */
 function drawQueue(el, q, operate) {
-  if (!q) return void fill(el, h("dt", {}, "The queue can not be reached"));
+  if (!q) return void fill(el, h("dt", {}, "The queue cannot be reached"));
   const dead = operate ? h("a", { href: "#/dead-letters" }, count(q.dead_letters)) : count(q.dead_letters);
   fill(el,
-    ...fact("Batches waiting", count(q.batches.waiting)), ...fact("Batches in work", count(q.batches.in_hand)),
-    ...fact("Refreshes waiting", count(q.refreshes.waiting)), ...fact("Refreshes in work", count(q.refreshes.in_hand)),
+    ...fact("Batches waiting", count(q.batches.waiting)), ...fact("Batches in progress", count(q.batches.in_hand)),
+    ...fact("Refreshes waiting", count(q.refreshes.waiting)), ...fact("Refreshes in progress", count(q.refreshes.in_hand)),
     ...fact("Dead letters", dead));
 }
 
@@ -253,11 +263,11 @@ function drawQueue(el, q, operate) {
  * @param {any[]} tweets
  */
 function drawFeed(el, tweets) {
-  if (tweets.length === 0) return void fill(el, h("li", { class: "muted" }, "Nothing yet. Tweets appear here as they are looked at."));
+  if (tweets.length === 0) return void fill(el, h("li", { class: "muted" }, "Nothing yet. Tweets appear here as they are looked up."));
   fill(el, ...tweets.map((t) => h("li", {},
-    h("a", { href: `#/tweets/${t.tweet_id}` }, `Tweet ${t.twitter_tweet_id}`), h("span", { class: "muted" }, t.zone),
+    h("a", { href: `#/tweets/${t.id}` }, `Tweet ${t.tweet_id}`), h("span", { class: "muted one-line" }, t.zone),
     h("span", { class: `tier ${t.tier}` }, tierName(t.tier)),
-    h("span", {}, `${count(t.metrics.total_engagement)} engagements`),
+    h("span", {}, plural(t.metrics.total_engagement, "engagement")),
     t.engagement_velocity === null ? null : h("span", { class: "muted" }, `${change(Math.round(t.engagement_velocity))} an hour`),
     ago(t.last_updated))));
 }

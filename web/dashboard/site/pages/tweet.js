@@ -1,38 +1,35 @@
-// One tweet: its curves, how it moves, and a button that looks it up now.
+// One tweet: its charts, its velocity, and a button that looks it up now.
 
 import { ApiError, call, explain } from "../api.js";
-import { Chart } from "../chart.js";
-import { ago, clockSpeed } from "../clock.js";
-import { empty, fill, h, toast, write } from "../dom.js";
-import { change, compact, count, decimal, tierName, when } from "../format.js";
-import { aheadOf } from "../forecast.js";
+import { ago, ahead } from "../clock.js";
+import { clip, empty, fill, h, toast, write } from "../dom.js";
+import { change, count, decimal, plural, tierName } from "../format.js";
 import { live } from "../live.js";
+import { growth, metrics } from "../series.js";
+import { Analysis } from "./analysis.js";
 
-export const metrics = [
-  { key: "like_count", counter: "likes", delta: "delta_likes", label: "Likes", colour: 1 },
-  { key: "retweet_count", counter: "retweets", delta: "delta_retweets", label: "Retweets", colour: 2 },
-  { key: "reply_count", counter: "replies", delta: "delta_replies", label: "Replies", colour: 3 },
-  { key: "quote_count", counter: "quotes", delta: "delta_quotes", label: "Quotes", colour: 4 },
-  { key: "bookmark_count", counter: "bookmarks", delta: "", label: "Bookmarks", colour: 5 },
-  { key: "view_count", counter: "views", delta: "delta_views", label: "Views", colour: 6, right: true },
-];
-
-const shownPoints = 50; // in the table
+const mostPoints = 10_000; // as many as the server sends at once
 const waitAtMost = 60_000; // ms for a refresh
 
 /** @param {import("../app.js").Visit} v */
 export async function showTweet(v) {
-  const path = `/api/twitter/engagement/${v.id}`;
-  /** @returns {Promise<any>} */
-  const get = async () => (await call(path, { signal: v.ended })).data;
+  const path = `/api/twitter/engagement/${v.id}?limit=${mostPoints}`;
   let data;
   try {
-    data = await get();
+    data = (await call(path, { signal: v.ended })).data;
   } catch (err) {
     if (!(err instanceof ApiError) || err.status !== 404) throw err;
-    fill(v.root, h("h1", {}, "Tweet"), h("div", { class: "card" }, empty("There is no such tweet", "It does not exist, or is in a zone that is not yours.", h("a", { class: "button", href: "#/tweets" }, "All tweets"))));
+    fill(v.root, h("h1", {}, "Tweet"), h("div", { class: "card" }, empty("Tweet not found", "It does not exist, or you do not have access to its zone.", h("a", { class: "button", href: "#/tweets" }, "All tweets"))));
     return;
   }
+  if (v.ended.aborted) return;
+  /** Reads what is new. @returns {Promise<any>} */
+  const get = async () => {
+    const known = data.snapshots;
+    const since = known[known.length - 1]?.snapshot_at;
+    const now = (await call(since ? `${path}&from=${encodeURIComponent(since)}` : path, { signal: v.ended })).data;
+    return { ...now, snapshots: [...known.filter((/** @type {any} */ p) => Date.parse(p.snapshot_at) < Date.parse(since)), ...now.snapshots] };
+  };
 
   const view = frame(v, data);
   const show = (/** @type {any} */ now) => {
@@ -57,21 +54,20 @@ export async function showTweet(v) {
   };
   const offs = [
     live.on("update", (batch) => {
-      const seen = batch.tweets.find((/** @type {any} */ t) => t.tweet_id === v.id);
+      const seen = batch.tweets.find((/** @type {any} */ t) => t.id === data.id);
       if (!seen) return;
-      view.live(seen);
+      show({ ...data, metrics: seen.metrics, tier: seen.tier, last_updated: seen.last_updated, next_update_at: seen.next_update_at });
       readSoon();
     }),
     live.on("failure", (batch) => {
-      const seen = batch.tweets.find((/** @type {any} */ t) => t.tweet_id === v.id);
-      if (seen) toast(seen.outcome === "missing" ? "The provider did not return this tweet. It may be deleted." : `The last look failed: ${seen.reason || "no usable answer"}.`, "bad");
+      const seen = batch.tweets.find((/** @type {any} */ t) => t.id === data.id);
+      if (seen) toast(seen.outcome === "missing" ? "The provider did not return this tweet. It may be deleted." : `The last look-up failed: ${seen.reason || "no usable answer"}.`, "bad");
     }),
     live.on("reset", readSoon),
   ];
   v.ended.addEventListener("abort", () => {
     clearTimeout(soon);
-    view.chart.destroy();
-    view.speed.destroy();
+    view.charts.destroy();
     offs.forEach((off) => off());
   });
 }
@@ -105,71 +101,57 @@ async function refresh(v) {
  * @param {any} first
  */
 function frame(v, first) {
-  const chart = new Chart({ height: 320, label: "Curves of the six counts" });
-  const speed = new Chart({ height: 140, label: "Engagements an hour", legend: false });
   const tier = h("span", {});
-  const updated = h("span", { "data-figure": "updated" });
+  const velocity = h("strong", { class: "number-inline" });
+  const perHour = h("span", { class: "muted" });
+  const updated = h("span", {});
   const next = h("span", {});
-  const velocity = h("span", { class: "number-inline" });
-  const looks = h("span", {});
+  const lookups = h("span", {});
   const counts = metrics.map((m) => {
     const value = h("p", { class: "number" });
     const delta = h("p", { class: "note" });
     return { ...m, value, delta, root: h("section", { class: `card figure slim edge-${m.colour}`, "data-figure": m.key }, h("h2", {}, m.label), value, delta) };
   });
-  const table = h("div", { class: "scroll" });
-  const forecastNote = h("p", { class: "muted small", hidden: true }, "Dotted: forecast, with the range it falls into four times in five.");
+  const charts = new Analysis(v, {
+    name: `tweet-${first.tweet_id}`,
+    // The numbers are the last ones of the curves.
+    onSpan(points, span, since) {
+      for (const c of counts) {
+        const grown = growth(points, span, c.key);
+        write(c.value, count(points[points.length - 1]?.counts[c.key]));
+        c.delta.textContent = grown === null ? "no change known yet" : `${change(grown)} ${since}`;
+      }
+    },
+  });
   const label = h("span", {}, "Refresh");
   const button = h("button", { type: "button", class: "button primary refresh", hidden: !v.me.may.refresh }, h("span", { class: "spinner", "aria-hidden": "true" }), label);
-  const log = h("button", {
-    type: "button", class: "button small", "aria-pressed": "false", onclick: () => {
-      const on = log.getAttribute("aria-pressed") !== "true";
-      log.setAttribute("aria-pressed", String(on));
-      chart.setLog(on);
-    },
-  }, "Logarithmic");
-  const zone = v.me.zones.find((z) => z.id === first.zone_id)?.name ?? "";
 
   fill(v.root,
-    h("p", { class: "crumbs" }, h("a", { href: "#/tweets" }, "Tweets"), " / ", zone),
+    h("p", { class: "crumbs" }, h("a", { href: "#/tweets" }, "Tweets"), " / ", h("a", { href: `#/tweets?zone=${first.zone_id}`, "data-zone": first.zone_id }, first.zone_name)),
     h("section", { class: "card tweet-head" },
       h("div", {},
-        h("h1", { class: "tweet-text", dir: "auto" }, first.text.trim() || `Tweet ${first.twitter_tweet_id}`),
-        h("p", { class: "muted" }, "Posted ", ago(first.twitter_created_at), " · ",
-          h("a", { href: `https://x.com/i/web/status/${encodeURIComponent(first.twitter_tweet_id)}`, rel: "noopener noreferrer", target: "_blank" }, first.twitter_tweet_id))),
+        ...byline(first), ...headline(first.text.trim() || `Tweet ${first.tweet_id}`),
+        h("p", { class: "muted" }, "Posted ", ago(first.twitter_created_at), " · ", h("a", { href: first.url, rel: "noopener noreferrer", target: "_blank" }, `Open ${first.tweet_id} on X`))),
       h("div", { class: "tweet-state" },
-        h("p", {}, tier, " ", h("strong", {}, velocity), h("span", { class: "muted" }, " engagements an hour")),
-        h("p", { class: "muted" }, "Updated ", updated, " · next ", next, " · ", looks),
+        h("p", {}, tier, " ", velocity, perHour),
+        h("p", { class: "muted", "data-figure": "updated" }, "Updated ", updated, " · next look-up ", next, " · ", lookups),
         button)),
     h("div", { class: "cards six" }, ...counts.map((c) => c.root)),
-    h("section", { class: "card" }, h("div", { class: "card-head" }, h("h2", {}, "Counts"), log), chart.root, forecastNote),
-    h("section", { class: "card" }, h("h2", {}, "Velocity"), h("p", { class: "muted" }, "Retweets, replies, likes and quotes an hour, from one look to the next"), speed.root),
-    h("section", { class: "card" }, h("h2", {}, "Looks"), table));
+    charts.root);
 
-  /** @param {any} t with metrics, tier and times */
-  const state = (t) => {
-    tier.className = `tier ${t.tier}`;
-    tier.textContent = tierName(t.tier);
-    fill(updated, ago(t.last_updated, { never: "not yet" }));
-    fill(next, t.next_update_at ? ago(t.next_update_at) : h("span", {}, "never: it is too old"));
-    for (const c of counts) write(c.value, count(t.metrics[c.key]));
-  };
   return {
-    chart, speed, live: state,
+    charts,
     /** @param {any} data */
     show(data) {
-      state(data);
-      const points = data.snapshots;
-      const last = points[points.length - 1];
-      const current = points.findLast((/** @type {any} */ p) => p.engagement_velocity !== null);
-      write(velocity, current ? decimal(current.engagement_velocity, current.engagement_velocity < 10 ? 1 : 0) : "–");
-      looks.textContent = `${count(data.update_count)} look${data.update_count === 1 ? "" : "s"}`;
-      for (const c of counts) c.delta.textContent = c.delta && last && points.length > 1 ? deltaOf(last, points[points.length - 2], c) : "no change known yet";
-      forecastNote.hidden = !drawCurves(chart, data);
-      const moving = points.filter((/** @type {any} */ p) => p.engagement_velocity !== null);
-      speed.set(moving.map((/** @type {any} */ p) => Date.parse(p.snapshot_at) / 1000),
-        [{ key: "velocity", label: "An hour", colour: 1, values: moving.map((/** @type {any} */ p) => p.engagement_velocity), area: true }]);
-      drawTable(table, points);
+      tier.className = `tier ${data.tier}`;
+      tier.textContent = tierName(data.tier);
+      fill(updated, ago(data.last_updated, { never: "not yet" }));
+      fill(next, data.next_update_at ? ahead(data.next_update_at, { past: "due now" }) : h("span", {}, "never: it is too old"));
+      const current = data.snapshots.findLast((/** @type {any} */ p) => p.engagement_velocity !== null)?.engagement_velocity ?? null;
+      write(velocity, current === null ? "–" : decimal(current, current < 10 ? 1 : 0));
+      perHour.textContent = current === 1 ? " engagement an hour" : " engagements an hour";
+      lookups.textContent = plural(data.update_count, "look-up");
+      charts.show(data);
     },
     /** @param {() => Promise<string>} f */
     onRefresh(f) {
@@ -191,50 +173,33 @@ function frame(v, first) {
 }
 
 /**
- * @param {any} now
- * @param {any} before
- * @param {{key: string, delta: any}} m
+ * Who wrote a tweet, where that is known.
+ * @param {any} t
  */
-function deltaOf(now, before, m) {
-  const known = now[m.key] !== null && before[m.key] !== null;
-  return known ? `${change(now[m.key] - before[m.key])} since last look` : "not known";
+function byline(t) {
+  const { name, username } = t.author ?? {};
+  if (!name && !username) return [];
+  return [h("p", { class: "byline" }, name ? h("strong", { class: "said", dir: "auto" }, clip(name, 100)) : null,
+    username ? h("a", { href: `https://x.com/${encodeURIComponent(username)}`, rel: "noopener noreferrer", target: "_blank" }, `@${username}`) : null)];
 }
 
-/**
- * Draws the counts, and the forecast where there is one. It reports whether there is.
- * @param {Chart} chart
- * @param {any} data
- */
-function drawCurves(chart, data) {
-  const points = data.snapshots;
-  const ahead = aheadOf(data);
-  const times = [...points.map((/** @type {any} */ p) => Date.parse(p.snapshot_at) / 1000), ...ahead.map((a) => a.at)];
-  const last = points[points.length - 1];
-  chart.set(times, metrics.map((m) => {
-    const known = points.map((/** @type {any} */ p) => p[m.key]);
-    const line = { key: m.key, label: m.label, colour: m.colour, right: m.right, values: [...known, ...ahead.map(() => null)], format: (/** @type {number | null} */ n) => (m.right ? compact(n) : count(n === null ? null : Math.round(n))) };
-    if (ahead.length === 0 || !last || last[m.key] === null || !ahead.some((a) => a.counts[m.counter])) return line;
-    // The forecast begins where the curve ends.
-    const begin = [...known.slice(0, -1).map(() => null), last[m.key]];
-    /** @param {"mean" | "low" | "high"} which */
-    const part = (which) => [...begin, ...ahead.map((a) => a.counts[m.counter]?.[which] ?? null)];
-    return { ...line, ahead: part("mean"), low: part("low"), high: part("high") };
-  }));
-  return ahead.length > 0;
-}
+const headLetters = 1000; // of a text that are shown at first
 
 /**
- * @param {HTMLElement} el
- * @param {any[]} points
+ * The text of a tweet: some lines of it, and all of it on demand.
+ * @param {string} text
  */
-function drawTable(el, points) {
-  if (points.length === 0) return void fill(el, empty("No look yet", clockSpeed() === 1 ? "The first one comes soon." : "The first one comes in a moment."));
-  const shown = points.slice(-shownPoints).reverse();
-  const cell = (/** @type {any} */ p, /** @type {any} */ m) => h("td", { class: "right" }, count(p[m.key]),
-    m.delta && p[m.delta] ? h("span", { class: "delta" }, ` ${change(p[m.delta])}`) : null);
-  fill(el, h("table", {},
-    h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Time"), ...metrics.map((m) => h("th", { scope: "col", class: "right" }, m.label)), h("th", { scope: "col", class: "right" }, "Per hour"))),
-    h("tbody", {}, ...shown.map((p) => h("tr", {}, h("td", {}, when(p.snapshot_at)), ...metrics.map((m) => cell(p, m)),
-      h("td", { class: "right" }, decimal(p.engagement_velocity)))))),
-  points.length > shown.length ? h("p", { class: "muted small" }, `The last ${shown.length} of ${count(points.length)}.`) : null);
+function headline(text) {
+  const line = h("h1", { class: "tweet-text said", dir: "auto" }, clip(text, headLetters));
+  const more = h("button", {
+    type: "button", class: "button small", hidden: true, "aria-expanded": "false", onclick: () => {
+      const whole = line.classList.toggle("whole");
+      line.textContent = whole ? text : clip(text, headLetters);
+      more.textContent = whole ? "Show less" : "Show all";
+      more.setAttribute("aria-expanded", String(whole));
+    },
+  }, "Show all");
+  // Whether it is cut depends on the width.
+  new ResizeObserver(() => (more.hidden = !line.classList.contains("whole") && text.length <= headLetters && line.scrollHeight <= line.clientHeight + 2)).observe(line);
+  return [line, more];
 }

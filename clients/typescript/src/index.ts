@@ -1,0 +1,5 @@
+export { type Client, type ClientOptions, createClient, type RefreshedTweet, type RefreshOptions } from './client.js'
+export { type ErrorCode, type Fault, GorgoneError } from './errors.js'
+export type { EventsOptions, LiveAlert, LiveBatch, LiveEvent, LiveTweet } from './events.js'
+export type { RetryOptions } from './retry.js'
+export type { components, operations, paths } from './schema.js'

@@ -1,0 +1,65 @@
+package cli
+
+import (
+	"strings"
+	"testing"
+
+	"gorgone/internal/devstack/runfile"
+	"gorgone/internal/testkit"
+	"gorgone/store/storetest"
+)
+
+// TestDoctorNamesPauses: who wonders why nothing is looked up asks it.
+func TestDoctorNamesPauses(t *testing.T) {
+	t.Parallel()
+	u := startUp(t, dataDir(t), "--tweets", "5")
+	u.run("pause", "batches", "--reason", "the bill")
+	out, code := gorgone(t, "", "doctor", "--data-dir", u.dir)
+	if code != exitFailed || !strings.Contains(out, "the bill") || !strings.Contains(out, "gorgone resume batches") || strings.Count(out, "FAIL") != 1 {
+		t.Errorf("exit %d:\n%s", code, out)
+	}
+	u.run("resume")
+	if out := u.run("doctor"); !strings.Contains(out, "nothing is paused") {
+		t.Errorf("after resume:\n%s", out)
+	}
+}
+
+// TestDoctorAddsConnectionsUp: what all processes may open together must fit into the database,
+// which refuses it under load only.
+func TestDoctorAddsConnectionsUp(t *testing.T) {
+	t.Parallel()
+	u := startUp(t, dataDir(t), "--tweets", "5")
+	if out := u.run("doctor"); !strings.Contains(out, "1 processes open 12 at most; the server") {
+		t.Errorf("before:\n%s", out)
+	}
+	r, err := runfile.Read(u.dir)
+	testkit.Must(t, err)
+	raw := storetest.ConnectRaw(t, r.DatabaseURL)
+	_, err = raw.Exec(t.Context(), `alter database gorgone connection limit 10`)
+	testkit.Must(t, err)
+	out, code := gorgone(t, "", "doctor", "--data-dir", u.dir)
+	if code != exitFailed || !strings.Contains(out, "FAIL  connections") || !strings.Contains(out, "takes 10") || !strings.Contains(out, "GORGONE_DB_MAX_CONNS") {
+		t.Errorf("exit %d:\n%s", code, out)
+	}
+}
+
+// TestDoctorNamesWhatCannotBeLookedUp: a tracked row without a usable tweet id is named with
+// what is wrong with it, and counted by stats.
+func TestDoctorNamesWhatCannotBeLookedUp(t *testing.T) {
+	t.Parallel()
+	u := startUp(t, dataDir(t), "--tweets", "5")
+	r, err := runfile.Read(u.dir)
+	testkit.Must(t, err)
+	raw := storetest.ConnectRaw(t, r.DatabaseURL)
+	_, err = raw.Exec(t.Context(), `
+		with bad as (
+			insert into twitter_tweets (zone_id, tweet_id, text, twitter_created_at, raw_data)
+			select id, 'x' || chr(27) || '1', '', now(), '{}' from zones limit 1 returning id)
+		insert into twitter_engagement_tracking (tweet_db_id, tier, next_update_at, last_updated_at) select id, 'hot', now() - interval '1 hour', null from bad`)
+	testkit.Must(t, err)
+	u.until("the row was met", func(s stats) bool { return s.Unusable == 1 })
+	out, code := gorgone(t, "", "doctor", "--data-dir", u.dir)
+	if code != exitFailed || !strings.Contains(out, `"x\x1b1"`) || strings.Count(out, "FAIL") != 1 {
+		t.Errorf("exit %d:\n%s", code, out)
+	}
+}

@@ -1,0 +1,400 @@
+package drill
+
+import (
+	"context"
+	"fmt"
+	mathrand "math/rand/v2"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/nats-io/nats.go"
+	"github.com/sourcegraph/conc"
+
+	"gorgone/internal/clock"
+	"gorgone/internal/lab/lookups"
+	"gorgone/internal/postgres"
+	"gorgone/store"
+	pg "gorgone/store/postgres"
+)
+
+// world is the system under test and all that surrounds it.
+type world struct {
+	Options
+	events    history
+	proxies   *proxies
+	provider  *provider
+	processes []*process // dispatchers, workers, web
+	nodes     []*process // of NATS
+	natsPorts []int      // of those, for clients
+	natsHTTP  []int      // and their monitoring
+	refresher *refresher
+	pauses    pauses
+	points    pointCounts
+	samples   samples
+
+	postgresMu sync.Mutex
+	postgres   *postgres.Server
+
+	db           *pg.DB
+	sql          *pgxpool.Pool // for the checks, which do not trust the store
+	nats         *nats.Conn    // likewise
+	clock        *clock.Clock
+	setting      clock.Setting
+	rows         map[uuid.UUID]string // tweet by row
+	rowList      []uuid.UUID          // the same rows, in an order that the seed decides
+	tweets       []string             // all of them, in order
+	zone         uuid.UUID            // where new ones are tracked
+	unseenTweets []store.NewTweet     // that are not tracked yet
+	massive      bool                 // there is a mass deletion
+
+	budgetsMu sync.Mutex
+	budgets   []budgetWindow
+
+	watchers conc.WaitGroup
+
+	faultsFrom, faultsTo, settledAt time.Time
+	caughtUpAt                      time.Time     // when the backlog of the faults was worked off; zero: never
+	open                            unsettled     // when the time to settle was over
+	late                            time.Duration // likewise: the most overdue look-up, real time
+	revived                         []string      // tweets that were known gone, and came back
+	openBreakers                    []string      // circuit breakers that did not close
+	stopErrors                      []error
+}
+
+func newWorld(o Options) *world {
+	return &world{Options: o, proxies: newProxies()}
+}
+
+// start starts everything, in the order in which one needs the other.
+func (w *world) start(ctx context.Context) error {
+	if err := w.startPostgres(ctx); err != nil {
+		return err
+	}
+	if err := w.openDatabase(ctx); err != nil {
+		return err
+	}
+	if err := w.startNATS(ctx); err != nil {
+		return err
+	}
+	var err error
+	if w.provider, err = newProvider(w); err != nil {
+		return err
+	}
+	if err := w.load(ctx); err != nil {
+		return err
+	}
+	return w.startEngine(ctx)
+}
+
+func (w *world) startPostgres(ctx context.Context) error {
+	w.postgresMu.Lock()
+	defer w.postgresMu.Unlock()
+	o := postgres.Options{DataDir: filepath.Join(w.Dir, "postgres"), Log: w.Log}
+	if w.postgres != nil {
+		o.Port = w.postgres.Port()
+	} else {
+		ports, err := freePorts(ctx, 1)
+		if err != nil {
+			return err
+		}
+		o.Port = ports[0]
+	}
+	server, err := postgres.Start(ctx, o)
+	if err != nil {
+		return err
+	}
+	w.postgres = server
+	return nil
+}
+
+// openDatabase makes the schema and sets the clock, which runs faster than real time.
+func (w *world) openDatabase(ctx context.Context) error {
+	address := w.postgres.URL() + "&default_transaction_read_only=off" // the drill writes, whatever others may
+	if _, err := pg.Migrate(ctx, address); err != nil {
+		return err
+	}
+	var err error
+	if w.db, err = pg.Connect(ctx, pg.Config{URL: address, MaxConns: 4, ApplicationName: drillName}); err != nil {
+		return err
+	}
+	if err := w.db.MarkPrivate(ctx); err != nil {
+		return err
+	}
+	if err := lookups.Keep(ctx, w.db); err != nil {
+		return err
+	}
+	now, err := w.db.DatabaseTime(ctx)
+	if err != nil {
+		return err
+	}
+	w.setting = clock.Setting{Database: now, Engine: now, Speed: speed}
+	if err := w.db.SetClockSetting(ctx, w.setting); err != nil {
+		return err
+	}
+	if w.clock, err = clock.New(ctx, w.db, w.setting); err != nil {
+		return err
+	}
+	config, err := pgxpool.ParseConfig(address)
+	if err != nil {
+		return fmt.Errorf("read the database url: %w", err)
+	}
+	config.ConnConfig.RuntimeParams["application_name"] = drillName
+	config.MaxConns = 4
+	if w.sql, err = pgxpool.NewWithConfig(ctx, config); err != nil {
+		return fmt.Errorf("connect to the database: %w", err)
+	}
+	return w.prepareFaults(ctx)
+}
+
+// drillName is what the drill's own connections are called.
+const drillName = "gorgone drill"
+
+// startNATS starts the nodes, and waits until they answer.
+func (w *world) startNATS(ctx context.Context) error {
+	ports, err := freePorts(ctx, 3*w.Nodes)
+	if err != nil {
+		return err
+	}
+	w.natsPorts, w.natsHTTP = ports[:w.Nodes], ports[w.Nodes:2*w.Nodes]
+	cluster := ports[2*w.Nodes:]
+	var urls []string
+	for i, port := range w.natsPorts {
+		args := []string{"nats", "--store", filepath.Join(w.Dir, fmt.Sprintf("nats-%d", i+1)), "--port", strconv.Itoa(port), "--http-port", strconv.Itoa(w.natsHTTP[i]), "--name", fmt.Sprintf("node-%d", i+1)}
+		if w.Nodes > 1 {
+			args = append(args, "--cluster", "drill", "--cluster-port", strconv.Itoa(cluster[i]), "--cluster-nodes", joinInts(cluster))
+		}
+		node := w.newProcess(fmt.Sprintf("%s-%d", partNATS, i+1), nil, args...)
+		w.nodes = append(w.nodes, node)
+		if err := node.start(); err != nil {
+			return err
+		}
+		urls = append(urls, "nats://"+w.natsAddress(i))
+	}
+	w.nats, err = nats.Connect(strings.Join(urls, ","), nats.Name(drillName), nats.MaxReconnects(-1),
+		nats.ReconnectWait(100*time.Millisecond), nats.RetryOnFailedConnect(true))
+	if err != nil {
+		return fmt.Errorf("connect to nats: %w", err)
+	}
+	for !w.nats.IsConnected() {
+		if !sleep(ctx, 50*time.Millisecond) {
+			return fmt.Errorf("connect to nats: %w", context.Cause(ctx))
+		}
+	}
+	return nil
+}
+
+func (w *world) natsAddress(i int) string {
+	return loopback(w.natsPorts[i])
+}
+
+func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
+
+func joinInts(list []int) string {
+	var parts []string
+	for _, n := range list {
+		parts = append(parts, strconv.Itoa(n))
+	}
+	return strings.Join(parts, ",")
+}
+
+// newProcess prepares a process of this program. Of our own environment it gets
+// nothing that sets up the engine.
+func (w *world) newProcess(name string, env []string, args ...string) *process {
+	inherited := slices.DeleteFunc(os.Environ(), func(entry string) bool {
+		for _, prefix := range []string{"GORGONE_", "TWITTER_", "NATS_", "DATABASE_URL=", "SUPABASE_", "QSTASH_", "OTEL_"} {
+			if strings.HasPrefix(entry, prefix) {
+				return true
+			}
+		}
+		return false
+	})
+	return &process{name: name, program: w.Program, args: args, env: append(inherited, env...), dir: w.Dir}
+}
+
+// startEngine starts the roles, each behind proxies of its own.
+func (w *world) startEngine(ctx context.Context) error {
+	migrate := w.newProcess("migrate", []string{"DATABASE_URL=" + w.postgres.URL(), "NATS_URL=nats://" + w.natsAddress(0), "GORGONE_LEASE=" + lease.String(), w.replicas()}, "migrate")
+	if err := migrate.run(ctx); err != nil {
+		return err
+	}
+	ports, err := freePorts(ctx, w.Dispatchers+w.Workers+2)
+	if err != nil {
+		return err
+	}
+	add := func(name, role string, more ...string) error {
+		env, err := w.environment(ctx, name)
+		if err != nil {
+			return err
+		}
+		monitor := loopback(ports[1+len(w.processes)])
+		p := w.newProcess(name, slices.Concat(env, more, []string{"GORGONE_METRICS_ADDR=" + monitor}), role)
+		p.monitor = monitor
+		w.processes = append(w.processes, p)
+		return p.start()
+	}
+	for i := range w.Dispatchers {
+		if err := add(fmt.Sprintf("%s-%d", partDispatch, i+1), "dispatcher"); err != nil {
+			return err
+		}
+	}
+	for i := range w.Workers {
+		if err := add(fmt.Sprintf("%s-%d", partWorker, i+1), "worker"); err != nil {
+			return err
+		}
+	}
+	address := loopback(ports[0])
+	if w.refresher, err = newRefresher(w, "http://"+address); err != nil {
+		return err
+	}
+	if err := add(partWeb+"-1", "web", "GORGONE_WEB_LISTEN="+address, "GORGONE_WEB_TOKENS="+w.refresher.entry); err != nil {
+		return err
+	}
+	return w.refresher.ready(ctx)
+}
+
+func (w *world) replicas() string { return "GORGONE_STREAM_REPLICAS=" + strconv.Itoa(w.Nodes) }
+
+// environment is that of a role, with the addresses of its proxies.
+func (w *world) environment(ctx context.Context, name string) ([]string, error) {
+	database, err := url.Parse(w.postgres.URL())
+	if err != nil {
+		return nil, fmt.Errorf("read the database url: %w", err)
+	}
+	through, err := w.proxies.open(name, partPostgres, database.Host)
+	if err != nil {
+		return nil, err
+	}
+	database.Host = through[0]
+	var nodes []string
+	for i := range w.nodes {
+		nodes = append(nodes, w.natsAddress(i))
+	}
+	if nodes, err = w.proxies.open(name, partNATS, nodes...); err != nil {
+		return nil, err
+	}
+	front, err := w.provider.front(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if through, err = w.proxies.open(name, partProvider, front); err != nil {
+		return nil, err
+	}
+	return []string{
+		"DATABASE_URL=" + database.String(),
+		"NATS_URL=nats://" + strings.Join(nodes, ",nats://"),
+		w.replicas(),
+		"TWITTER_API_KEY=" + providerKey,
+		"SCHEDULE=tiers", // a budget, which a fault sets, must not change it
+		"TWITTER_API_URL=http://" + through[0],
+		fmt.Sprintf("TWITTER_RATE=%g", w.Rate),
+		fmt.Sprintf("TWITTER_TWEET_PRICE=%g", tweetPrice),
+		"TWITTER_TIMEOUT=" + callTimeout.String(),
+		"TWITTER_BREAKER_REST=" + breakerRest.String(),
+		"TWITTER_BREAKER_REST_MAX=" + breakerMaxRest.String(),
+		"GORGONE_TIERS=ultra_hot 10000h " + (w.Every * speed).String(),
+		"GORGONE_DISPATCH_EVERY=" + (speed * time.Second).String(),
+		fmt.Sprintf("GORGONE_BATCH_TWEETS=%d", idsPerCall),
+		"GORGONE_GRACE=" + grace.String(),
+		"GORGONE_GONE_SPAN=" + goneSpan.String(),
+		"GORGONE_LOG_LEVEL=info",
+	}, nil
+}
+
+// warmUp waits until the engine works: every worker has called, and every process
+// has been up for a moment.
+func (w *world) warmUp(ctx context.Context) error {
+	for {
+		called := make(map[string]bool)
+		for _, c := range w.provider.calls() {
+			called[c.Remote] = true
+		}
+		if len(called) >= w.Workers {
+			break
+		}
+		if !sleep(ctx, 100*time.Millisecond) {
+			return fmt.Errorf("only %d of %d workers called the provider: %w", len(called), w.Workers, context.Cause(ctx))
+		}
+	}
+	w.samples.begin(ctx, w)
+	return nil
+}
+
+// stopEngine asks the roles to stop, all at once, and notes those that do not do so.
+func (w *world) stopEngine() {
+	var (
+		stopping conc.WaitGroup
+		mu       sync.Mutex
+	)
+	for _, p := range w.processes {
+		stopping.Go(func() {
+			if err := p.stop(grace + 10*time.Second); err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				w.stopErrors = append(w.stopErrors, err)
+			}
+		})
+	}
+	stopping.Wait()
+}
+
+// close ends everything that is left.
+func (w *world) close() error {
+	for _, p := range slices.Concat(w.processes, w.nodes) {
+		p.kill()
+		p.wait()
+	}
+	if w.nats != nil {
+		w.nats.Close()
+	}
+	w.watchers.Wait()
+	if w.provider != nil {
+		w.provider.close()
+	}
+	w.proxies.close()
+	if w.sql != nil {
+		w.sql.Close()
+	}
+	if w.db != nil {
+		w.db.Close()
+	}
+	w.postgresMu.Lock()
+	defer w.postgresMu.Unlock()
+	if w.postgres == nil {
+		return nil
+	}
+	return w.postgres.Stop()
+}
+
+const (
+	// Ports are taken from below those that systems hand out to connections: what is
+	// killed must find its port free when it comes back.
+	lowestPort  = 15_000
+	highestPort = 30_000
+)
+
+// freePorts returns ports of the loopback interface on which nothing listens.
+func freePorts(ctx context.Context, n int) (ports []int, err error) {
+	var listener net.ListenConfig
+	for tries := 0; len(ports) < n; tries++ {
+		port := lowestPort + mathrand.IntN(highestPort-lowestPort)
+		l, err := listener.Listen(ctx, "tcp", loopback(port))
+		if err != nil {
+			if tries > 100*n {
+				return nil, fmt.Errorf("find a free port: %w", err)
+			}
+			continue
+		}
+		defer l.Close() // at the end, so that no port is found twice
+		ports = append(ports, port)
+	}
+	return ports, nil
+}

@@ -1,0 +1,121 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"gorgone/engagement"
+	"gorgone/internal/simulate"
+)
+
+// overSeeds are the figures of the adaptive schedule, one a seed, by population.
+type overSeeds struct {
+	names    []string // of the populations, in order
+	measures map[string]map[time.Duration][simulate.NumMeasures][]float64
+	foretold map[string][]forecastFigures // by horizon
+}
+
+// forecastFigures are those of one horizon, one a seed.
+type forecastFigures struct {
+	ahead              time.Duration
+	ratio, bias, cover []float64
+	regression         []float64 // error over the better regression's
+	blend              []float64 // error over that of a blend
+}
+
+// manySeeds repeats a simulation with one seed after another, each with another split
+// and other thinned tweets, and prints how far the adaptive schedule's figures spread.
+func (sh *shell) manySeeds(ctx context.Context, o simulation) error {
+	all := overSeeds{measures: map[string]map[time.Duration][simulate.NumMeasures][]float64{}, foretold: map[string][]forecastFigures{}}
+	first := o.seed
+	for i := range o.seeds {
+		o.seed = first + uint64(i)
+		populations, err := sh.populations(ctx, o)
+		if err != nil {
+			return err
+		}
+		for _, p := range populations {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			all.add(p.FoundAt(o.discovery), o)
+		}
+	}
+	for _, name := range all.names {
+		sh.printf("%s, seeds %d to %d: mean ± standard deviation [lowest, highest]\n", name, first, o.seed)
+		w := tabwriter.NewWriter(sh.out, 0, 0, 2, ' ', tabwriter.AlignRight)
+		fmt.Fprint(w, "adaptive\t")
+		for _, h := range o.horizons {
+			fmt.Fprintf(w, "up to %g h\t", h.Hours())
+		}
+		fmt.Fprintln(w)
+		for m := range simulate.NumMeasures {
+			fmt.Fprintf(w, "%s\t", m)
+			for _, h := range o.horizons {
+				fmt.Fprintf(w, "%s\t", spread(all.measures[name][h][m]))
+			}
+			fmt.Fprintln(w)
+		}
+		for _, f := range all.foretold[name] {
+			fmt.Fprintf(w, "forecast, %g h: error over linear\t%s\t\n", f.ahead.Hours(), spread(f.ratio))
+			fmt.Fprintf(w, "error over the better regression\t%s\t\n", spread(f.regression))
+			fmt.Fprintf(w, "error over a blend\t%s\t\n", spread(f.blend))
+			fmt.Fprintf(w, "bias\t%s\t\n", spread(f.bias))
+			fmt.Fprintf(w, "in the 80%% interval\t%s\t\n", spread(f.cover))
+		}
+		_ = w.Flush()
+		sh.printf("\n")
+	}
+	return nil
+}
+
+// add measures one population.
+func (a *overSeeds) add(p simulate.Population, o simulation) {
+	if _, ok := a.measures[p.Name]; !ok {
+		a.names = append(a.names, p.Name)
+		a.measures[p.Name] = map[time.Duration][simulate.NumMeasures][]float64{}
+	}
+	model := modelFor(p, o)
+	for _, horizon := range o.horizons {
+		known := p.KnownUntil(horizon)
+		if len(known.Test) < simulate.MinTweets {
+			continue
+		}
+		curves := simulate.Contest(known, horizon, model, func(price float64) engagement.Policy {
+			return engagement.DefaultAdaptive(model, price)
+		})
+		figures := a.measures[p.Name][horizon]
+		for _, r := range simulate.Compare(curves, known.Test, 0, o.seed) {
+			for m := range r.Figures {
+				if r.Name == simulate.Adaptive {
+					figures[m] = append(figures[m], r.Figures[m].Value)
+				}
+			}
+		}
+		a.measures[p.Name][horizon] = figures
+	}
+	results := simulate.Foretell(model, p, 0, o.seed)
+	forecasts := a.foretold[p.Name]
+	if forecasts == nil {
+		forecasts = make([]forecastFigures, len(results))
+	}
+	for i, r := range results {
+		f := &forecasts[i]
+		f.ahead = r.Ahead
+		f.ratio, f.bias, f.cover = append(f.ratio, r.Ratio.Value), append(f.bias, r.Bias.Value), append(f.cover, r.Cover.Value)
+		f.regression = append(f.regression, r.OverRegression.Value)
+		f.blend = append(f.blend, r.OverBlend.Value)
+	}
+	a.foretold[p.Name] = forecasts
+}
+
+// spread shows a figure over seeds.
+func spread(values []float64) string {
+	s := simulate.SpreadOf(values)
+	if s.Seeds == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.3f ± %.3f [%.2f, %.2f]", s.Mean, s.SD, s.Low, s.High)
+}

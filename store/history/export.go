@@ -1,0 +1,138 @@
+package history
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"gorgone/engagement"
+	"gorgone/store/postgres"
+)
+
+// exportPage is how many tweets are read at once.
+const exportPage = 100
+
+// ExportRow is one snapshot in an export.
+type ExportRow struct {
+	Row      uuid.UUID
+	TweetID  string
+	Posted   time.Time
+	Snapshot engagement.Snapshot
+}
+
+// Export calls page with the snapshots of a zone in a range, some at a time,
+// tweet by tweet in the order in which they were posted, and each tweet's oldest
+// first. It holds one page at a time, of 100 tweets, and no connection while page
+// runs, so that a slow reader blocks nothing. A page is empty when its tweets have none
+// in the range. What is written meanwhile may or may not be part of it.
+func (a *Archive) Export(ctx context.Context, zone uuid.UUID, r Range, page func([]ExportRow) error) error {
+	const tweets = `
+		select w.id, w.tweet_id, w.twitter_created_at
+		from public.twitter_tweets w
+		left join public.twitter_engagement_tracking k on k.tweet_db_id = w.id
+		where w.zone_id = $1::uuid and (w.twitter_created_at, w.id) > ($2::timestamptz, $3::uuid)
+		and (k.snapshot_at is null or k.snapshot_at >= $4::timestamptz)
+		order by w.twitter_created_at, w.id limit $5::int4`
+	from := r.From
+	if from.IsZero() {
+		from = time.Unix(0, 0).UTC()
+	}
+	after := ExportRow{}
+	for {
+		batch, err := collectPage(ctx, a.db, tweets, scanExported, zone, after.Posted, after.Row, from, exportPage)
+		if err != nil {
+			return fmt.Errorf("export zone %s: %w", zone, err)
+		}
+		if len(batch) == 0 {
+			return nil
+		}
+		rows, err := a.exportTweets(ctx, batch, from, r.To)
+		if err != nil {
+			return fmt.Errorf("export zone %s: %w", zone, err)
+		}
+		if err := page(rows); err != nil {
+			return err
+		}
+		if len(batch) < exportPage {
+			return nil
+		}
+		after = batch[len(batch)-1]
+	}
+}
+
+func scanExported(r pgx.CollectableRow) (e ExportRow, err error) {
+	err = r.Scan(&e.Row, &e.TweetID, &e.Posted)
+	e.Posted = e.Posted.UTC()
+	return e, err
+}
+
+// Lives calls page with all snapshots of some tweets, of which Row, TweetID and Posted are
+// given: of 100 tweets at a time, each tweet's oldest first.
+func (a *Archive) Lives(ctx context.Context, tweets []ExportRow, page func([]ExportRow) error) error {
+	for batch := range slices.Chunk(tweets, exportPage) {
+		rows, err := a.exportTweets(ctx, batch, time.Unix(0, 0).UTC(), time.Time{})
+		if err != nil {
+			return fmt.Errorf("read the lives of tweets: %w", err)
+		}
+		if err := page(rows); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// exportTweets reads the snapshots of some tweets.
+func (a *Archive) exportTweets(ctx context.Context, tweets []ExportRow, from, to time.Time) ([]ExportRow, error) {
+	const snapshots = `
+		select u.n::int4, h.snapshot_at, h.velocity, coalesce(h.provider, ''), h.provider_changed,
+			h.retweet_count, h.reply_count, h.like_count, h.quote_count, h.view_count, h.bookmark_count,
+			h.delta_retweets, h.delta_replies, h.delta_likes, h.delta_quotes, h.delta_views
+		from unnest($1::uuid[]) with ordinality u (id, n)
+		join ` + postgres.Curve + ` h on h.tweet_id = u.id
+		where h.tweet_id = any($1::uuid[]) and h.snapshot_at >= $2::timestamptz and h.snapshot_at < $3::timestamptz
+		order by u.n, h.snapshot_at, h.id nulls last`
+	ids := make([]uuid.UUID, len(tweets))
+	for i, t := range tweets {
+		ids[i] = t.Row
+	}
+	place := make(map[uuid.UUID]int, len(tweets))
+	for i, t := range tweets {
+		place[t.Row] = i
+	}
+	rows, err := readSpans(ctx, a, ids, Range{From: from, To: to}, false, snapshots, func(r pgx.CollectableRow) (ExportRow, error) {
+		var (
+			n      int
+			c      postgres.Counts
+			deltas [5]pgtype.Int4
+			point  engagement.Snapshot
+		)
+		dest := append([]any{&n, &point.At, &point.Velocity, &point.Provider, &point.ProviderChanged}, c.Dest()...)
+		for i := range deltas {
+			dest = append(dest, &deltas[i])
+		}
+		if err := r.Scan(dest...); err != nil {
+			return ExportRow{}, err
+		}
+		e := tweets[n-1]
+		e.Snapshot = snapshotOf(point, c, deltas)
+		return e, nil
+	}, func([]ExportRow) bool { return false })
+	slices.SortStableFunc(rows, func(a, b ExportRow) int { return cmp.Compare(place[a.Row], place[b.Row]) })
+	return rows, err
+}
+
+func collectPage[T any](ctx context.Context, db *postgres.DB, sql string, scan pgx.RowToFunc[T], args ...any) ([]T, error) {
+	ctx, cancel := db.Bounded(ctx)
+	defer cancel()
+	rows, err := db.Query(ctx, sql, args...)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, scan)
+}

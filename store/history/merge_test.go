@@ -1,0 +1,368 @@
+package history_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/sourcegraph/conc"
+
+	"gorgone/internal/postgres/pgtest"
+	"gorgone/internal/testkit"
+	"gorgone/store/history"
+	"gorgone/store/postgres"
+	"gorgone/store/storetest"
+)
+
+// forever keeps everything.
+func forever() history.Retention { return history.Retention{Chosen: true} }
+
+// fingerprint is of all columns of all points.
+func fingerprint(t *testing.T, e *storetest.Env) string {
+	t.Helper()
+	return storetest.Scalar[string](t, e, `select count(*) || ' ' || coalesce(md5(string_agg(to_jsonb(h)::text, ',' order by id, snapshot_at)), '') from twitter_engagement_history h`)
+}
+
+// partitions counts those of days and those of months.
+func partitions(t *testing.T, e *storetest.Env) (days, months int) {
+	t.Helper()
+	const sql = `select count(*) from pg_inherits where inhparent = 'twitter_engagement_history'::regclass and inhrelid::regclass::text ~ $1`
+	return e.Count(t, sql, `_\d\d_\d\d$`), e.Count(t, sql, `history_\d{4}_\d\d$`)
+}
+
+// oldDays makes partitions from a day until the clock's, and points of some tweets in each.
+func oldDays(t *testing.T, e *storetest.Env, first time.Time, tweets int) {
+	t.Helper()
+	_, err := e.EnsurePartitions(t.Context(), first, e.Clock.Now())
+	testkit.Must(t, err)
+	e.TrackIn(t, e.ZoneID, storetest.NewTweets(first, tweets))
+	e.Exec(t, `insert into twitter_engagement_history (id, tweet_id, snapshot_at, like_count, engagement_velocity, provider)
+		select gen_random_uuid(), w.id, d + n * interval '5 hours' + interval '7 minutes', n, n + 0.5, 'twitterapi.io'
+		from twitter_tweets w, generate_series($1::timestamptz, $2::timestamptz, interval '1 day') d, generate_series(0, 3) n`,
+		first, e.Clock.Now().Add(-15*time.Hour))
+}
+
+// merge merges until nothing is left to do.
+func merge(t *testing.T, e *storetest.Env, r history.Retention) (sum history.Merged) {
+	t.Helper()
+	for {
+		did, err := e.Merge(t.Context(), r)
+		testkit.Must(t, err)
+		if did == (history.Merged{}) {
+			return sum
+		}
+		sum.Months, sum.Points = sum.Months+did.Months, sum.Points+did.Points
+	}
+}
+
+// TestMergeKeepsEveryPoint merges November, of which only the last days have a partition,
+// and December, and then cuts December down and drops it.
+func TestMergeKeepsEveryPoint(t *testing.T) {
+	t.Parallel()
+	storetest.InEachMode(t, func(t *testing.T, e *storetest.Env) {
+		e.Exec(t, `alter table twitter_engagement_history add column note text default 'of the product'`)
+		oldDays(t, e, time.Date(2025, 11, 21, 0, 0, 0, 0, time.UTC), 20)
+		e.Exec(t, `insert into twitter_engagement_history (tweet_id, snapshot_at) select id, '2025-11-05 12:00:00+00' from twitter_tweets limit 3`)
+		all := fingerprint(t, e)
+		did := merge(t, e, forever())
+		if did.Months != 2 || did.Points != (10+31)*4*20 {
+			t.Errorf("%+v", did)
+		}
+		if is := fingerprint(t, e); is != all {
+			t.Errorf("after: %s, before: %s", is, all)
+		}
+		days, months := partitions(t, e)
+		if days != 31+28+1 || months != 2 {
+			t.Errorf("%d days, %d months", days, months)
+		}
+		if n := e.Count(t, `select count(*) from gorgone.history_2025_11`); n != 10*4*20+3 {
+			t.Errorf("November has %d points", n)
+		}
+		findings, err := e.DB.Check(t.Context())
+		testkit.Must(t, err)
+		for _, f := range findings {
+			if !f.OK && f.Fix != "" {
+				t.Errorf("%+v", f)
+			}
+		}
+		if n := e.Count(t, `select (select count(*) from gorgone.history_merge) + (select count(*) from gorgone.history_changes)
+			+ (select count(*) from pg_trigger where tgname like 'gorgone_merge%')`); n != 0 {
+			t.Errorf("%d things are left over", n)
+		}
+		// A month is the partition of its days, whatever is written to them.
+		dec := time.Date(2025, 12, 10, 5, 7, 0, 0, time.UTC)
+		if n, err := e.EnsurePartitions(t.Context(), dec.Add(-aDay), dec.Add(aDay)); n != 0 || err != nil {
+			t.Errorf("made %d partitions of a day in a month (%v)", n, err)
+		}
+		e.Exec(t, `insert into twitter_engagement_history (tweet_id, snapshot_at) select id, $1 from twitter_tweets order by id limit 1`, dec)
+		e.Exec(t, `delete from twitter_tweets where id = (select max(id::text)::uuid from twitter_tweets)`)
+		if n := e.Count(t, `select count(*) from gorgone.history_2025_12`); n != 31*4*19+1 {
+			t.Errorf("December has %d points", n)
+		}
+		cutDown(t, e, dec)
+	})
+}
+
+// cutDown has retention end in a month, and after it.
+func cutDown(t *testing.T, e *storetest.Env, at time.Time) {
+	t.Helper()
+	later := e.Count(t, `select count(*) from twitter_engagement_history where snapshot_at >= $1`, at.Truncate(aDay))
+	keep := history.Retention{Chosen: true, Full: e.Clock.Now().Sub(at)}
+	did, err := e.Retain(t.Context(), keep)
+	if err != nil || did.Dropped != 1 || did.Deleted != 9*4*19 {
+		t.Errorf("%+v, %v", did, err)
+	}
+	if n := e.Count(t, `select count(*) from twitter_engagement_history`); n != later {
+		t.Errorf("%d points are left, want %d", n, later)
+	}
+	keep.Full = e.Clock.Now().Sub(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
+	if did, err = e.Retain(t.Context(), keep); err != nil || did.Dropped != 1 || did.Deleted != 0 {
+		t.Errorf("%+v, %v", did, err)
+	}
+	if days, months := partitions(t, e); months != 0 || days != 31+28+1 {
+		t.Errorf("%d days, %d months", days, months)
+	}
+}
+
+// TestMergeOnlyWhatStays: a month is not copied that is dropped soon, and not before its
+// days are as coarse as they get.
+func TestMergeOnlyWhatStays(t *testing.T) {
+	t.Parallel()
+	e := storetest.New(t, postgres.ExecPrepared)
+	oldDays(t, e, time.Date(2025, 12, 1, 0, 0, 0, 0, time.UTC), 2)
+	for _, r := range []history.Retention{
+		{Chosen: true, Full: 200 * aDay},
+		{Chosen: true, Full: 20 * aDay, Hourly: 1000 * aDay},
+		{Chosen: true, Full: 100 * aDay, Daily: 1000 * aDay},
+	} {
+		if did := merge(t, e, r); did != (history.Merged{}) {
+			t.Errorf("%+v: %+v", r, did)
+		}
+	}
+	r := history.Retention{Chosen: true, Full: 20 * aDay, Daily: 1000 * aDay}
+	e.Exec(t, `insert into gorgone.history_days (day, grain, slices, done)
+		select d, 'hour', 16, true from generate_series('2025-12-01'::date, '2026-03-01'::date, interval '1 day') d`)
+	if did := merge(t, e, r); did != (history.Merged{}) {
+		t.Errorf("one point an hour: %+v", did)
+	}
+	e.Exec(t, `update gorgone.history_days set grain = 'day'`)
+	if did := merge(t, e, r); did.Months != 1 {
+		t.Errorf("one point a day: %+v", did)
+	}
+	// A day of a month is thinned too, when a setting says so later.
+	e.Exec(t, `delete from gorgone.history_days where day = '2025-12-05'`)
+	did, err := e.Retain(t.Context(), r)
+	if err != nil || did.Downsampled != 2*3 {
+		t.Errorf("%+v, %v", did, err)
+	}
+	// What waits for consent stays, so it is merged.
+	other := storetest.New(t, postgres.ExecPrepared)
+	oldDays(t, other, time.Date(2025, 12, 1, 0, 0, 0, 0, time.UTC), 2)
+	if did := merge(t, other, history.Retention{Full: 30 * aDay}); did.Months != 1 {
+		t.Errorf("before consent: %+v", did)
+	}
+}
+
+// TestMergeSurvivesEveryBreak breaks the connection at each statement of each step, before
+// it is sent and after. Nothing is lost or doubled at any time, and the merge goes on.
+func TestMergeSurvivesEveryBreak(t *testing.T) {
+	t.Parallel()
+	direct := pgtest.NewDatabase(t)
+	e := storetest.Open(t, direct, postgres.ExecPrepared)
+	e.ZoneID = e.NewZone(t)
+	first := time.Date(2025, 12, 30, 0, 0, 0, 0, time.UTC)
+	oldDays(t, e, first, 3)
+	all := fingerprint(t, e)
+	through, wire := storetest.NewWire(t, direct)
+	broken := history.New(storetest.Connect(t, postgres.Config{URL: through, ExecMode: postgres.ExecPrepared, MaxConns: 2}), e.Clock)
+	const state = `select coalesce((select m::text from gorgone.history_merge m), 'none') || (select count(*) from pg_inherits)`
+	breaks, steps := 0, 0
+	for done := false; !done; {
+		was := storetest.Scalar[string](t, e, state)
+		for n := 1; ; n++ {
+			for _, after := range []bool{false, true} {
+				wire.BreakAt(n, after)
+				did, err := broken.Merge(t.Context(), forever())
+				if err != nil {
+					breaks++
+				}
+				if is := fingerprint(t, e); is != all {
+					t.Fatalf("break %d, step %d, statement %d: %s, before: %s", breaks, steps, n, is, all)
+				}
+				done = err == nil && did == (history.Merged{})
+			}
+			if done || storetest.Scalar[string](t, e, state) != was {
+				break
+			}
+		}
+		steps++
+	}
+	wire.BreakAt(0, false)
+	if days, months := partitions(t, e); months != 1 || days != 31+28+1 || breaks < 50 {
+		t.Errorf("%d breaks, %d steps: %d days, %d months", breaks, steps, days, months)
+	}
+	t.Logf("%d breaks in %d steps", breaks, steps)
+}
+
+// TestWritesBesideAMerge writes to a month while it is merged: all that is written is there
+// afterwards, and nothing that was deleted.
+func TestWritesBesideAMerge(t *testing.T) {
+	t.Parallel()
+	e := storetest.New(t, postgres.ExecPrepared)
+	first := time.Date(2025, 12, 1, 0, 0, 0, 0, time.UTC)
+	oldDays(t, e, first, 300)
+	e.Exec(t, `create table shadow as select id, tweet_id, snapshot_at, like_count from twitter_engagement_history`)
+	var writing conc.WaitGroup
+	var merged atomic.Bool
+	var writes int
+	writing.Go(func() {
+		random := rand.New(rand.NewPCG(1, 2))
+		for ; !merged.Load(); writes++ {
+			writeOld(t, e, random, first)
+		}
+	})
+	var err error
+	for did := (history.Merged{}); err == nil && did.Months == 0; {
+		did, err = e.Merge(t.Context(), forever())
+	}
+	merged.Store(true)
+	writing.Wait()
+	testkit.Must(t, err)
+	if n := storetest.Scalar[int](t, e, `select count(*) from (
+		(select id, tweet_id, snapshot_at, like_count from twitter_engagement_history except all table shadow)
+		union all (table shadow except all select id, tweet_id, snapshot_at, like_count from twitter_engagement_history)) d`); n != 0 {
+		t.Errorf("%d points differ after %d writes", n, writes)
+	}
+	if days, months := partitions(t, e); days != 31+28+1 || months != 1 || writes == 0 {
+		t.Errorf("%d days, %d months, %d writes", days, months, writes)
+	}
+}
+
+// writeOld inserts, changes, moves and deletes points of December, and deletes a tweet now
+// and then, and does the same to the shadow.
+func writeOld(t *testing.T, e *storetest.Env, random *rand.Rand, first time.Time) {
+	at := first.Add(time.Duration(random.Int64N(int64(31 * aDay)))).Truncate(time.Second)
+	old := fmt.Sprintf(`(select id from shadow where snapshot_at >= '%s' and snapshot_at < '2026-01-01' order by snapshot_at, id limit 1)`, at.Format(time.RFC3339))
+	statements := []string{
+		`update %[1]s set like_count = like_count + 1000 where id = ` + old,
+		`update %[1]s set snapshot_at = '` + at.Format(time.RFC3339) + `' where id = ` + old,
+		`delete from %[1]s where id = ` + old,
+		fmt.Sprintf(`insert into %%[1]s (id, tweet_id, snapshot_at, like_count) select '%s', id, '%s', 7 from twitter_tweets order by id limit 1`, uuid.New(), at.Format(time.RFC3339)),
+	}
+	statement := statements[random.IntN(len(statements))]
+	err := pgx.BeginFunc(t.Context(), e.Raw, func(tx pgx.Tx) error {
+		if random.IntN(20) == 0 {
+			_, err := tx.Exec(t.Context(), `with gone as (delete from twitter_tweets where id = (select max(id::text)::uuid from twitter_tweets where (select count(*) from twitter_tweets) > 10) returning id)
+				delete from shadow where tweet_id in (select id from gone)`)
+			return err
+		}
+		for _, table := range []string{"public.twitter_engagement_history", "shadow"} {
+			if _, err := tx.Exec(t.Context(), fmt.Sprintf(statement, table)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Errorf("%s: %v", statement, err)
+	}
+}
+
+// TestMergeWaitsForNobody: while a transaction of the product is open, a merge comes as far
+// as it can, and the product's other writes go on.
+func TestMergeWaitsForNobody(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, holds string }{
+		{"a dump", `select count(*) from public.twitter_tweets`},
+		{"a reader of a day", `select count(*) from gorgone.history_2025_12_30`},
+		{"a writer", `update public.twitter_tweets set like_count = 1`},
+		{"a writer of an old day", `update public.twitter_engagement_history set like_count = 1 where snapshot_at < '2026-01-01'`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			e := storetest.New(t, postgres.ExecPrepared)
+			oldDays(t, e, time.Date(2025, 12, 29, 0, 0, 0, 0, time.UTC), 3)
+			product, err := e.Raw.Begin(t.Context())
+			testkit.Must(t, err)
+			defer product.Rollback(context.WithoutCancel(t.Context())) //nolint:errcheck // ended below
+			_, err = product.Exec(t.Context(), c.holds)
+			testkit.Must(t, err)
+			var wg conc.WaitGroup
+			var tried atomic.Bool
+			writes := 0
+			wg.Go(func() {
+				for ; !tried.Load(); writes++ {
+					e.Exec(t, `insert into public.twitter_engagement_history (tweet_id, snapshot_at) select id, $1 from twitter_tweets limit 1`, e.Clock.Now())
+				}
+			})
+			for range 3 {
+				did, err := e.Merge(t.Context(), forever())
+				if err != nil || !did.Busy || did.Months != 0 {
+					t.Errorf("%+v, %v", did, err)
+				}
+			}
+			tried.Store(true)
+			wg.Wait()
+			testkit.Must(t, product.Commit(t.Context()))
+			all := fingerprint(t, e)
+			if did := merge(t, e, forever()); did.Months != 1 || writes == 0 || fingerprint(t, e) != all {
+				t.Errorf("then %+v, beside %d writes", did, writes)
+			}
+		})
+	}
+}
+
+// TestMergeBeginsAgain: what a merge has copied is thrown away when a day is emptied or
+// dropped, the table is changed, or the retention is shortened.
+func TestMergeBeginsAgain(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]string{
+		"truncate":   `truncate gorgone.history_2025_12_30`,
+		"drop":       `drop table gorgone.history_2025_12_30`,
+		"new column": `alter table public.twitter_engagement_history add column note text default 'new'`,
+		"empty all":  `truncate public.twitter_engagement_history`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := halfMerged(t)
+			e.Exec(t, change)
+			all := fingerprint(t, e)
+			merge(t, e, forever())
+			if is := fingerprint(t, e); is != all {
+				t.Errorf("after: %s, before: %s", is, all)
+			}
+		})
+	}
+	t.Run("retention", func(t *testing.T) {
+		t.Parallel()
+		e := halfMerged(t)
+		_, err := e.Retain(t.Context(), history.Retention{Chosen: true, Full: e.Clock.Now().Sub(time.Date(2025, 12, 31, 0, 0, 0, 0, time.UTC))})
+		testkit.Must(t, err)
+		all := fingerprint(t, e)
+		if did := merge(t, e, forever()); did.Months != 1 || fingerprint(t, e) != all {
+			t.Errorf("%+v, %s, before: %s", did, fingerprint(t, e), all)
+		}
+	})
+}
+
+// halfMerged is a history of which December is copied, and cannot take its days' place.
+func halfMerged(t *testing.T) *storetest.Env {
+	t.Helper()
+	e := storetest.New(t, postgres.ExecPrepared)
+	oldDays(t, e, time.Date(2025, 12, 29, 0, 0, 0, 0, time.UTC), 3)
+	reading, err := e.Raw.Begin(t.Context())
+	testkit.Must(t, err)
+	defer reading.Rollback(context.WithoutCancel(t.Context())) //nolint:errcheck // it only reads
+	_, err = reading.Exec(t.Context(), `select from public.twitter_tweets`)
+	testkit.Must(t, err)
+	did, err := e.Merge(t.Context(), forever())
+	if err != nil || !did.Busy || did.Points != 3*4*3 {
+		t.Fatalf("%+v, %v", did, err)
+	}
+	return e
+}

@@ -1,0 +1,153 @@
+package history
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"gorgone/store/postgres"
+)
+
+// copyNext copies the next points of the next day. When it has come to the day's end, it
+// copies what was written meanwhile and checks that all is there.
+func (m *merge) copyNext(ctx context.Context, t *postgres.Tx, done *Merged) error {
+	columns, err := columnsOfHistory(ctx, t)
+	if err != nil {
+		return err
+	}
+	d := m.days[m.copied]
+	// In the order of curves, by the index that they are read by.
+	sql := `
+		with part as materialized (
+			select ` + columns + ` from ` + partitionName(d) + `
+			where $1::uuid is null or (tweet_id, snapshot_at, id) > ($1::uuid, $2::timestamptz, $3::uuid)
+			order by tweet_id, snapshot_at, id limit $4::int4
+		), put as (
+			insert into ` + m.name() + ` (` + columns + `) select ` + columns + ` from part on conflict do nothing
+		)
+		select p.tweet_id, p.snapshot_at, p.id, (select count(*)::int4 from part)
+		from part p order by p.tweet_id desc, p.snapshot_at desc, p.id desc limit 1`
+	n := 0
+	b := t.Group()
+	b.Queue(sql, m.tweet, m.at, m.point, copyPoints).Query(func(rows pgx.Rows) error {
+		_, err := pgx.ForEachRow(rows, []any{&m.tweet, &m.at, &m.point, &n}, func() error { return nil })
+		return err
+	})
+	if err := t.Send(ctx, b); err != nil {
+		return fmt.Errorf("copy the history of %s: %w", d.Format(time.DateOnly), err)
+	}
+	done.Points += n
+	if n < copyPoints {
+		complete, err := m.verify(ctx, t, columns, d)
+		if err != nil {
+			return err
+		}
+		if complete {
+			*m = merge{month: m.month, days: m.days, copied: m.copied + 1}
+		}
+	}
+	b = t.Group()
+	b.Queue(`update gorgone.history_merge set copied = $1::int4, tweet_id = $2::uuid, snapshot_at = $3::timestamptz, point = $4::uuid`,
+		m.copied, m.tweet, m.at, m.point)
+	if m.copied == len(m.days) {
+		b.Queue(`analyze ` + m.name())
+	}
+	return t.Send(ctx, b)
+}
+
+// verify counts the points of a day that was copied and those of the copy. While there is
+// more to copy again than one transaction should, it is not complete.
+func (m *merge) verify(ctx context.Context, t *postgres.Tx, columns string, d time.Time) (complete bool, err error) {
+	again, err := m.copyChanges(ctx, t, columns)
+	if err != nil || again == copyPoints {
+		return false, err
+	}
+	var points, copied int64
+	var changed bool // after that: the next time it is counted in the swap's stead
+	b := t.Group()
+	b.Queue(`select (select count(*) from `+partitionName(d)+`), (select count(*) from `+m.name()+`
+		where snapshot_at >= $1::timestamptz and snapshot_at < $2::timestamptz), exists (select from gorgone.history_changes)`, d, d.Add(day)).
+		QueryRow(func(row pgx.Row) error { return row.Scan(&points, &copied, &changed) })
+	if err := t.Send(ctx, b); err != nil {
+		return false, err
+	}
+	if points != copied && !changed {
+		return false, fmt.Errorf("the copy of the history of %s has %d points of %d", d.Format(time.DateOnly), copied, points)
+	}
+	return !changed, nil
+}
+
+// copyChanges copies points again that were written since they were copied, the first so
+// many, and returns how many it took.
+func (m *merge) copyChanges(ctx context.Context, t *postgres.Tx, columns string) (int, error) {
+	var (
+		points []uuid.UUID
+		at     []time.Time
+	)
+	b := t.Group()
+	b.Queue(`delete from gorgone.history_changes where n in (select n from gorgone.history_changes order by n limit $1::int4) returning point, snapshot_at`,
+		copyPoints).Query(func(rows pgx.Rows) error {
+		var p uuid.UUID
+		var when time.Time
+		_, err := pgx.ForEachRow(rows, []any{&p, &when}, func() error {
+			points, at = append(points, p), append(at, when)
+			return nil
+		})
+		return err
+	})
+	if err := t.Send(ctx, b); err != nil || len(points) == 0 {
+		return 0, err
+	}
+	// Statements after that one see all that they noted.
+	b = t.Group()
+	b.Queue(`delete from `+m.name()+` h using unnest($1::uuid[], $2::timestamptz[]) u (id, at) where h.id = u.id and h.snapshot_at = u.at`, points, at)
+	b.Queue(`insert into `+m.name()+` (`+columns+`) select `+columns+` from public.twitter_engagement_history h
+		where (h.id, h.snapshot_at) in (select * from unnest($1::uuid[], $2::timestamptz[]))
+		and h.snapshot_at >= $3::timestamptz and h.snapshot_at < $4::timestamptz`, points, at, m.month, m.past())
+	if err := t.Send(ctx, b); err != nil {
+		return 0, fmt.Errorf("copy what was written meanwhile: %w", err)
+	}
+	return len(points), nil
+}
+
+// swap puts the month in the place of its days. Before it locks them all it copies what was
+// written meanwhile, so that little is left to do then.
+func (m *merge) swap(ctx context.Context, t *postgres.Tx, done *Merged) error {
+	columns, err := columnsOfHistory(ctx, t)
+	if err != nil {
+		return err
+	}
+	if n, err := m.copyChanges(ctx, t, columns); err != nil || n == copyPoints {
+		return err
+	}
+	days := m.partitions()
+	b := t.Group()
+	b.Queue(`select set_config('statement_timeout', $1::text, true)`, briefMove)
+	// In the order of writers. Only the first is waited for: who waits and holds nothing is
+	// in no deadlock, and blocks one table only.
+	b.Queue(`lock table only public.twitter_tweets in access exclusive mode`)
+	b.Queue(`lock table only public.twitter_engagement_history, only gorgone.history_default, ` + days + ` in access exclusive mode nowait`)
+	if err := t.Send(ctx, b); err != nil {
+		return err
+	}
+	// Nothing is written from here on.
+	if n, err := m.copyChanges(ctx, t, columns); err != nil || n == copyPoints {
+		return err
+	}
+	if same, err := m.fits(ctx, t); err != nil || !same {
+		return err
+	}
+	b = t.Group()
+	b.Queue(`with moved as (
+			delete from gorgone.history_default where snapshot_at >= ` + timestamp(m.month) + ` and snapshot_at < ` + timestamp(m.past()) + ` returning *
+		) insert into ` + m.name() + ` (` + columns + `) select ` + columns + ` from moved`)
+	b.Queue(`delete from gorgone.history_merge`)
+	b.Queue(`drop table ` + days)
+	b.Queue(`alter table public.twitter_engagement_history attach partition ` + m.name() + ` for values from (` + timestamp(m.month) + `) to (` + timestamp(m.past()) + `)`)
+	b.Queue(`alter table ` + m.name() + ` drop constraint within_month`)
+	done.Months++
+	return t.Send(ctx, b)
+}

@@ -1,0 +1,184 @@
+package throttle
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"time"
+
+	"gorgone/queue"
+)
+
+// The rate limiter is a generic cell rate algorithm (GCRA; ITU-T I.371, 1993): replicas
+// share the time from which the next call is free, not a count of tokens. There are two
+// such times, one for all calls and one for batch calls alone, so that batches leave a
+// share of the rate to refreshes. This file is the arithmetic; reserve.go shares the
+// state.
+//
+// Why no window of a second ever holds more than Rate calls: every call has a slot of
+// its own; slots are an interval of 1 / (Rate * (1 - Margin)) apart; a call starts at
+// its slot or up to grace later. So Rate+1 calls take at least
+// Rate * interval - grace = 1 s + slack - grace, and grace is less than slack.
+
+const (
+	// runDuration is how much of the rate one reservation takes: at most 20
+	// reservations a second for each busy class, whatever the rate.
+	runDuration = 50 * time.Millisecond
+
+	// maxGrace caps how late a call may start when the margin would allow more.
+	maxGrace = 50 * time.Millisecond
+
+	// skewIntervals is how many intervals beyond maxClockSkew a reservation may
+	// plausibly lie in the future.
+	skewIntervals = 10
+)
+
+// limiterState is the state that replicas share.
+type limiterState struct {
+	All    time.Time // when the next call is free
+	Batch  time.Time // when the next batch call is free, if All allows it too
+	Factor float64   // the rate in force as a part of the configured rate, in (0,1]; see aimd.go
+	At     time.Time // when the state was written; zero: by a version that did not record it
+
+	recovery
+}
+
+// limits are the durations and counts that follow from a [LimiterConfig].
+type limits struct {
+	interval      time.Duration // between two calls
+	batchInterval time.Duration // between two batch calls, in the long run
+	run           int           // maximum number of calls in one reservation
+	grace         time.Duration // how long after its slot a call may start
+	credit        time.Duration // how far in the past a reservation may begin, so that asking late costs no slot
+	streak        int           // calls without a refusal after which the rate in force rises
+	probe         time.Duration // how long the probe after a pause may take
+}
+
+func newLimits(rate, reserve, margin float64) limits {
+	seconds := func(s float64) time.Duration { return time.Duration(math.Ceil(s * float64(time.Second))) }
+	interval := 1 / (rate * (1 - margin))
+	slack := max(1, 1/rate) * margin / (1 - margin)
+	l := limits{
+		interval:      seconds(interval),
+		batchInterval: seconds(interval / (1 - reserve)),
+		// A third of the slack is left for the network path to the provider and for
+		// the difference between the replicas' clocks.
+		grace: min(seconds(slack*2/3), max(maxGrace, seconds(interval))),
+	}
+	l.run = max(1, int(runDuration/l.interval))
+	l.credit = l.grace / 2
+	l.streak = max(minStreak, int(math.Ceil(rate*streakTime.Seconds())))
+	l.probe = defaultProbeTime
+	return l
+}
+
+// scaled stretches the intervals for a part of the configured rate.
+func (l limits) scaled(factor float64) limits {
+	l.interval = time.Duration(float64(l.interval) / factor)
+	l.batchInterval = time.Duration(float64(l.batchInterval) / factor)
+	return l
+}
+
+// runLength returns how long the longest run of calls takes.
+func (l limits) runLength() time.Duration { return time.Duration(l.run) * l.interval }
+
+// initial returns the state to start from when the last reservations are unknown: calls
+// start once every slot that may still be reserved has passed.
+func (l limits) initial(now time.Time) limiterState {
+	free := now.Add(l.lead(queue.ClassRefresh) + l.runLength())
+	return limiterState{All: free, Batch: free, Factor: 1, At: now}
+}
+
+// lead returns how long before a slot the class may reserve it. Batches never reserve
+// ahead, so a refresh waits for at most one run of theirs.
+func (l limits) lead(class queue.Class) time.Duration {
+	if class == queue.ClassRefresh {
+		return runDuration
+	}
+	return 0
+}
+
+// earliest returns when the class may make its next reservation.
+func (l limits) earliest(s limiterState, class queue.Class) time.Time {
+	free := s.All
+	if class == queue.ClassBatch && s.Batch.After(free) {
+		free = s.Batch
+	}
+	return later(later(free.Add(-l.lead(class)), s.HoldUntil), s.ProbeUntil)
+}
+
+// reserve takes up to want slots, and at most one run: n slots from first, an interval
+// apart. now must not be before earliest.
+func (l limits) reserve(s limiterState, class queue.Class, now time.Time, want int) (next limiterState, first time.Time, n int) {
+	n = min(want, l.run)
+	oldest := later(now.Add(-l.credit), s.HoldUntil)
+	first = later(s.All, oldest)
+	next = s
+	next.At = now
+	if !s.HoldUntil.IsZero() {
+		n = 1
+		next.ProbeUntil = first.Add(l.probe)
+	}
+	next.All = first.Add(time.Duration(n) * l.interval)
+	if class == queue.ClassBatch {
+		next.Batch = later(s.Batch, oldest).Add(time.Duration(n) * l.batchInterval)
+	}
+	return next.countClean(n, l), first, n
+}
+
+// plausible reports whether a replica with a correct clock can have written the state.
+func (l limits) plausible(s limiterState, now time.Time) bool {
+	slowest := l.scaled(s.Factor * l.rampFloor())
+	limit := now.Add(maxClockSkew + skewIntervals*slowest.batchInterval*time.Duration(l.run))
+	return !s.All.After(limit) && !s.Batch.After(limit) && !fromFuture(s.At, now)
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// limiterEntry is how the state is stored.
+type limiterEntry struct {
+	V      int     `json:"v"`
+	All    int64   `json:"all_us"`
+	Batch  int64   `json:"batch_us"`
+	Factor float64 `json:"factor"`
+	At     int64   `json:"at_us,omitempty"`
+
+	HoldUntil  int64 `json:"hold_us,omitempty"`
+	ProbeUntil int64 `json:"probe_us,omitempty"`
+	Resumed    int64 `json:"resumed_us,omitempty"`
+	Episode    int64 `json:"episode,omitempty"`
+	Clean      int   `json:"clean,omitempty"`
+}
+
+func (s limiterState) encode() []byte {
+	body, err := json.Marshal(limiterEntry{
+		V: stateVersion, All: ceilMicro(s.All), Batch: ceilMicro(s.Batch), Factor: s.Factor, At: toMicro(s.At),
+		HoldUntil: toMicro(s.HoldUntil), ProbeUntil: toMicro(s.ProbeUntil), Resumed: toMicro(s.Resumed), Episode: s.Episode, Clean: s.Clean,
+	})
+	if err != nil {
+		panic(err) // numbers only; the factor is finite
+	}
+	return body
+}
+
+func decodeLimiterState(body []byte) (limiterState, error) {
+	var e limiterEntry
+	if err := decodeVersioned(body, &e.V, &e); err != nil {
+		return limiterState{}, fmt.Errorf("decode the shared rate limiter: %w", err)
+	}
+	if !(e.Factor > 0 && e.Factor <= 1) {
+		return limiterState{}, fmt.Errorf("decode the shared rate limiter: factor %v is not in (0,1]", e.Factor)
+	}
+	return limiterState{
+		All: time.UnixMicro(e.All).UTC(), Batch: time.UnixMicro(e.Batch).UTC(), Factor: e.Factor, At: fromMicro(e.At),
+		recovery: recovery{
+			HoldUntil: fromMicro(e.HoldUntil), ProbeUntil: fromMicro(e.ProbeUntil), Resumed: fromMicro(e.Resumed),
+			Episode: e.Episode, Clean: e.Clean,
+		},
+	}, nil
+}

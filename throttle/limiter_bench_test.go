@@ -1,0 +1,164 @@
+package throttle_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sourcegraph/conc"
+
+	"gorgone/internal/natsserver/natstest"
+	"gorgone/queue"
+	"gorgone/queue/queuetest"
+	"gorgone/throttle"
+)
+
+const (
+	benchFor     = 4 * time.Second
+	benchWaiters = 16 // a replica
+)
+
+// BenchmarkPaceSaturated measures replicas that all want more than the rate, in
+// the batch class. Run it with -benchtime 1x: it takes 4 s a case.
+func BenchmarkPaceSaturated(b *testing.B) {
+	for _, rate := range []float64{20, 200, 500} {
+		for _, replicas := range []int{1, 4, 16} {
+			b.Run(fmt.Sprintf("rate=%v/replicas=%d", rate, replicas), func(b *testing.B) {
+				for b.Loop() {
+					saturate(b, rate, replicas)
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkPaceRefresh measures how long a refresh waits for its call while the
+// batch class of all replicas is saturated: one at a time, in a replica of its own.
+func BenchmarkPaceRefresh(b *testing.B) {
+	for _, rate := range []float64{20, 200, 500} {
+		for _, replicas := range []int{1, 4, 16} {
+			b.Run(fmt.Sprintf("rate=%v/replicas=%d", rate, replicas), func(b *testing.B) {
+				for b.Loop() {
+					refreshBeside(b, rate, replicas)
+				}
+			})
+		}
+	}
+}
+
+func replicasOf(b *testing.B, rate float64, n int, log *grantLog) []*throttle.Limiter {
+	b.Helper()
+	server := natstest.Start(b)
+	limiters := make([]*throttle.Limiter, n)
+	for i := range limiters {
+		limiters[i] = join(b, queuetest.Open(b, server, queue.Config{}), throttle.LimiterConfig{Key: "bench", Rate: rate, OnGrant: log.add})
+	}
+	return limiters
+}
+
+func waitAll(ctx context.Context, wg *conc.WaitGroup, limiters []*throttle.Limiter) {
+	for _, p := range limiters {
+		for range benchWaiters {
+			wg.Go(func() {
+				for p.Class(queue.ClassBatch).Wait(ctx) == nil {
+				}
+			})
+		}
+	}
+}
+
+func refreshBeside(b *testing.B, rate float64, replicas int) {
+	b.Helper()
+	var log grantLog
+	limiters := replicasOf(b, rate, replicas+1, &log)
+	ctx, cancel := context.WithTimeout(b.Context(), benchFor)
+	defer cancel()
+	var wg conc.WaitGroup
+	waitAll(ctx, &wg, limiters[:replicas])
+	var waits []time.Duration
+	tick := time.NewTicker(37 * time.Millisecond) // out of step with the runs
+	defer tick.Stop()
+	for class := limiters[replicas].Class(queue.ClassRefresh); ; <-tick.C {
+		began := time.Now()
+		if class.Wait(ctx) != nil {
+			break
+		}
+		waits = append(waits, time.Since(began))
+	}
+	wg.Wait()
+
+	waits = waits[1:] // the first waits for the new limiter to start
+	slices.Sort(waits)
+	at := func(q float64) float64 { return float64(waits[int(q*float64(len(waits)-1))]) / 1e6 }
+	b.ReportMetric(at(0.5), "p50-ms")
+	b.ReportMetric(at(0.99), "p99-ms")
+	b.ReportMetric(at(1), "max-ms")
+	b.ReportMetric(float64(busiest(log.times(), time.Second)), "most-in-1s")
+	b.ReportMetric(0, "ns/op")
+}
+
+func saturate(b *testing.B, rate float64, replicas int) {
+	b.Helper()
+	var log grantLog
+	limiters := replicasOf(b, rate, replicas, &log)
+	ctx, cancel := context.WithTimeout(b.Context(), benchFor)
+	defer cancel()
+	var wg conc.WaitGroup
+	waitAll(ctx, &wg, limiters)
+	wg.Wait()
+
+	var sum throttle.LimiterStats
+	for _, p := range limiters {
+		s := p.Stats()
+		sum.Reservations += s.Reservations
+		sum.Conflicts += s.Conflicts
+		sum.Forfeited += s.Forfeited
+	}
+	times := log.times()
+	took := times[len(times)-1].Sub(times[0]).Seconds()
+	b.ReportMetric(float64(len(times)-1)/took, "calls/s")
+	b.ReportMetric(float64(sum.Reservations)/took, "reservations/s")
+	b.ReportMetric(float64(sum.Conflicts)/took, "conflicts/s")
+	b.ReportMetric(float64(sum.Forfeited)/took, "forfeited/s")
+	b.ReportMetric(float64(busiest(times, time.Second)), "most-in-1s")
+	b.ReportMetric(0, "ns/op")
+}
+
+// grantLog collects grants of any number of replicas.
+type grantLog struct {
+	mu   sync.Mutex
+	list []throttle.Grant
+}
+
+func (l *grantLog) add(g throttle.Grant) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.list = append(l.list, g)
+}
+
+// times returns when calls started, in order.
+func (l *grantLog) times() []time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	times := make([]time.Time, 0, len(l.list))
+	for _, g := range l.list {
+		times = append(times, g.At)
+	}
+	slices.SortFunc(times, time.Time.Compare)
+	return times
+}
+
+// busiest returns the most times that lie in any window of the given length.
+func busiest(times []time.Time, window time.Duration) int {
+	most, first := 0, 0
+	for i, t := range times {
+		for t.Sub(times[first]) >= window {
+			first++
+		}
+		most = max(most, i-first+1)
+	}
+	return most
+}

@@ -1,0 +1,87 @@
+package answers
+
+import (
+	"time"
+
+	"gorgone/store"
+	"gorgone/store/report"
+)
+
+// Sum is the cost of a period.
+type Sum struct {
+	Calls   float64 `json:"calls"`
+	Tweets  float64 `json:"tweets"` // billed
+	Credits float64 `json:"credits"`
+	Cost    float64 `json:"cost"` // dollars
+}
+
+// Add adds an expense. A call's cost is split among zones; rounding makes the shares add
+// up to whole numbers again.
+func (s *Sum) Add(e store.Expense) {
+	s.Calls, s.Tweets = Rounded(s.Calls+e.Calls), Rounded(s.Tweets+e.Tweets)
+	s.Credits, s.Cost = Rounded(s.Credits+e.Credits), Rounded(s.Cost+e.Dollars)
+}
+
+// Balance compares the ledger with a provider's account, in credits.
+type Balance struct {
+	Provider string    `json:"provider"`
+	From     time.Time `json:"from"`
+	To       time.Time `json:"to"`
+	Left     float64   `json:"left"`
+	Taken    float64   `json:"taken"`
+	Added    float64   `json:"added"`
+	Booked   float64   `json:"booked"`
+	Drift    float64   `json:"drift"` // fraction of what was taken that the ledger lacks
+}
+
+// BalanceOf names what a comparison found.
+func BalanceOf(b report.Reconciliation) Balance {
+	return Balance{b.Provider, b.From.UTC(), b.To.UTC(), Rounded(b.Left), Rounded(b.Taken), Rounded(b.Added), Rounded(b.Booked), Rounded(b.Drift())}
+}
+
+// Purchases is what the adaptive schedule achieves with the present budget, half of it
+// and twice of it.
+type Purchases struct {
+	Now    Purchase `json:"now"`
+	Half   Purchase `json:"half"`
+	Double Purchase `json:"double"`
+}
+
+// Purchase is what a budget achieves.
+type Purchase struct {
+	LooksPerHour  float64 `json:"looks_per_hour"`
+	DollarsPerDay float64 `json:"dollars_per_day"`
+	DelaySeconds  float64 `json:"delay_seconds"` // mean time until an engagement is seen
+}
+
+// PurchasesOf names an estimate.
+func PurchasesOf(p store.Purchases) Purchases {
+	return Purchases{purchaseOf(p.Now), purchaseOf(p.Half), purchaseOf(p.Double)}
+}
+
+func purchaseOf(p store.Purchase) Purchase {
+	return Purchase{Rounded(p.LookupsPerHour), Rounded(p.DollarsPerDay), Rounded(p.Delay.Seconds())}
+}
+
+// Budget is a budget that is set. Its dollars are for operators.
+type Budget struct {
+	Period  string    `json:"period"` // day, month or refresh_day
+	UsedUp  bool      `json:"used_up"`
+	Next    time.Time `json:"next"` // when the next one begins, in engine time
+	Dollars *float64  `json:"dollars,omitempty"`
+	Spent   *float64  `json:"spent,omitempty"`
+}
+
+// BudgetsOf names the budgets that are set, with their dollars or without.
+func BudgetsOf(s store.Spending, dollars bool) []Budget {
+	limits := s.Limits()
+	list := make([]Budget, len(limits))
+	for i, l := range limits {
+		list[i] = Budget{Period: l.Period, UsedUp: l.Exhausted(), Next: l.Next.UTC()}
+		if dollars {
+			set, used := l.Dollars, Rounded(l.Spent)
+			list[i].Dollars, list[i].Spent = &set, &used
+		}
+	}
+	return list
+}
