@@ -10,18 +10,13 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"gorgone/engagement"
 	"gorgone/store/postgres"
 )
 
-// Price is what a provider charges for one tweet that it returns.
-type Price struct {
-	Dollars float64
-	Credits float64 // of the account; 0: the provider has none
-}
-
-// Prices are what providers charge, by the provider's name. What an unknown one
+// Prices are how providers charge, by the provider's name. What an unknown one
 // charges is taken for 0.
-type Prices map[string]Price
+type Prices map[string]engagement.Billing
 
 // columns returns the prices as arrays.
 func (p Prices) columns() (providers []string, dollars, credits []float64) {
@@ -198,7 +193,7 @@ func (s *Store) Expenses(ctx context.Context, from, to time.Time) ([]Expense, er
 }
 
 // utcDay returns the midnight at which the UTC day of t began.
-func utcDay(t time.Time) time.Time { return t.UTC().Truncate(24 * time.Hour) }
+func utcDay(t time.Time) time.Time { return engagement.UTCDay(t) }
 
 // Balance is what was left in the account at a provider.
 type Balance struct {

@@ -1,23 +1,23 @@
 package twitter
 
-// Price is what a provider charges for one tweet that it returns.
-type Price struct {
-	Dollars float64
-	Credits float64 // of the account; 0: the provider has none
-}
+import "gorgone/engagement"
 
-// ListPrice returns what the named provider charges by its public price list of
-// November 2026: twitterapi.io 15 credits a tweet, and at least that for a call, at
-// 100,000 credits a dollar (https://twitterapi.io/pricing); X $0.005 a post, once
-// in a UTC day however often it is asked for, which makes this an upper bound
-// (https://docs.x.com/x-api/getting-started/pricing). It is 0 for other names.
-func ListPrice(provider string) Price {
+// ListPrice returns how the named provider charges by its public price list, as read in
+// November 2026. It is the zero value for other names.
+//
+//   - twitterapi.io: 15 credits a tweet returned, and at least that for a call, at 100,000
+//     credits a dollar (https://twitterapi.io/pricing).
+//   - X: $0.005 a post, once in a UTC day however often it is read; failures are free
+//     (https://docs.x.com/x-api/getting-started/pricing). X calls that a soft guarantee:
+//     after an outage of its own it may charge again. The price of owned reads, $0.001, is
+//     not for the route that looks posts up.
+func ListPrice(provider string) engagement.Billing {
 	switch provider {
 	case TwitterAPIName:
-		return Price{Dollars: 0.00015, Credits: 15}
+		return engagement.Billing{Dollars: 0.00015, Credits: 15, Least: 1}
 	case XAPIName:
-		return Price{Dollars: 0.005}
+		return engagement.Billing{Dollars: 0.005, DayPass: true}
 	default:
-		return Price{}
+		return engagement.Billing{}
 	}
 }

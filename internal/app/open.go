@@ -146,11 +146,12 @@ func storeOptions(cfg config.Config, policy engagement.Policy) store.Options {
 func Prices(cfg config.Config) store.Prices {
 	prices := make(store.Prices)
 	for _, name := range []string{twitter.TwitterAPIName, twitter.XAPIName} {
-		p := twitter.ListPrice(name)
-		prices[name] = store.Price{Dollars: p.Dollars, Credits: p.Credits}
+		prices[name] = twitter.ListPrice(name)
 	}
 	if cfg.Cost.TweetPrice > 0 {
-		prices[cfg.Provider.Name] = store.Price{Dollars: cfg.Cost.TweetPrice, Credits: prices[cfg.Provider.Name].Credits}
+		own := prices[cfg.Provider.Name]
+		own.Dollars = cfg.Cost.TweetPrice
+		prices[cfg.Provider.Name] = own
 	}
 	return prices
 }
