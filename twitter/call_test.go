@@ -306,7 +306,8 @@ func TestBalance(t *testing.T) {
 }
 
 // TestLongCallsGetShorter: a node on the way takes no URL for more than 12 tweets. That is
-// learnt, for an hour; and when no call is short enough, it is not the number of tweets.
+// learnt, and an hour later one longer call is tried; and when no call is short enough, it is not
+// the number of tweets.
 func TestLongCallsGetShorter(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{http.StatusRequestEntityTooLarge, http.StatusRequestURITooLong, http.StatusRequestHeaderFieldsTooLarge} {
@@ -315,7 +316,9 @@ func TestLongCallsGetShorter(t *testing.T) {
 		config := twitter.Config{BaseURL: baseURL, Now: func() time.Time { return now }}
 		for _, c := range []interface {
 			Lookup(ctx context.Context, ids []string) (twitter.Answer, error)
+			LookupOnce(ctx context.Context, ids []string) (twitter.Answer, error)
 			MaxIDs() int
+			Larger(ids int) bool
 		}{twitterAPI(t, config), xAPI(t, config)} {
 			most := c.MaxIDs()
 			way := func(least int) {
@@ -330,9 +333,22 @@ func TestLongCallsGetShorter(t *testing.T) {
 			if err != nil || len(a.Found) != 50 || c.MaxIDs() != 12 {
 				t.Errorf("%d: %d found, %d a call: %v", status, len(a.Found), c.MaxIDs(), err)
 			}
+			if c.Larger(24) {
+				t.Errorf("%d: a longer call is tried at once", status)
+			}
 			now = now.Add(time.Hour)
-			if c.MaxIDs() != most {
-				t.Errorf("%d: %d a call an hour later, want %d", status, c.MaxIDs(), most)
+			if !c.Larger(24) || c.Larger(24) {
+				t.Errorf("%d: an hour later, want one longer call", status)
+			}
+			way(25)
+			if a, err := c.LookupOnce(t.Context(), ids[:24]); err != nil || len(a.Found) != 24 || c.MaxIDs() != 24 {
+				t.Errorf("%d: %d found, %d a call: %v", status, len(a.Found), c.MaxIDs(), err)
+			}
+			if !c.Larger(48) {
+				t.Errorf("%d: a still longer one is not tried at once", status)
+			}
+			if a, err := c.LookupOnce(t.Context(), ids[:48]); !errors.Is(err, twitter.ErrTooManyIDs) || len(a.Unresolved) != 48 || c.MaxIDs() != 24 {
+				t.Errorf("%d: refused, %d unresolved, %d a call: %v", status, len(a.Unresolved), c.MaxIDs(), err)
 			}
 			way(0)
 			if _, err := c.Lookup(t.Context(), ids[:50]); twitter.Kind(err) != twitter.KindBadRequest || c.MaxIDs() != most {

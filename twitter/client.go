@@ -2,10 +2,8 @@ package twitter
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
-	"sync"
 	"time"
 )
 
@@ -25,7 +23,7 @@ type client struct {
 
 // MaxIDs returns how many ids go into one call now: the setting, or what the
 // provider turned out to take.
-func (c *client) MaxIDs() int { return c.maxIDs.get(c.config.Now()) }
+func (c *client) MaxIDs() int { return c.maxIDs.get() }
 
 // Lookup asks for the counters of tweets, in as many calls as needed, one after
 // the other. Text that is not a tweet id is unresolved and not sent; an id given
@@ -34,8 +32,8 @@ func (c *client) MaxIDs() int { return c.maxIDs.get(c.config.Now()) }
 // When a call fails, no further one is made: what was learnt before is in the
 // answer, the other ids are unresolved, and the error is the call's, the gate's or
 // the context's. A refusal that only says how many ids a call may hold, or that the
-// request is too long, is learnt from for an hour, and the ids are sent again in
-// smaller calls.
+// request is too long, is learnt from, and the ids are sent again in
+// smaller calls. See [client.Larger] for how the number rises again.
 func (c *client) Lookup(ctx context.Context, ids []string) (Answer, error) {
 	a := Answer{Provider: c.provider}
 	rest := a.checked(ids)
@@ -54,8 +52,9 @@ func (c *client) Lookup(ctx context.Context, ids []string) (Answer, error) {
 	return a, nil
 }
 
-// LookupOnce is Lookup in one call, for no more ids than [client.MaxIDs]. When the
-// provider takes fewer now, the error is [ErrTooManyIDs], and MaxIDs says how many.
+// LookupOnce is Lookup in one call, for no more ids than [client.MaxIDs] or
+// [client.Larger] allows. When the provider takes fewer now, the error is
+// [ErrTooManyIDs], and MaxIDs says how many.
 func (c *client) LookupOnce(ctx context.Context, ids []string) (Answer, error) {
 	a := Answer{Provider: c.provider}
 	ids = a.checked(ids)
@@ -95,76 +94,8 @@ func (c *client) ask(ctx context.Context, ids []string, a *Answer, seen func(*ex
 	}
 	a.Billed += max(p.returned, c.leastBilled)
 	p.addTo(a, at)
+	c.took(len(ids))
 	return nil
-}
-
-// learn lowers the number of ids a call if err is the refusal of too many. It
-// reports whether the ids should be sent again.
-func (c *client) learn(err error, asked int) bool {
-	refusal, ok := errors.AsType[*BadRequestError](err)
-	if !ok {
-		return false
-	}
-	limit := c.limit(refusal, asked)
-	if tooLong(refusal.Status) {
-		limit = asked / 2
-		if asked < 2 {
-			c.maxIDs.forget() // it was not the number of ids
-		}
-	}
-	if asked < 2 || limit == 0 {
-		return false
-	}
-	if c.maxIDs.lower(limit, c.config.Now()) {
-		c.config.OnMaxIDs(limit)
-	}
-	return true
-}
-
-// limitFor is how long a limit that was learnt holds: a node on the way that refuses long
-// calls for a moment must not make all calls small for good. To ask again costs nothing.
-const limitFor = time.Hour
-
-// idLimit is how many ids a call takes.
-type idLimit struct {
-	setting int
-
-	mu     sync.Mutex
-	learnt int // 0: nothing
-	until  time.Time
-}
-
-func (l *idLimit) get(now time.Time) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.learnt > 0 && !now.Before(l.until) {
-		l.learnt = 0
-	}
-	return l.current()
-}
-
-func (l *idLimit) current() int {
-	if l.learnt > 0 {
-		return l.learnt
-	}
-	return l.setting
-}
-
-// lower learns a limit. It reports whether that is less than was known.
-func (l *idLimit) lower(limit int, now time.Time) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.current() <= limit {
-		return false // another call learnt it meanwhile
-	}
-	l.learnt, l.until = limit, now.Add(limitFor)
-	return true
-}
-
-func (l *idLimit) forget() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.learnt = 0
 }
 
 // maxProbeBody bounds the raw answer in a [ProbeResult].

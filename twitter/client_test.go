@@ -203,6 +203,38 @@ func TestLookupLearnsTheLimit(t *testing.T) {
 	}
 }
 
+// TestLookupLearnsThatMoreFit: a default that has become too small is found out after a day, and
+// a number from the settings is never exceeded.
+func TestLookupLearnsThatMoreFit(t *testing.T) {
+	t.Parallel()
+	_, baseURL, ids := provider(t, fakeprovider.Config{MaxIDs: 80})
+	now := noon()
+	var told []int
+	config := twitter.Config{BaseURL: baseURL, Now: func() time.Time { return now }, OnMaxIDs: func(n int) { told = append(told, n) }}
+	c := twitterAPI(t, config)
+	config.MaxIDs = 50
+	set := twitterAPI(t, config)
+	if c.Larger(100) || set.Larger(51) {
+		t.Error("a larger call is tried at once")
+	}
+	now = now.Add(24 * time.Hour)
+	if set.Larger(75) || c.Larger(51) || c.Larger(101) || !c.Larger(100) {
+		t.Error("a day later, want one call that is worth it")
+	}
+	if _, err := c.LookupOnce(t.Context(), ids[:100]); !errors.Is(err, twitter.ErrTooManyIDs) || c.MaxIDs() != 50 {
+		t.Errorf("%d a call after a refusal: %v", c.MaxIDs(), err)
+	}
+	if now = now.Add(23 * time.Hour); c.Larger(80) {
+		t.Error("tried again within the day")
+	}
+	if now = now.Add(time.Hour); !c.Larger(80) {
+		t.Error("not tried again the next day")
+	}
+	if a, err := c.LookupOnce(t.Context(), ids[:80]); err != nil || len(a.Found) != 80 || c.MaxIDs() != 80 || !slices.Equal(told, []int{80}) {
+		t.Errorf("%d found, %d a call, told %v: %v", len(a.Found), c.MaxIDs(), told, err)
+	}
+}
+
 // TestLookupHalvesWithoutANumber meets a limit of 13 that is not named.
 func TestLookupHalvesWithoutANumber(t *testing.T) {
 	t.Parallel()

@@ -37,8 +37,8 @@ type Config struct {
 	Now func() time.Time
 	// OnCall, if set, is told of every HTTP call when it is over.
 	OnCall func(Call)
-	// OnMaxIDs, if set, is told when the provider turned out to take fewer ids a call
-	// than MaxIDs.
+	// OnMaxIDs, if set, is told when the provider turned out to take fewer ids a call than
+	// were asked for, or takes more.
 	OnMaxIDs func(limit int)
 }
 

@@ -32,13 +32,14 @@ type TwitterAPI struct { //nolint:revive // the service is called so
 // NewTwitterAPI returns a client with the given settings, or all that is wrong
 // with them.
 func NewTwitterAPI(config Config) (*TwitterAPI, error) {
+	isDefault := config.MaxIDs == 0
 	config, err := config.withDefaults(TwitterAPIBaseURL, twitterAPIMaxIDs)
 	if err != nil {
 		return nil, fmt.Errorf("configure %s: %w", TwitterAPIName, err)
 	}
 	c := &TwitterAPI{client{
 		caller: newCaller(TwitterAPIName, config),
-		maxIDs: &idLimit{setting: config.MaxIDs},
+		maxIDs: newIDLimit(config, isDefault),
 		path: func(ids []string) string {
 			return "/twitter/tweets?tweet_ids=" + strings.Join(ids, ",")
 		},

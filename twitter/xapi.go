@@ -56,7 +56,7 @@ func NewXAPI(config XConfig) (*XAPI, error) {
 	}
 	c := &XAPI{client{
 		caller: newCaller(XAPIName, common),
-		maxIDs: &idLimit{setting: common.MaxIDs},
+		maxIDs: newIDLimit(common, false),
 		path: func(ids []string) string {
 			return "/2/tweets?ids=" + strings.Join(ids, ",") + "&" + param + "=public_metrics,created_at"
 		},

@@ -36,6 +36,7 @@ type Provider struct {
 // client is what the clients of all providers do.
 type client struct {
 	maxIDs  func() int
+	larger  func(ids int) bool
 	probe   func(ctx context.Context, ids []string) twitter.ProbeResult
 	lookup  lookup.CallFunc
 	balance lookup.BalanceFunc
@@ -44,6 +45,7 @@ type client struct {
 // gated is a client whose calls can be made to pass a gate.
 type gated[C any] interface {
 	MaxIDs() int
+	Larger(ids int) bool
 	Probe(ctx context.Context, ids []string) twitter.ProbeResult
 	LookupOnce(ctx context.Context, ids []string) (twitter.Answer, error)
 	Balance(ctx context.Context) (twitter.Balance, error)
@@ -52,7 +54,7 @@ type gated[C any] interface {
 
 func clientOf[C gated[C]](c C) client {
 	return client{
-		maxIDs: c.MaxIDs, probe: c.Probe,
+		maxIDs: c.MaxIDs, larger: c.Larger, probe: c.Probe,
 		lookup: func(ctx context.Context, gate twitter.Gate, ids []string) (twitter.Answer, error) {
 			return c.Through(gate).LookupOnce(ctx, ids)
 		},
@@ -104,7 +106,9 @@ func (p *Process) openProvider(cfg config.Provider, now func() time.Time) (_ *Pr
 			provider.calls.count(c)
 			p.Metrics.Called(c)
 		},
-		OnMaxIDs: func(n int) { p.Log.Warn().Int("ids", n).Msg("the provider takes fewer ids a call; going on with that") },
+		OnMaxIDs: func(n int) {
+			p.Log.Warn().Int("ids", n).Msg("the provider takes another number of ids a call; going on with that")
+		},
 	}
 	lowest := lowestTwitterAPIRate
 	switch cfg.Name {

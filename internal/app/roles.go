@@ -57,9 +57,10 @@ func firstWindow(rate float64) int {
 
 // batchTweets returns how many tweets a batch holds: many, because a transaction for
 // many costs little more than one for few, but no more than the key looks up in a
-// second, because what a worker has paid for is written when its batch is done.
+// second, because what a worker has paid for is written when its batch is done. It is two
+// calls at least, or it would never be learnt that the provider takes more in one.
 func batchTweets(cfg config.Dispatcher, p *Provider) int {
-	return min(cfg.Batch, max(p.MaxIDs(), int(p.TweetRate())))
+	return min(cfg.Batch, max(2*p.MaxIDs(), int(p.TweetRate())))
 }
 
 func (a *App) newWorker(ctx context.Context) (*worker.Worker, error) {

@@ -128,6 +128,7 @@ type Client interface {
 	LookupOnce(ctx context.Context, ids []string) (twitter.Answer, error)
 	Balance(ctx context.Context) (twitter.Balance, error)
 	MaxIDs() int
+	Larger(ids int) bool
 }
 
 // throughGate is a client that makes its calls through a gate.
@@ -139,7 +140,7 @@ type throughGate[C Client] interface {
 // Provider is a source as a worker asks it, by a client of its.
 func Provider[C Client](s throttle.Provider, client throughGate[C]) *lookup.Provider {
 	return &lookup.Provider{
-		Name: s.Name, MaxIDs: client.MaxIDs,
+		Name: s.Name, MaxIDs: client.MaxIDs, Larger: client.Larger,
 		Lookup: func(ctx context.Context, gate twitter.Gate, ids []string) (twitter.Answer, error) {
 			return client.Through(gate).LookupOnce(ctx, ids)
 		},

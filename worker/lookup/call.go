@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -64,6 +65,7 @@ func (c *Client) ask(ctx, stop context.Context, r Request, todo *bisection) []re
 		tweets += len(g.ids)
 		calls = append(calls, c.plan(ctx, g, r.Standings, p.MaxIDs(), todo)...)
 	}
+	calls = tryLarger(p, calls)
 	ctx, span := c.parts.Tracer.Start(ctx, "look up", trace.WithSpanKind(trace.SpanKindClient),
 		trace.WithAttributes(attribute.Int("tweets", tweets), attribute.String("provider", p.Name), attribute.Int("calls", len(calls))))
 	defer span.End()
@@ -107,6 +109,24 @@ func (c *Client) plan(ctx context.Context, g group, standings map[string]engagem
 		}
 	}
 	return calls
+}
+
+// tryLarger makes one call of the first two when the provider may take as many ids: now and
+// then, to find out. What it refuses is asked for again as if nothing had happened, and is not
+// billed. Halves of a call that failed stay apart.
+func tryLarger(p *Provider, calls []planned) []planned {
+	if len(calls) < 2 || p.Larger == nil {
+		return calls
+	}
+	a, b := calls[0], calls[1]
+	if a.group.suspect() || b.group.suspect() || a.group.tries > 1 || b.group.tries > 1 || !p.Larger(len(a.order)+len(b.order)) {
+		return calls
+	}
+	both := planned{group: a.group, order: slices.Concat(a.order, b.order), canaries: make(map[string]bool)}
+	both.group.ids = slices.Concat(a.group.ids, b.group.ids)
+	maps.Copy(both.canaries, a.canaries)
+	maps.Copy(both.canaries, b.canaries)
+	return append([]planned{both}, calls[2:]...)
 }
 
 // step is the calls of one step of a look-up.

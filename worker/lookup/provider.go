@@ -14,16 +14,18 @@ type Provider struct {
 	Name    string
 	Lookup  CallFunc
 	Balance BalanceFunc
-	MaxIDs  func() int   // ids a call takes now
-	Rate    float64      // calls per second over all replicas; 0: unknown
-	Batch   twitter.Gate // slots of the shared rate for batches
-	Refresh twitter.Gate // and for refreshes
+	MaxIDs  func() int     // ids a call takes now
+	Larger  func(int) bool // whether a call of so many more ids may be tried now; nil: never
+	Rate    float64        // calls per second over all replicas; 0: unknown
+	Batch   twitter.Gate   // slots of the shared rate for batches
+	Refresh twitter.Gate   // and for refreshes
 	Limiter Limiter
 	Breaker Breaker
 	Account Account
 }
 
-// CallFunc asks the provider for tweets in one call, of at most MaxIDs. It calls gate
+// CallFunc asks the provider for tweets in one call, of at most MaxIDs, or as many
+// as Larger allowed. It calls gate
 // just before, and makes no call that the gate refuses. When the provider takes fewer
 // ids now, the error is [twitter.ErrTooManyIDs].
 type CallFunc func(ctx context.Context, gate twitter.Gate, ids []string) (twitter.Answer, error)
