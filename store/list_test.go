@@ -77,6 +77,42 @@ func TestList(t *testing.T) {
 		if l := list(report.ListQuery{By: report.ListByPosted, Limit: 5}); l.Tweets[4].ZoneID != other {
 			t.Errorf("the oldest is of %s", l.Tweets[4].ZoneID)
 		}
+		// Every order by what the lists show, both ways; what is not known comes last.
+		e.exec(t, `update twitter_tweets set view_count = case tweet_id when $1 then 7 when $2 then 9 end where zone_id = $3`, tracked[1].TweetID, tracked[3].TweetID, e.zone)
+		ends := map[report.ListBy]func(report.Listed) (float64, bool){
+			report.ListByVelocity: func(l report.Listed) (float64, bool) {
+				if l.Velocity == nil || l.Tier == engagement.Cold {
+					return 0, false
+				}
+				return *l.Velocity, true
+			},
+			report.ListByEngagement: func(l report.Listed) (float64, bool) { return float64(l.Metrics.Total()), true },
+			report.ListByViews: func(l report.Listed) (float64, bool) {
+				return float64(l.Metrics.Views.Value()), l.Metrics.Views.Known()
+			},
+			report.ListByPosted: func(l report.Listed) (float64, bool) { return float64(l.CreatedAt.Unix()), true },
+			report.ListByUpdated: func(l report.Listed) (float64, bool) {
+				return float64(l.ObservedAt.Unix()), !l.ObservedAt.IsZero()
+			},
+		}
+		for _, by := range report.ListOrders() {
+			for _, reverse := range []bool{false, true} {
+				tweets := list(report.ListQuery{Zones: own, By: by, Reverse: reverse}).Tweets
+				for i := range tweets[1:] {
+					a, known := ends[by](tweets[i])
+					b, knownToo := ends[by](tweets[i+1])
+					if len(tweets) != 4 || !known && knownToo || known && knownToo && (reverse && a > b || !reverse && a < b) {
+						t.Errorf("by %s, reverse %v: place %d has %v, the next %v", by, reverse, i, a, b)
+					}
+				}
+			}
+		}
+		if l := list(report.ListQuery{Rows: []uuid.UUID{tracked[2].Row, uuid.New()}}); l.Matching != 1 || l.Tweets[0].Row != tracked[2].Row {
+			t.Errorf("by its row: %+v", l)
+		}
+		if l := list(report.ListQuery{Zones: []uuid.UUID{other}, Rows: []uuid.UUID{tracked[2].Row}}); l.Matching != 0 {
+			t.Errorf("a row of another zone: %+v", l)
+		}
 		if _, err := e.List(t.Context(), report.ListQuery{By: "id; drop table zones", Limit: 1}); err == nil {
 			t.Error("an order that does not exist was taken")
 		}

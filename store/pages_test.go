@@ -49,6 +49,8 @@ func BenchmarkPages(b *testing.B) {
 		{"tweets/velocity", list(report.ListQuery{By: report.ListByVelocity})},
 		{"tweets/engagement", list(report.ListQuery{By: report.ListByEngagement})},
 		{"tweets/posted", list(report.ListQuery{By: report.ListByPosted})},
+		{"tweets/views", list(report.ListQuery{By: report.ListByViews, Reverse: true})},
+		{"tweets/updated", list(report.ListQuery{By: report.ListByUpdated})},
 		{"tweets/tier", list(report.ListQuery{By: report.ListByVelocity, Tier: engagement.UltraHot})},
 		{"tweets/zone", list(report.ListQuery{By: report.ListByVelocity, Zones: []uuid.UUID{e.zone}})},
 		{"tweets/search", list(report.ListQuery{By: report.ListByVelocity, Search: "council"})},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -88,10 +89,11 @@ func (r *request) listQuery() (q report.ListQuery, err error) {
 	if by := values.Get("by"); by != "" {
 		q.By = report.ListBy(by)
 	}
-	orders := []report.ListBy{report.ListByVelocity, report.ListByEngagement, report.ListByPosted}
-	switch {
-	case !slices.Contains(orders, q.By):
-		return q, badRequest("by is none of %v", orders)
+	switch order := values.Get("order"); {
+	case !slices.Contains(report.ListOrders(), q.By):
+		return q, badRequest("by is none of %v", report.ListOrders())
+	case order != "" && order != "asc" && order != "desc":
+		return q, badRequest("order is neither asc nor desc")
 	case q.Tier != "" && !slices.Contains(engagement.Tiers(), q.Tier):
 		return q, badRequest("tier is none of %v", engagement.Tiers())
 	case !utf8.ValidString(q.Search) || utf8.RuneCountInString(q.Search) > maxSearch:
@@ -100,6 +102,20 @@ func (r *request) listQuery() (q report.ListQuery, err error) {
 	for _, c := range q.Search {
 		if c == 0 {
 			return q, badRequest("q has a null character")
+		}
+	}
+	q.Reverse = values.Get("order") == "asc"
+	if text := values.Get("ids"); text != "" {
+		ids := strings.Split(text, ",")
+		if len(ids) > maxPage {
+			return q, badRequest("ids are more than %d", maxPage)
+		}
+		for _, id := range ids {
+			row, err := uuid.Parse(id)
+			if err != nil {
+				return q, badRequest("ids is no list of rows' ids (UUIDs), separated by commas")
+			}
+			q.Rows = append(q.Rows, row)
 		}
 	}
 	if q.Offset, err = r.number("offset", 0, 0, maxOffset); err != nil {

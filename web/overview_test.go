@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -120,6 +121,13 @@ func TestTweetList(t *testing.T) {
 			t.Errorf("%s: %d tweets on all pages", path, len(seen))
 		}
 	}
+	if l := list(e.service, "by=posted&order=asc&limit=1"); l.Data[0].ID == list(e.service, "by=posted&limit=1").Data[0].ID {
+		t.Error("the oldest is the newest")
+	}
+	first := list(e.service, "limit=2").Data
+	if l := list(e.service, "ids="+first[1].ID.String()+","+uuid.NewString()); l.Total != 1 || l.Data[0].ID != first[1].ID {
+		t.Errorf("by id: %+v", l)
+	}
 	if l := list(e.service, "q="+url.QueryEscape("<SCRIPT>")); l.Total != 1 || l.Data[0].Text != "of <script>another</script> zone" {
 		t.Errorf("searched: %+v", l)
 	}
@@ -131,8 +139,11 @@ func TestTweetList(t *testing.T) {
 	if l := list(stranger, ""); l.Total != 0 || len(l.Data) != 0 {
 		t.Errorf("a stranger sees %d tweets", l.Total)
 	}
+	if l := list(stranger, "ids="+first[0].ID.String()); l.Total != 0 || len(l.Data) != 0 {
+		t.Error("a stranger sees a tweet by its id")
+	}
 	e.ok(404, "GET", "/api/twitter/tweets?zone="+e.zone.String(), stranger, "")
-	for _, bad := range []string{"by=name", "tier=lukewarm", "limit=0", "limit=201", "offset=-1", "zone=x", "q=%00", "q=" + url.QueryEscape(string(make([]byte, 300)))} {
+	for _, bad := range []string{"by=name", "order=down", "ids=1", "ids=" + strings.Repeat(uuid.NewString()+",", 201), "tier=lukewarm", "limit=0", "limit=201", "offset=-1", "zone=x", "q=%00", "q=" + url.QueryEscape(string(make([]byte, 300)))} {
 		e.ok(400, "GET", "/api/twitter/tweets?"+bad, e.service, "")
 	}
 }

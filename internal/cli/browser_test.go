@@ -36,6 +36,7 @@ func TestDashboardOfUp(t *testing.T) {
 	b.Open(link)
 	b.Until(`document.querySelector(".live")?.dataset.status === "live"`)
 	b.Until(`document.querySelectorAll(".feed a").length >= 3`)
+	b.Until(`[...document.querySelectorAll(".feed a")].some((a) => !/^Tweet \d+$/.test(a.textContent))`)
 	b.Until(`[...document.querySelectorAll(".tier-count")].length === 4`)
 	if hash := browsertest.Get[string](b, `location.hash`); hash != "#/" {
 		t.Errorf("the code is still in the address: %s", hash)

@@ -202,7 +202,7 @@ func (y years) readers(t *testing.T) (list []reader) {
 		})
 		return n == y.points(0), err
 	})
-	for _, by := range []report.ListBy{report.ListByVelocity, report.ListByEngagement, report.ListByPosted} {
+	for _, by := range report.ListOrders() {
 		add("List by "+string(by), func(ctx context.Context) (bool, error) {
 			l, err := y.List(ctx, report.ListQuery{By: by, Limit: 50, Points: 24})
 			points := 0

@@ -21,18 +21,27 @@ type ListBy string
 const (
 	ListByVelocity   ListBy = "velocity"   // tweets that are still looked at first, by engagements an hour
 	ListByEngagement ListBy = "engagement" // retweets + replies + likes + quotes
-	ListByPosted     ListBy = "posted"     // the newest first
+	ListByViews      ListBy = "views"
+	ListByPosted     ListBy = "posted"  // the newest first
+	ListByUpdated    ListBy = "updated" // the last looked up first
 )
+
+// ListOrders returns all orders.
+func ListOrders() []ListBy {
+	return []ListBy{ListByVelocity, ListByEngagement, ListByViews, ListByPosted, ListByUpdated}
+}
 
 // ListQuery selects tracked tweets.
 type ListQuery struct {
-	Zones  []uuid.UUID     // nil: all active ones
-	Search string          // part of the text, or a tweet's id; empty: all
-	Tier   engagement.Tier // empty: all
-	By     ListBy
-	Offset int
-	Limit  int
-	Points int // last snapshots of each, for a small curve
+	Zones   []uuid.UUID     // nil: all active ones
+	Rows    []uuid.UUID     // only these; nil: all
+	Search  string          // part of the text, or a tweet's id; empty: all
+	Tier    engagement.Tier // empty: all
+	By      ListBy
+	Reverse bool // the least of the order first; what is not known comes last either way
+	Offset  int
+	Limit   int
+	Points  int // last snapshots of each, for a small curve
 }
 
 // Listed is a line of the list.
@@ -75,6 +84,8 @@ const (
 	listWhere = `
 			where ($1::uuid[] is null or k.zone_id = any($1::uuid[]))
 			and ($2::text = '' or k.tier = $2::text)`
+	listRows = `
+			and k.tweet_db_id = any($6::uuid[])`
 	listSearch = `
 			and ($3::text = '' or w.tweet_id = $3::text or strpos(lower(w.text), lower($3::text)) > 0)`
 	listDetails = `
@@ -90,30 +101,43 @@ const (
 
 // sql is the statement for a page.
 func (q ListQuery) sql() (string, error) {
-	var key, order string
-	from := listTracked + listTweets
+	var key, first string
+	narrow := false // the tracking rows give the order
 	switch q.By {
 	case ListByVelocity:
-		key, order = `k.tier <> 'cold' as live, k.snapshot_velocity as key`, `live desc, key desc nulls last, id`
-		if q.Search == "" {
-			from = listTracked
-		}
+		key, first, narrow = `k.tier <> 'cold' as live, k.snapshot_velocity as key`, `live desc, `, true
 	case ListByEngagement:
-		key, order = `w.total_engagement as key`, `key desc, id`
+		key = `w.total_engagement as key`
+	case ListByViews:
+		key = `w.view_count as key`
 	case ListByPosted:
-		key, order = `w.twitter_created_at as key`, `key desc, id`
+		key = `w.twitter_created_at as key`
+	case ListByUpdated:
+		key, narrow = `k.last_updated_at as key`, true
 	default:
-		return "", fmt.Errorf("list tweets by %.40q: want %s, %s or %s", q.By, ListByVelocity, ListByEngagement, ListByPosted)
+		return "", fmt.Errorf("list tweets by %.40q: want one of %v", q.By, ListOrders())
+	}
+	order := first + `key desc nulls last, id`
+	if q.Reverse {
+		order = first + `key asc nulls last, id`
+	}
+	from := listTracked
+	if !narrow || q.Search != "" {
+		from += listTweets
+	}
+	where := listWhere + ` and $6::uuid[] is null`
+	if q.Rows != nil {
+		where = listWhere + listRows
 	}
 	// Reading texts is dear: once for both the count and the page.
-	found, matching := `select`+listTracked+listWhere, `as not materialized (`
+	found, matching := `select`+listTracked+where, `as not materialized (`
 	search := ` and $3::text = ''`
 	if q.Search != "" {
 		found, matching, search = `table matching`, `as materialized (`, listSearch
 	}
 	return `
 		with matching ` + matching + `
-			select k.tweet_db_id as id, ` + key + from + listWhere + search + `
+			select k.tweet_db_id as id, ` + key + from + where + search + `
 		), found as (` + found + `
 		), page as (
 			select m.id, row_number() over () as place
@@ -122,8 +146,8 @@ func (q ListQuery) sql() (string, error) {
 }
 
 // List returns a page of the tracked tweets that a query selects. It looks at every
-// tracking row of the zones, and but for the order by velocity at every tweet: about a
-// second a million.
+// tracking row of the zones, and but for the orders by velocity and by look-up at every
+// tweet: about a second a million. With Rows it looks at those only.
 func (r *Reader) List(ctx context.Context, q ListQuery) (List, error) {
 	sql, err := q.sql()
 	if err != nil {
@@ -135,7 +159,7 @@ func (r *Reader) List(ctx context.Context, q ListQuery) (List, error) {
 	)
 	bounded, cancel := r.db.Bounded(ctx)
 	defer cancel()
-	rows, err := r.db.Query(bounded, sql, q.Zones, string(q.Tier), q.Search, q.Limit, q.Offset)
+	rows, err := r.db.Query(bounded, sql, q.Zones, string(q.Tier), q.Search, q.Limit, q.Offset, q.Rows)
 	if err != nil {
 		return List{}, fmt.Errorf("list tweets: %w", err)
 	}

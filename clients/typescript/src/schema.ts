@@ -2323,7 +2323,11 @@ export interface operations {
                 /** @description one tier only */
                 tier?: "ultra_hot" | "hot" | "warm" | "cold";
                 /** @description the order; by velocity those that are still looked at come first */
-                by?: "velocity" | "engagement" | "posted";
+                by?: "velocity" | "engagement" | "views" | "posted" | "updated";
+                /** @description asc: the least first; what is not known comes last either way */
+                order?: "asc" | "desc";
+                /** @description only these rows: at most 200 ids, separated by commas */
+                ids?: string;
                 /** @description how many to pass over */
                 offset?: number;
                 /** @description how many */

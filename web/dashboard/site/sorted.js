@@ -12,6 +12,15 @@ import { h } from "./dom.js";
  */
 
 /**
+ * A header that sorts when it is followed.
+ * @param {{key: string, href: string, name: string, order: "asc" | "desc" | null, class?: string, before?: string}} o
+ *   order: in which the rows are, by this column; before: what stands in the header beside the link
+ */
+export const heading = (o) => h("th", { scope: "col", class: o.class, "aria-sort": o.order ? (o.order === "desc" ? "descending" : "ascending") : undefined },
+  o.before ? `${o.before} ` : null,
+  h("a", { href: o.href, "data-sort": o.key }, o.name, o.order ? h("span", { "aria-hidden": "true" }, o.order === "desc" ? " ▾" : " ▴") : null));
+
+/**
  * @param {string} page such as "#/zones"
  * @param {URLSearchParams} asked
  * @param {Column[]} columns
@@ -33,8 +42,7 @@ export function sortedTable(page, asked, columns, rows, props) {
     query.set("sort", c.key);
     if (c === by ? !down : typeof c.value(rows[0]) !== "string") query.set("down", "1");
     else query.delete("down");
-    return h("th", { scope: "col", class: c.class, "aria-sort": c === by ? (down ? "descending" : "ascending") : undefined },
-      h("a", { href: `${page}?${query}`, "data-sort": c.key }, c.name, c === by ? h("span", { "aria-hidden": "true" }, down ? " ▾" : " ▴") : null));
+    return heading({ key: c.key, href: `${page}?${query}`, name: c.name, order: c !== by ? null : down ? "desc" : "asc", class: c.class });
   };
   return h("table", { class: "rows" }, h("thead", {}, h("tr", {}, ...columns.map((c) => (c.name ? head(c) : h("th", { scope: "col" }))))),
     h("tbody", {}, ...order.map((r) => h("tr", props(r), ...columns.map((c) => h("td", { class: c.class, "data-label": c.name || undefined }, ...[c.show(r)].flat()))))));

@@ -6,6 +6,7 @@ import { choice, drawPager, zoneOptions } from "../controls.js";
 import { empty, fill, h, said } from "../dom.js";
 import { count } from "../format.js";
 import { keepFresh } from "../fresh.js";
+import { savedFilters } from "../saved.js";
 import { kinds, rulesCard } from "./alertrules.js";
 import { webhooksCard } from "./webhooks.js";
 
@@ -39,7 +40,7 @@ export async function showAlerts(v) {
     choice(page, asked, "kind", "Kind", [["", "All kinds"], ...Object.entries(kinds)]),
     choice(page, asked, "zone", "Zone", zoneOptions(v.me)));
   const manage = v.me.may.operate && hasRoute("/api/twitter/alerts/rules") ? [rulesCard(v), webhooksCard(v)] : [];
-  fill(v.root, h("h1", {}, "Alerts"), fresh.banner, filters, h("div", { class: "list-head" }, found), list, pager, ...manage.map((c) => c.root));
+  fill(v.root, h("h1", {}, "Alerts"), fresh.banner, filters, savedFilters(v.me, page, asked), h("div", { class: "list-head" }, found), list, pager, ...manage.map((c) => c.root));
   await Promise.all([fresh.start(), ...manage.map((c) => c.read())]);
 }
 

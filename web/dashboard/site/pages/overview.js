@@ -3,7 +3,7 @@
 import { call, explain, hasRoute } from "../api.js";
 import { Chart } from "../chart.js";
 import { ago, ahead, relative, setClock } from "../clock.js";
-import { empty, fill, h, write } from "../dom.js";
+import { empty, fill, h, said, write } from "../dom.js";
 import { change, compact, count, decimal, duration, percent, plural, tierName } from "../format.js";
 import { live } from "../live.js";
 import { budgetNotices, costCard, usedUp } from "./cost.js";
@@ -37,6 +37,7 @@ export async function showOverview(v) {
       ...(v.me.may.operate ? [h("section", { class: "card wide" }, h("h2", {}, "Processes"), workers), h("section", { class: "card" }, h("h2", {}, "Queue"), queue)] : []),
       pauses?.root ?? null,
       h("section", { class: "card wide" }, h("h2", {}, "Latest updates"), feed)), trials?.root ?? null);
+  const seen = latest(v);
   drawFeed(feed, []);
   v.ended.addEventListener("abort", () => chart.destroy());
 
@@ -72,15 +73,14 @@ export async function showOverview(v) {
   await read();
 
   const timer = setInterval(again, readEvery);
-  /** @type {any[]} */
-  const lines = [];
   let soon = 0;
+  const showSeen = () => seen.read().then(() => drawFeed(feed, seen.lines), () => undefined); // without texts they have their ids
+  showSeen();
   const offs = [
     live.on("update", (batch) => {
-      for (const t of batch.tweets) lines.unshift({ ...t, zone: v.me.zones.find((z) => z.id === batch.zone_id)?.name ?? "" });
-      lines.length = Math.min(lines.length, feedLines);
-      drawFeed(feed, lines);
-      if (!soon) soon = window.setTimeout(() => { soon = 0; again(); }, 2000);
+      seen.add(batch);
+      drawFeed(feed, seen.lines);
+      if (!soon) soon = window.setTimeout(() => { soon = 0; again(); showSeen(); }, 2000);
     }),
     live.on("reset", again),
   ];
@@ -259,13 +259,50 @@ function drawQueue(el, q, operate) {
 }
 
 /**
+ * The tweets that were looked up last. Events have no texts; they are read for the lines
+ * that are shown.
+ * @param {import("../app.js").Visit} v
+ */
+function latest(v) {
+  /** @type {Map<string, string>} */
+  const texts = new Map();
+  /** @type {any[]} */
+  let lines = [];
+  /** @param {any[]} tweets the latest first */
+  const put = (tweets) => {
+    lines = [...tweets, ...lines.filter((l) => !tweets.some((t) => t.id === l.id))].slice(0, feedLines);
+    for (const id of texts.keys()) if (!lines.some((l) => l.id === id)) texts.delete(id);
+    for (const l of lines) l.text = texts.get(l.id) ?? l.text;
+  };
+  let begun = false;
+  return {
+    get lines() { return lines; },
+    /** @param {any} batch */
+    add(batch) {
+      const zone = v.me.zones.find((z) => z.id === batch.zone_id)?.name ?? "";
+      put(batch.tweets.slice(-feedLines).reverse().map((/** @type {any} */ t) => ({ ...t, zone })));
+    },
+    async read() {
+      const missing = lines.filter((l) => l.text === undefined).map((l) => l.id);
+      if (begun && missing.length === 0) return;
+      const ask = lines.length === 0 ? `by=updated&limit=${feedLines}` : `limit=${feedLines}&ids=${missing.join(",")}`;
+      const { data } = await call(`/api/twitter/tweets?${ask}`, { signal: v.ended });
+      begun = true;
+      for (const id of missing) texts.set(id, ""); // of a tweet that is gone there is none
+      for (const t of data) texts.set(t.id, t.text);
+      put(lines.length > 0 ? [] : data.filter((/** @type {any} */ t) => t.last_updated).map((/** @type {any} */ t) => ({ ...t, zone: t.zone_name })));
+    },
+  };
+}
+
+/**
  * @param {HTMLElement} el
  * @param {any[]} tweets
  */
 function drawFeed(el, tweets) {
   if (tweets.length === 0) return void fill(el, h("li", { class: "muted" }, "Nothing yet. Tweets appear here as they are looked up."));
   fill(el, ...tweets.map((t) => h("li", {},
-    h("a", { href: `#/tweets/${t.id}` }, `Tweet ${t.tweet_id}`), h("span", { class: "muted one-line" }, t.zone),
+    said(t.text?.trim() || `Tweet ${t.tweet_id}`, { href: `#/tweets/${t.id}`, class: "feed-text" }), h("span", { class: "muted one-line" }, t.zone),
     h("span", { class: `tier ${t.tier}` }, tierName(t.tier)),
     h("span", {}, plural(t.metrics.total_engagement, "engagement")),
     t.engagement_velocity === null ? null : h("span", { class: "muted" }, `${change(Math.round(t.engagement_velocity))} an hour`),

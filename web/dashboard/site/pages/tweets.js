@@ -2,17 +2,20 @@
 
 import { call, explain } from "../api.js";
 import { ago, setClock } from "../clock.js";
-import { address, choice, drawPager, zoneOptions } from "../controls.js";
+import { address, choice, drawPager, field, select, zoneOptions } from "../controls.js";
 import { empty, fill, h, said, write } from "../dom.js";
 import { compact, count, decimal, plural, tierName } from "../format.js";
 import { live } from "../live.js";
+import { savedFilters } from "../saved.js";
+import { heading } from "../sorted.js";
 import { sparkline } from "../spark.js";
 
 const page = "#/tweets";
 const pageSize = 50;
 const readEvery = 15_000; // ms; in between the numbers in view are kept fresh by events
 
-const orders = { velocity: "Fastest now", engagement: "Most engagement", posted: "Newest" };
+/** @type {[string, string][]} */
+const orders = [["velocity", "Fastest now"], ["engagement", "Most engagement"], ["views", "Most views"], ["posted", "Newest"], ["updated", "Last looked up"]];
 const tiers = ["ultra_hot", "hot", "warm", "cold"];
 
 /** @param {import("../app.js").Visit} v */
@@ -25,8 +28,8 @@ export async function showTweets(v) {
   const pager = h("nav", { class: "pager", "aria-label": "Pages of the list" });
   const found = h("p", { class: "muted", role: "status" });
   const table = h("div", { class: "card flush" }, h("table", { class: "tweets rows" },
-    h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Tweet"), h("th", { scope: "col" }, "Tier"), h("th", { scope: "col", class: "right" }, "Per hour"),
-      h("th", { scope: "col", class: "right" }, "Engagement"), h("th", { scope: "col", class: "right" }, "Views"), h("th", { scope: "col" }, "Curve"), h("th", { scope: "col" }, "Updated"))),
+    h("thead", {}, h("tr", {}, sorts(asked, "posted", "posted", { before: "Tweet" }), h("th", { scope: "col" }, "Tier"), sorts(asked, "velocity", "Per hour", { class: "right" }),
+      sorts(asked, "engagement", "Engagement", { class: "right" }), sorts(asked, "views", "Views", { class: "right" }), h("th", { scope: "col" }, "Curve"), sorts(asked, "updated", "Updated"))),
     body));
 
   const read = async () => {
@@ -69,7 +72,7 @@ export async function showTweets(v) {
     drawPager(pager, page, asked, pageSize, answer.total);
   };
 
-  fill(v.root, h("h1", {}, "Tweets"), filters(v, asked), h("div", { class: "list-head" }, found), list, pager);
+  fill(v.root, h("h1", {}, "Tweets"), filters(v, asked), savedFilters(v.me, page, asked), h("div", { class: "list-head" }, found), list, pager);
   await read();
   const again = () => (document.hidden ? undefined : read().catch((err) => (v.ended.aborted ? undefined : (found.textContent = explain(err)))));
   const timer = setInterval(again, readEvery);
@@ -81,6 +84,20 @@ export async function showTweets(v) {
     clearInterval(timer);
     offs.forEach((off) => off());
   });
+}
+
+/**
+ * A header that has the server sort the list, the most first, and turns the order round
+ * when it is followed again.
+ * @param {URLSearchParams} asked
+ * @param {string} by
+ * @param {string} name
+ * @param {{class?: string, before?: string}} [o]
+ */
+function sorts(asked, by, name, o = {}) {
+  const now = (asked.get("by") ?? orders[0][0]) === by;
+  const order = !now ? null : asked.get("order") === "asc" ? "asc" : "desc";
+  return heading({ ...o, key: by, name, order, href: address(page, asked, { by, order: order === "desc" ? "asc" : "" }) });
 }
 
 /**
@@ -98,7 +115,7 @@ function filters(v, asked) {
   h("div", { class: "search" }, search, h("button", { class: "button", type: "submit" }, "Search")),
   choice(page, asked, "zone", "Zone", zoneOptions(v.me)),
   choice(page, asked, "tier", "Tier", [["", "All tiers"], ...tiers.map((t) => /** @type {[string, string]} */ ([t, tierName(t)]))]),
-  choice(page, asked, "by", "Order", Object.entries(orders)));
+  field("Order", select("by", orders, asked.get("by") ?? orders[0][0], (e) => (location.hash = address(page, asked, { by: e.target.value, order: "" })))));
 }
 
 /** @typedef {{row: HTMLElement, show: (t: any) => void, curve: (points: any[]) => void}} Line */
