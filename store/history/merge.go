@@ -26,6 +26,10 @@ const (
 
 	// copyPoints is how many points one transaction copies at most.
 	copyPoints = 5000
+
+	// swapPoints is how many points that were written meanwhile may be left to be copied
+	// while all tables are locked.
+	swapPoints = 200
 )
 
 // Merged is what one call of [Archive.Merge] did.

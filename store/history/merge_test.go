@@ -38,13 +38,29 @@ func partitions(t *testing.T, e *storetest.Env) (days, months int) {
 // oldDays makes partitions from a day until the clock's, and points of some tweets in each.
 func oldDays(t *testing.T, e *storetest.Env, first time.Time, tweets int) {
 	t.Helper()
-	_, err := e.EnsurePartitions(t.Context(), first, e.Clock.Now())
+	daysUntil(t, e, first, e.Clock.Now(), tweets)
+}
+
+// turnOfTheYear is oldDays from the last days of December on, but for most of January and February, which are too young
+// to be merged: three days are left of them.
+func turnOfTheYear(t *testing.T, e *storetest.Env, days, tweets int) {
+	t.Helper()
+	daysUntil(t, e, time.Date(2026, 1, 1-days, 0, 0, 0, 0, time.UTC), time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC), tweets)
+	_, err := e.EnsurePartitions(t.Context(), e.Clock.Now(), e.Clock.Now())
+	testkit.Must(t, err)
+	e.Exec(t, `insert into twitter_engagement_history (tweet_id, snapshot_at) select id, $1 from twitter_tweets`, e.Clock.Now().Add(-time.Hour))
+}
+
+// daysUntil makes partitions from a day until another, and points of some tweets in each.
+func daysUntil(t *testing.T, e *storetest.Env, first, last time.Time, tweets int) {
+	t.Helper()
+	_, err := e.EnsurePartitions(t.Context(), first, last)
 	testkit.Must(t, err)
 	e.TrackIn(t, e.ZoneID, storetest.NewTweets(first, tweets))
 	e.Exec(t, `insert into twitter_engagement_history (id, tweet_id, snapshot_at, like_count, engagement_velocity, provider)
 		select gen_random_uuid(), w.id, d + n * interval '5 hours' + interval '7 minutes', n, n + 0.5, 'twitterapi.io'
 		from twitter_tweets w, generate_series($1::timestamptz, $2::timestamptz, interval '1 day') d, generate_series(0, 3) n`,
-		first, e.Clock.Now().Add(-15*time.Hour))
+		first, last.Add(-15*time.Hour))
 }
 
 // merge merges until nothing is left to do.
@@ -175,8 +191,7 @@ func TestMergeSurvivesEveryBreak(t *testing.T) {
 	direct := pgtest.NewDatabase(t)
 	e := storetest.Open(t, direct, postgres.ExecPrepared)
 	e.ZoneID = e.NewZone(t)
-	first := time.Date(2025, 12, 30, 0, 0, 0, 0, time.UTC)
-	oldDays(t, e, first, 3)
+	turnOfTheYear(t, e, 2, 3)
 	all := fingerprint(t, e)
 	through, wire := storetest.NewWire(t, direct)
 	broken := history.New(storetest.Connect(t, postgres.Config{URL: through, ExecMode: postgres.ExecPrepared, MaxConns: 2}), e.Clock)
@@ -203,7 +218,7 @@ func TestMergeSurvivesEveryBreak(t *testing.T) {
 		steps++
 	}
 	wire.BreakAt(0, false)
-	if days, months := partitions(t, e); months != 1 || days != 31+28+1 || breaks < 50 {
+	if days, months := partitions(t, e); months != 1 || days != 3 || breaks < 50 {
 		t.Errorf("%d breaks, %d steps: %d days, %d months", breaks, steps, days, months)
 	}
 	t.Logf("%d breaks in %d steps", breaks, steps)
@@ -215,8 +230,11 @@ func TestWritesBesideAMerge(t *testing.T) {
 	t.Parallel()
 	e := storetest.New(t, postgres.ExecPrepared)
 	first := time.Date(2025, 12, 1, 0, 0, 0, 0, time.UTC)
-	oldDays(t, e, first, 300)
+	turnOfTheYear(t, e, 31, 60)
 	e.Exec(t, `create table shadow as select id, tweet_id, snapshot_at, like_count from twitter_engagement_history`)
+	e.Exec(t, `create index on shadow (snapshot_at, id)`)
+	e.Exec(t, `create index on shadow (id)`)
+	e.Exec(t, `create index on shadow (tweet_id)`)
 	var writing conc.WaitGroup
 	var merged atomic.Bool
 	var writes int
@@ -238,7 +256,7 @@ func TestWritesBesideAMerge(t *testing.T) {
 		union all (table shadow except all select id, tweet_id, snapshot_at, like_count from twitter_engagement_history)) d`); n != 0 {
 		t.Errorf("%d points differ after %d writes", n, writes)
 	}
-	if days, months := partitions(t, e); days != 31+28+1 || months != 1 || writes == 0 {
+	if days, months := partitions(t, e); days != 3 || months != 1 || writes < 30 {
 		t.Errorf("%d days, %d months, %d writes", days, months, writes)
 	}
 }
@@ -257,6 +275,7 @@ func writeOld(t *testing.T, e *storetest.Env, random *rand.Rand, first time.Time
 	statement := statements[random.IntN(len(statements))]
 	err := pgx.BeginFunc(t.Context(), e.Raw, func(tx pgx.Tx) error {
 		if random.IntN(20) == 0 {
+			statement = "delete a tweet"
 			_, err := tx.Exec(t.Context(), `with gone as (delete from twitter_tweets where id = (select max(id::text)::uuid from twitter_tweets where (select count(*) from twitter_tweets) > 10) returning id)
 				delete from shadow where tweet_id in (select id from gone)`)
 			return err
@@ -286,7 +305,7 @@ func TestMergeWaitsForNobody(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			e := storetest.New(t, postgres.ExecPrepared)
-			oldDays(t, e, time.Date(2025, 12, 29, 0, 0, 0, 0, time.UTC), 3)
+			turnOfTheYear(t, e, 3, 3)
 			product, err := e.Raw.Begin(t.Context())
 			testkit.Must(t, err)
 			defer product.Rollback(context.WithoutCancel(t.Context())) //nolint:errcheck // ended below
@@ -354,7 +373,7 @@ func TestMergeBeginsAgain(t *testing.T) {
 func halfMerged(t *testing.T) *storetest.Env {
 	t.Helper()
 	e := storetest.New(t, postgres.ExecPrepared)
-	oldDays(t, e, time.Date(2025, 12, 29, 0, 0, 0, 0, time.UTC), 3)
+	turnOfTheYear(t, e, 3, 3)
 	reading, err := e.Raw.Begin(t.Context())
 	testkit.Must(t, err)
 	defer reading.Rollback(context.WithoutCancel(t.Context())) //nolint:errcheck // it only reads

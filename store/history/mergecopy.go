@@ -113,18 +113,27 @@ func (m *merge) copyChanges(ctx context.Context, t *postgres.Tx, columns string)
 	return len(points), nil
 }
 
-// swap puts the month in the place of its days. Before it locks them all it copies what was
-// written meanwhile, so that little is left to do then.
+// swap puts the month in the place of its days. While more than a little is left that was
+// written meanwhile, it copies that instead. It does not do both: each point that is copied
+// locks the row of its tweet, for which another may wait whose locks are waited for here.
 func (m *merge) swap(ctx context.Context, t *postgres.Tx, done *Merged) error {
 	columns, err := columnsOfHistory(ctx, t)
 	if err != nil {
 		return err
 	}
-	if n, err := m.copyChanges(ctx, t, columns); err != nil || n == copyPoints {
+	var much bool
+	b := t.Group()
+	b.Queue(`select exists (select from gorgone.history_changes offset $1::int4)`, swapPoints).
+		QueryRow(func(row pgx.Row) error { return row.Scan(&much) })
+	if err := t.Send(ctx, b); err != nil {
+		return err
+	}
+	if much {
+		_, err := m.copyChanges(ctx, t, columns)
 		return err
 	}
 	days := m.partitions()
-	b := t.Group()
+	b = t.Group()
 	b.Queue(`select set_config('statement_timeout', $1::text, true)`, briefMove)
 	// In the order of writers. Only the first is waited for: who waits and holds nothing is
 	// in no deadlock, and blocks one table only.

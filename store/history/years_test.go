@@ -76,12 +76,12 @@ func (y years) points(i int) int {
 	return 10
 }
 
-// TestReadsOfYears reads eight months in a partition a day, or as many years as
+// TestReadsOfYears reads half a year in a partition a day, or as many years as
 // GORGONE_TEST_YEARS says. No reader locks more than a few partitions, whatever is read: of ten years, one
 // statement would take more locks than Postgres has by default.
 func TestReadsOfYears(t *testing.T) {
 	t.Parallel()
-	days := 240
+	days := 180
 	if text := os.Getenv("GORGONE_TEST_YEARS"); text != "" {
 		n, err := strconv.Atoi(text)
 		testkit.Must(t, err)
