@@ -212,6 +212,9 @@ func (p *patient) ready() (checks map[string]string, ready bool) {
 // stack, and holds what doctor and readyz say against it.
 func TestEverySymptomShowsAsTheTableSays(t *testing.T) {
 	p := &patient{seen: make(map[string]bool), table: symptoms(t)}
+	for name, value := range map[string]string{"TWITTER_BREAKER_REST": "300ms", "TWITTER_BREAKER_REST_MAX": "1s", "GORGONE_DISPATCH_EVERY": "1s"} {
+		t.Setenv(name, value)
+	}
 	p.up = startUp(t, dataDir(t), "--tweets", "60", "--spread", "1h", "--listen", "127.0.0.1:0")
 	p.double = p.running().ProviderURL
 	p.until("tweets are seen", func() bool { return p.stats().Total > 10 })
