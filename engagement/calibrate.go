@@ -8,9 +8,11 @@ import (
 
 // forecastSample is a forecast whose outcome is known.
 type forecastSample struct {
+	tweet       int // number of its history
 	age         time.Duration
 	count       float64 // then
 	more, truth float64 // expected and real increment
+	linear      float64 // increment at the speed of the last interval
 }
 
 // typical reports whether the tweet was neither very young nor tiny.
@@ -28,7 +30,7 @@ const (
 // with what came.
 func (m Model) forecastSamples(g Growth, histories []History, of func(Metrics) (float64, bool)) [NumHorizons][]forecastSample {
 	var out [NumHorizons][]forecastSample
-	for _, h := range histories {
+	for tweet, h := range histories {
 		var (
 			e            GrowthStats
 			before, last time.Duration
@@ -44,6 +46,7 @@ func (m Model) forecastSamples(g Growth, histories []History, of func(Metrics) (
 				continue
 			}
 			e = e.add(&m, g, h.CreatedAt, before, age, n-count)
+			speed := (n - count) / (age - before).Hours()
 			before, count = age, n
 			if age < sampleFrom || age > sampleUntil {
 				continue
@@ -54,9 +57,10 @@ func (m Model) forecastSamples(g Growth, histories []History, of func(Metrics) (
 					continue
 				}
 				out[k] = append(out[k], forecastSample{
-					age: age, count: n,
-					more:  size * m.Clock.share(g.Kernel, h.CreatedAt, age, age+ahead),
-					truth: interpolate(h, i, age+ahead, of) - n,
+					tweet: tweet, age: age, count: n,
+					more:   size * m.Clock.share(g.Kernel, h.CreatedAt, age, age+ahead),
+					truth:  interpolate(h, i, age+ahead, of) - n,
+					linear: speed * ahead.Hours(),
 				})
 			}
 		}

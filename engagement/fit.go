@@ -11,9 +11,10 @@ type History struct {
 	Snapshots []Snapshot // in order of time; deltas are not used
 }
 
-// Fit learns a model from histories: kernel and prior of each counter, and of the
-// total, the hour of the day where there is one, and the widths of forecasts. A counter with too little in it (fewer than
-// 20 tweets that got anything) keeps what base has. It is pure and deterministic.
+// Fit learns a model from histories: kernel and prior of each counter, and of the total,
+// the hour of the day where there is one, what corrects forecasts where that gains, and the
+// widths of forecasts. A counter with too little in it (fewer than 20 tweets that got
+// anything) keeps what base has. It is pure and deterministic.
 func Fit(base Model, histories []History) Model {
 	m := base
 	histories = filled(histories)
@@ -30,23 +31,39 @@ func Fit(base Model, histories []History) Model {
 		}
 		return ok
 	}
+	total := func(x Metrics) (float64, bool) { return float64(x.Total()), x.Known() }
+	if fit(&m.Engagement, total) {
+		m.Clock, m.Mix = m.chooseClock(histories, total), Mix{}
+	}
 	for _, c := range Counters() {
 		fit(&m.Counters[c], func(x Metrics) (float64, bool) {
 			n, known := x.Of(c).Get()
 			return float64(n), known
 		})
 	}
-	total := func(x Metrics) (float64, bool) { return float64(x.Total()), x.Known() }
-	if fit(&m.Engagement, total) {
-		m.Clock = m.chooseClock(histories, total)
+	type moment struct {
+		tweet int
+		age   time.Duration
 	}
+	var factors [NumHorizons]map[moment]float64 // of the total, which correct the counters too
 	var learnt [NumHorizons][]forecastSample
 	for _, l := range grown {
 		g := l.growth
 		for h, samples := range m.forecastSamples(*g, histories, l.of) {
 			g.Scale[h] = calibrate(samples)
+			for i := range samples {
+				samples[i].more *= g.Scale[h]
+			}
+			if g == &m.Engagement {
+				m.Mix[h], factors[h] = chooseMixture(samples), map[moment]float64{}
+				for _, s := range samples {
+					factors[h][moment{s.tweet, s.age}] = m.Mix[h].factor(s)
+				}
+			}
 			for _, s := range samples {
-				s.more *= g.Scale[h]
+				if f, ok := factors[h][moment{s.tweet, s.age}]; ok {
+					s.more *= f
+				}
 				learnt[h] = append(learnt[h], s)
 			}
 		}

@@ -72,7 +72,7 @@ func (h Horizon) MarshalJSON() ([]byte, error) {
 	return json.Marshal(out)
 }
 
-// mostHours is the farthest horizon that is read: any that was ever written is nearer.
+// maxHours is the farthest horizon that is read: any that was ever written is nearer.
 const maxHours = 1000
 
 // UnmarshalJSON decodes what MarshalJSON made.
@@ -98,7 +98,8 @@ func (h *Horizon) UnmarshalJSON(data []byte) error {
 //
 //	Â (K(t+h) - K(t)),
 //
-// with Â the size of [Model.Size] for each counter. The interval is that of a negative binomial count
+// with Â the size of [Model.Size] for each counter, corrected by the model's [Mix] unless
+// that is borrowed. The interval is that of a negative binomial count
 // (the gamma-Poisson predictive) with its width corrected by what was seen on
 // tweets not used for the fit ([Bands]). last is the snapshot before the last look-up,
 // for the linear extrapolation beside it; nil: none. ok is false when the tweet
@@ -113,19 +114,27 @@ func (m Model) Forecast(t Tracking, last *Snapshot) (f Forecast, ok bool) {
 	f.MadeAt, f.Uncalibrated = a.At, m.Borrowed || m.Bands == Bands{}
 	for i, ahead := range Horizons() {
 		h := Horizon{Ahead: ahead, At: a.At.Add(ahead)}
-		h.Engagement = m.expect(m.Engagement, m.prior(a.Expected), a.Engagement, i, t.CreatedAt, age, float64(t.Metrics.Total()))
-		h.Engagement.Linear = float64(t.Metrics.Total())
+		total := float64(t.Metrics.Total())
+		more := m.more(m.Engagement, m.prior(a.Expected), a.Engagement, i, t.CreatedAt, age)
+		since := linear(0, total, age, ahead) // of a first look-up: since the creation
+		h.Engagement.Linear = total
 		if last != nil {
-			h.Engagement.Linear = linear(float64(last.Metrics.Total()), float64(t.Metrics.Total()), a.At.Sub(last.At), ahead)
+			since = linear(float64(last.Metrics.Total()), total, a.At.Sub(last.At), ahead)
+			h.Engagement.Linear = since
 		}
+		factor := 1.0
+		if !m.Borrowed {
+			factor = m.Mix[i].factor(forecastSample{age: age, count: total, more: more, linear: since - total})
+		}
+		h.Engagement.Low, h.Engagement.Mean, h.Engagement.High = m.Bands.around(i, age, total, factor*more)
 		for _, c := range Counters() {
 			n, known := t.Metrics.Of(c).Get()
 			if !known {
 				continue
 			}
 			g := m.Counters[c]
-			e := m.expect(g, g.Prior, a.Counters[c], i, t.CreatedAt, age, float64(n))
-			e.Linear = float64(n)
+			e := Expectation{Linear: float64(n)}
+			e.Low, e.Mean, e.High = m.Bands.around(i, age, float64(n), factor*m.more(g, g.Prior, a.Counters[c], i, t.CreatedAt, age))
 			if last != nil {
 				if before, knew := last.Metrics.Of(c).Get(); knew {
 					e.Linear = linear(float64(before), float64(n), a.At.Sub(last.At), ahead)
@@ -154,15 +163,14 @@ func (e Expectation) finite() bool {
 	return isFinite(e.Low) && isFinite(e.Mean) && isFinite(e.High) && isFinite(e.Linear)
 }
 
-// expect forecasts one counter at one horizon.
-func (m Model) expect(g Growth, p Prior, e GrowthStats, horizon int, createdAt time.Time, age time.Duration, now float64) Expectation {
+// more is what the kernel expects to come of one counter by one horizon.
+func (m Model) more(g Growth, p Prior, e GrowthStats, horizon int, createdAt time.Time, age time.Duration) float64 {
 	size, _ := posterior(p, e)
 	more := size * m.Clock.share(g.Kernel, createdAt, age, age+Horizons()[horizon])
 	if s := g.Scale[horizon]; s > 0 {
 		more *= s
 	}
-	low, high := m.Bands.around(horizon, age, now, more)
-	return Expectation{Low: now + low, Mean: now + more, High: now + high}
+	return more
 }
 
 // linear carries the speed between two counts on.
@@ -209,7 +217,8 @@ func binOf(age time.Duration, count float64) (byAge, byCount int) {
 	return byAge, byCount
 }
 
-func (b *Bands) around(horizon int, age time.Duration, count, more float64) (low, high float64) {
+// around is the interval of a count of which so much more is expected to come.
+func (b *Bands) around(horizon int, age time.Duration, count, more float64) (low, mean, high float64) {
 	byAge, byCount := binOf(age, count)
 	band := b[horizon][byAge][byCount]
 	if band == (Band{}) {
@@ -218,5 +227,5 @@ func (b *Bands) around(horizon int, age time.Duration, count, more float64) (low
 	// Counts are whole: rounding must not shut out the one that lies on the edge.
 	const edge = 1e-6
 	of := func(quantile float64) float64 { return (more+0.5)*math.Exp(quantile) - 0.5 }
-	return max(min(of(band.Low)-edge, more), 0), max(of(band.High)+edge, more)
+	return count + max(min(of(band.Low)-edge, more), 0), count + more, count + max(of(band.High)+edge, more)
 }

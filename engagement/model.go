@@ -43,6 +43,9 @@ type Model struct {
 	// Clock is the hour of the day, where the zone's engagement follows one.
 	Clock Clock `json:"clock,omitzero"`
 
+	// Mix corrects forecasts where that was seen to gain on the zone's own tweets.
+	Mix Mix `json:"mix,omitzero"`
+
 	// Bands are the widths of the forecast's intervals.
 	Bands Bands `json:"bands"`
 

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"gorgone/engagement"
 	"gorgone/store"
 	"gorgone/store/history"
@@ -110,6 +112,45 @@ func TestForecastsInSQL(t *testing.T) {
 		far, stored := look(50_000)
 		sameForecast(t, "moved by more", &stored, far)
 	})
+}
+
+// TestAForecastIsMixedAsTheZonesModelSays: a mixture that was kept for the zone is what its
+// readers get, and one that was kept for all zones is not used in it.
+func TestAForecastIsMixedAsTheZonesModelSays(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t, postgres.ExecPrepared)
+	s := e.with(store.Options{Forecast: true})
+	model := engagement.DefaultModel()
+	for h := range model.Mix { // half as many again come, at every horizon
+		model.Mix[h].Weights, model.Mix[h].Scales = [3]float64{1: 1}, [3]float64{1, 1, 1}
+		model.Mix[h].LogLinear[0] = math.Log(1.5)
+	}
+	row := e.track(t, 1)[0].Row
+	for _, c := range []struct {
+		zone  uuid.UUID
+		likes int64
+		mixed bool
+	}{{uuid.Nil, 500, false}, {e.zone, 1000, true}} {
+		if err := s.SaveModel(t.Context(), c.zone, model, 0); err != nil {
+			t.Fatal(err)
+		}
+		e.clock.advance(2 * time.Hour)
+		e.exec(t, `update public.twitter_engagement_tracking set next_update_at = $1`, e.clock.Now())
+		if _, err := s.Apply(t.Context(), e.found(e.claim(t), c.likes)); err != nil {
+			t.Fatal(err)
+		}
+		f := tweetOf(t, s, row).Forecast
+		if f == nil {
+			t.Fatalf("the model of %s: no forecast", c.zone)
+		}
+		for _, h := range f.Horizons {
+			for what, e := range map[string]engagement.Expectation{"total": h.Engagement, "likes": *h.Counts[engagement.Likes]} {
+				if mixed := math.Abs(e.Mean-1.5*float64(c.likes)) < 5; mixed != c.mixed {
+					t.Errorf("the model of %s, %s in %s: %g", c.zone, what, h.Ahead, e.Mean)
+				}
+			}
+		}
+	}
 }
 
 func tweetOf(t *testing.T, s *store.Store, row [16]byte) store.Tweet {

@@ -9,11 +9,13 @@ import (
 
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
+	"github.com/google/uuid"
 
 	"gorgone/engagement"
 	"gorgone/internal/browsertest"
 	"gorgone/internal/testkit"
 	"gorgone/store"
+	"gorgone/web"
 )
 
 // savedFile is what the page saved last.
@@ -108,6 +110,51 @@ func TestPageOfATweetTellsOneStory(t *testing.T) {
 	b.Until(`document.querySelectorAll(".pinned tbody tr").length < 7`)
 	b.Click(`[title="Show the whole range"]`)
 	b.Until(`document.querySelectorAll(".pinned tbody tr").length === 7`)
+}
+
+// TestPageOfAnUncalibratedForecast: the page marks a forecast whose interval was not learnt on
+// tweets of the zone, and no other.
+func TestPageOfAnUncalibratedForecast(t *testing.T) {
+	t.Parallel()
+	forecasts := &struct{ web.Tweets }{} // set below, before anything is asked
+	e := newEngine(t, options{parts: func(p *web.Parts) { p.Tweets = forecasts }})
+	s := store.New(e.db, e.clock, store.Options{Forecast: true})
+	forecasts.Tweets = s
+	other, err := e.store.CreateZone(t.Context(), store.Zone{Name: "new", ClientID: e.client})
+	testkit.Must(t, err)
+	learnt := engagement.DefaultModel()
+	for h := range learnt.Bands {
+		for age := range learnt.Bands[h] {
+			for count := range learnt.Bands[h][age] {
+				learnt.Bands[h][age][count] = engagement.Band{Low: -0.1, High: 0.1}
+			}
+		}
+	}
+	testkit.Must(t, s.SaveModel(t.Context(), e.zone, learnt, 100))
+	b := browsertest.New(t, 1280, 900)
+	e.signIn(b, e.service)
+	begun := e.clock.Now().Add(-2 * time.Hour)
+	for zone, want := range map[uuid.UUID]string{
+		e.zone: "Dotted: forecast with its 80% range.",
+		other.ID: "Dotted: forecast with its range, which is uncalibrated: " +
+			"it was not learnt on tweets of this zone, and may hold far less than 80% of what comes.",
+	} {
+		id := engagement.TweetIDAt(begun, int64(zone[0]))
+		tracked, err := s.Track(t.Context(), zone, []store.NewTweet{{TweetID: id, CreatedAt: begun, Text: "foretold"}})
+		testkit.Must(t, err)
+		for n := range int64(3) {
+			at := begun.Add(time.Duration(n+1) * 30 * time.Minute)
+			_, err := s.ApplyRefresh(t.Context(), []store.RefreshResult{{TweetID: id, RequestedAt: at, Kind: store.Found, Observation: engagement.Observation{
+				At: at, Metrics: engagement.Metrics{Likes: engagement.Known(50 * (n + 1))},
+			}}})
+			testkit.Must(t, err)
+		}
+		b.Do("go to the tweet", navigate(e.url+"/#/tweets/"+tracked[0].Row.String()))
+		b.Until(`document.querySelector("[data-forecast-note]")?.hidden === false`)
+		if got := browsertest.Get[string](b, `document.querySelector("[data-forecast-note]").textContent`); got != want {
+			t.Errorf("the page says %q, want %q", got, want)
+		}
+	}
 }
 
 // TestPageAxes: one unit an axis, seconds only below minutes, no years for one moment, a

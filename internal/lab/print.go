@@ -79,9 +79,9 @@ func (sh *shell) showBill(curves []simulate.Curve, results []simulate.Result) {
 
 func (sh *shell) showForecasts(results []simulate.ForecastResult) {
 	w := tabwriter.NewWriter(sh.out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "ahead\tcases\terror\tlinear\terror over linear\tlog-linear\tridge\terror over the better\terror over a blend\tbias\tin the 80% interval\t")
+	fmt.Fprintln(w, "ahead\tcases\terror\tlinear\terror over linear\tlog-linear\tridge\terror over the better\terror over the kernel alone\tbias\tin the 80% interval\t")
 	for _, r := range results {
-		fmt.Fprintf(w, "%g h\t%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", r.Ahead.Hours(), r.Cases, figure(r.WAPE), figure(r.Linear), figure(r.Ratio), figure(r.LogLinear), figure(r.Ridge), figure(r.OverRegression), figure(r.OverBlend), figure(r.Bias), figure(r.Cover))
+		fmt.Fprintf(w, "%g h\t%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", r.Ahead.Hours(), r.Cases, figure(r.WAPE), figure(r.Linear), figure(r.Ratio), figure(r.LogLinear), figure(r.Ridge), figure(r.OverRegression), figure(r.OverKernel), figure(r.Bias), figure(r.Cover))
 	}
 	_ = w.Flush()
 }

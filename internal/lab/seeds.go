@@ -15,6 +15,7 @@ type overSeeds struct {
 	names    []string // of the populations, in order
 	measures map[string]map[time.Duration][simulate.NumMeasures][]float64
 	foretold map[string][]forecastFigures // by horizon
+	final    map[string][]float64         // median relative error of the final size after an hour
 }
 
 // forecastFigures are those of one horizon, one a seed.
@@ -22,13 +23,13 @@ type forecastFigures struct {
 	ahead              time.Duration
 	ratio, bias, cover []float64
 	regression         []float64 // error over the better regression's
-	blend              []float64 // error over that of a blend
+	kernel             []float64 // error over that of the kernel alone
 }
 
 // manySeeds repeats a simulation with one seed after another, each with another split
 // and other thinned tweets, and prints how far the adaptive schedule's figures spread.
 func (sh *shell) manySeeds(ctx context.Context, o simulation) error {
-	all := overSeeds{measures: map[string]map[time.Duration][simulate.NumMeasures][]float64{}, foretold: map[string][]forecastFigures{}}
+	all := overSeeds{measures: map[string]map[time.Duration][simulate.NumMeasures][]float64{}, foretold: map[string][]forecastFigures{}, final: map[string][]float64{}}
 	first := o.seed
 	for i := range o.seeds {
 		o.seed = first + uint64(i)
@@ -61,10 +62,11 @@ func (sh *shell) manySeeds(ctx context.Context, o simulation) error {
 		for _, f := range all.foretold[name] {
 			fmt.Fprintf(w, "forecast, %g h: error over linear\t%s\t\n", f.ahead.Hours(), spread(f.ratio))
 			fmt.Fprintf(w, "error over the better regression\t%s\t\n", spread(f.regression))
-			fmt.Fprintf(w, "error over a blend\t%s\t\n", spread(f.blend))
+			fmt.Fprintf(w, "error over the kernel alone\t%s\t\n", spread(f.kernel))
 			fmt.Fprintf(w, "bias\t%s\t\n", spread(f.bias))
 			fmt.Fprintf(w, "in the 80%% interval\t%s\t\n", spread(f.cover))
 		}
+		fmt.Fprintf(w, "final size after 1 h, median error\t%s\t\n", spread(all.final[name]))
 		_ = w.Flush()
 		sh.printf("\n")
 	}
@@ -106,9 +108,12 @@ func (a *overSeeds) add(p simulate.Population, o simulation) {
 		f.ahead = r.Ahead
 		f.ratio, f.bias, f.cover = append(f.ratio, r.Ratio.Value), append(f.bias, r.Bias.Value), append(f.cover, r.Cover.Value)
 		f.regression = append(f.regression, r.OverRegression.Value)
-		f.blend = append(f.blend, r.OverBlend.Value)
+		f.kernel = append(f.kernel, r.OverKernel.Value)
 	}
 	a.foretold[p.Name] = forecasts
+	if f := simulate.ForetellFinal(model, p.Test); f.Tweets > 0 {
+		a.final[p.Name] = append(a.final[p.Name], f.Median)
+	}
 }
 
 // spread shows a figure over seeds.

@@ -26,31 +26,32 @@ type ForecastResult struct {
 	// of the better one.
 	LogLinear, Ridge, OverRegression Estimate
 
-	// OverBlend is the WAPE over that of a blend of the model with both, whose weights were
-	// chosen on the training half.
-	OverBlend Estimate
+	// OverKernel is the WAPE over that of the model's kernel alone, without its
+	// [engagement.Mix].
+	OverKernel Estimate
 }
 
 type forecastSums struct {
 	truth, miss, linear, bias, inside, cases float64
 	regressed                                [numRegressions]float64
-	blended                                  float64
+	kernel                                   float64
 }
 
 // Foretell measures the forecasts of a model, which was learnt from the training half
 // of a population, on its test half.
 func Foretell(m engagement.Model, p Population, samples int, seed uint64) []ForecastResult {
 	tweets := p.Test
-	learnt, weights := learnRegressions(m, p.Train), learnBlend(p.Train)
+	learnt := learnRegressions(m, p.Train)
+	kernel := m
+	kernel.Mix = engagement.Mix{}
 	sums := make([][engagement.NumHorizons]forecastSums, len(tweets))
 	iter.ForEachIdx(sums, func(i int, s *[engagement.NumHorizons]forecastSums) {
 		eachForecast(m, &tweets[i], func(h int, age time.Duration, now, truth float64, e engagement.Expectation) {
 			x := &s[h]
-			parts := learnt.parts(&tweets[i], h, age, now, e)
+			c := forecastCase{horizon: h, age: age, now: now, features: learnt.logFeatures(&tweets[i], age)}
 			for k := range numRegressions {
-				x.regressed[k] += math.Abs(now + parts[1+k] - truth)
+				x.regressed[k] += math.Abs(now + learnt.more(k, c) - truth)
 			}
-			x.blended += math.Abs(now + mixed(weights[h], parts) - truth)
 			x.cases++
 			x.truth += truth - now
 			x.miss += math.Abs(e.Mean - truth)
@@ -59,6 +60,9 @@ func Foretell(m engagement.Model, p Population, samples int, seed uint64) []Fore
 			if truth >= e.Low && truth <= e.High {
 				x.inside++
 			}
+		})
+		eachForecast(kernel, &tweets[i], func(h int, _ time.Duration, _, truth float64, e engagement.Expectation) {
+			s[h].kernel += math.Abs(e.Mean - truth)
 		})
 	})
 	total := func(h int, weights []float64) []float64 {
@@ -74,7 +78,7 @@ func Foretell(m engagement.Model, p Population, samples int, seed uint64) []Fore
 			t.linear += w * s.linear
 			t.inside += w * s.inside
 			t.cases += w * s.cases
-			t.blended += w * s.blended
+			t.kernel += w * s.kernel
 			for k := range numRegressions {
 				t.regressed[k] += w * s.regressed[k]
 			}
@@ -82,7 +86,7 @@ func Foretell(m engagement.Model, p Population, samples int, seed uint64) []Fore
 		lines, logs := t.regressed[logLinear], t.regressed[ridge]
 		return []float64{
 			t.miss / t.truth, t.linear / t.truth, t.miss / t.linear, t.bias / t.truth, t.inside / t.cases,
-			lines / t.truth, logs / t.truth, t.miss / min(lines, logs), t.miss / t.blended, t.cases,
+			lines / t.truth, logs / t.truth, t.miss / min(lines, logs), t.miss / t.kernel, t.cases,
 		}
 	}
 	parents := byParent(tweets)
@@ -94,7 +98,7 @@ func Foretell(m engagement.Model, p Population, samples int, seed uint64) []Fore
 			*d = total(h, parents.draw(rand.New(rand.NewPCG(seed, uint64(i)))))
 		})
 		result := ForecastResult{Ahead: ahead, Cases: int(values[9])}
-		for k, field := range []*Estimate{&result.WAPE, &result.Linear, &result.Ratio, &result.Bias, &result.Cover, &result.LogLinear, &result.Ridge, &result.OverRegression, &result.OverBlend} {
+		for k, field := range []*Estimate{&result.WAPE, &result.Linear, &result.Ratio, &result.Bias, &result.Cover, &result.LogLinear, &result.Ridge, &result.OverRegression, &result.OverKernel} {
 			xs := make([]float64, samples)
 			for i := range drawn {
 				xs[i] = drawn[i][k]

@@ -68,7 +68,7 @@ func learnRegressions(m engagement.Model, tweets []Tweet) *regressions {
 				xs = append(xs, c.features)
 				ys = append(ys, math.Log(max(c.truth-c.now, 0)+0.5))
 			}
-			r.logs[h][age] = solveRidge(xs, ys, ridgeWeight)
+			r.logs[h][age] = engagement.Ridge(xs, ys, ridgeWeight)
 		}
 		for k := range numRegressions {
 			var came, expected float64
@@ -131,45 +131,6 @@ func tierAges() []time.Duration {
 		ages = append(ages, seconds(at))
 	}
 	return ages
-}
-
-// solveRidge returns the coefficients b with the least Σ(y - b·x)² + weight·Σb², the
-// first of which, the constant, is not held. It eliminates on the normal equations.
-func solveRidge(xs [][]float64, ys []float64, weight float64) []float64 {
-	n := len(xs[0])
-	a := make([][]float64, n) // with the right-hand side as last column
-	for i := range a {
-		a[i] = make([]float64, n+1)
-		if i > 0 {
-			a[i][i] = weight
-		}
-	}
-	for k, x := range xs {
-		for i := range n {
-			for j := range n {
-				a[i][j] += x[i] * x[j]
-			}
-			a[i][n] += x[i] * ys[k]
-		}
-	}
-	for i := range n { // positive definite: no pivoting needed
-		for j := range n {
-			if j == i || a[i][i] == 0 {
-				continue
-			}
-			f := a[j][i] / a[i][i]
-			for k := i; k <= n; k++ {
-				a[j][k] -= f * a[i][k]
-			}
-		}
-	}
-	b := make([]float64, n)
-	for i := range b {
-		if a[i][i] != 0 {
-			b[i] = a[i][n] / a[i][i]
-		}
-	}
-	return b
 }
 
 // FinalSize is the relative error of the final size that is foretold after an hour, as

@@ -51,7 +51,7 @@ export class Analysis {
     this.speed = new Chart({ height: 140, label: "Engagements per hour", legend: false, group, onZoom });
     this.one.setLog(true);
     this.body = h("div", {});
-    this.note = h("p", { class: "muted small", hidden: true });
+    this.note = h("p", { class: "muted small", "data-forecast-note": "", hidden: true });
     this.range = choice("Range", ranges, (key) => this.#choose({ range: key }));
     this.views = choice("View", views, (key) => this.#choose({ view: key }));
     this.ahead = h("button", { type: "button", class: "button small", title: "Show the forecast", onclick: () => this.#choose({ forecast: !this.#forecast }) }, "Forecast");
