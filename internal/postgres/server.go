@@ -8,6 +8,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -49,6 +50,9 @@ type Options struct {
 	// Unsafe turns off everything that makes commits survive a crash of the
 	// machine; a crash of the server they do survive. For tests.
 	Unsafe bool
+
+	// SharedBuffers is the memory that the server keeps pages in; "": 128MB.
+	SharedBuffers string
 }
 
 // Server is a running Postgres server.
@@ -107,7 +111,7 @@ func (s *Server) start(ctx context.Context, home home, options Options) error {
 		}
 		s.url, s.port = connectionURL(password, port, database), port
 		began := time.Now()
-		s.process, err = startProcess(home.owner, filepath.Join(home.dir, "postgres.log"), bin.path("postgres"), settings(home, port, options.Unsafe)...)
+		s.process, err = startProcess(home.owner, filepath.Join(home.dir, "postgres.log"), bin.path("postgres"), settings(home, port, options)...)
 		if err != nil {
 			return err
 		}
@@ -124,13 +128,13 @@ func (s *Server) start(ctx context.Context, home home, options Options) error {
 }
 
 // settings are the arguments the server is started with. They suit a laptop.
-func settings(home home, port int, unsafe bool) []string {
+func settings(home home, port int, options Options) []string {
 	values := [][2]string{
 		{"listen_addresses", "127.0.0.1"},
 		{"port", strconv.Itoa(port)},
 		{"unix_socket_directories", ""},
 		{"max_connections", "200"},
-		{"shared_buffers", "128MB"},
+		{"shared_buffers", cmp.Or(options.SharedBuffers, "128MB")},
 		{"max_wal_size", "2GB"},
 		{"wal_level", "minimal"},
 		{"max_wal_senders", "0"},
@@ -143,7 +147,7 @@ func settings(home home, port int, unsafe bool) []string {
 		{"logging_collector", "off"},
 		{"log_checkpoints", "off"},
 	}
-	if unsafe {
+	if options.Unsafe {
 		values = append(values, [][2]string{
 			{"fsync", "off"},
 			{"full_page_writes", "off"},
