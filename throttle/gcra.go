@@ -25,6 +25,10 @@ const (
 	// reservations a second for each busy class, whatever the rate.
 	runDuration = 50 * time.Millisecond
 
+	// maxAhead is how long before its slot a batch call may reserve it: half as long as a
+	// refresh may, so that refreshes go first.
+	maxAhead = runDuration / 2
+
 	// maxGrace caps how late a call may start when the margin would allow more.
 	maxGrace = 50 * time.Millisecond
 
@@ -52,6 +56,7 @@ type limits struct {
 	credit        time.Duration // how far in the past a reservation may begin, so that asking late costs no slot
 	streak        int           // calls without a refusal after which the rate in force rises
 	probe         time.Duration // how long the probe after a pause may take
+	ahead         time.Duration // how long before its slot a batch call reserves it: as long as that takes, up to maxAhead
 }
 
 func newLimits(rate, reserve, margin float64) limits {
@@ -89,13 +94,13 @@ func (l limits) initial(now time.Time) limiterState {
 	return limiterState{All: free, Batch: free, Factor: 1, At: now}
 }
 
-// lead returns how long before a slot the class may reserve it. Batches never reserve
-// ahead, so a refresh waits for at most one run of theirs.
+// lead returns how long before a slot the class may reserve it. Batches reserve ahead by
+// the time that it takes alone, so a refresh waits for at most that and one run of theirs.
 func (l limits) lead(class queue.Class) time.Duration {
 	if class == queue.ClassRefresh {
 		return runDuration
 	}
-	return 0
+	return l.ahead
 }
 
 // earliest returns when the class may make its next reservation.

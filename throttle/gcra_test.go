@@ -45,7 +45,7 @@ func TestPaceLimits(t *testing.T) {
 
 func TestReserve(t *testing.T) {
 	t.Parallel()
-	l := limits{interval: ms(10), batchInterval: ms(12), run: 5, grace: ms(20), credit: ms(8)}
+	l := limits{interval: ms(10), batchInterval: ms(12), run: 5, grace: ms(20), credit: ms(8), ahead: ms(3)}
 	at := func(n float64) time.Time { return epoch.Add(ms(n)) }
 	for _, c := range []struct {
 		name       string
@@ -61,8 +61,9 @@ func TestReserve(t *testing.T) {
 		{name: "batches of an idle limiter", class: queue.ClassBatch, all: -1000, batch: -1000, want: 3, first: -8, n: 3, nextAll: 22, nextB: 28},
 		{name: "no more than a run", class: queue.ClassBatch, all: -1000, batch: -1000, want: 100, first: -8, n: 5, nextAll: 42, nextB: 52},
 		{name: "asked a little late: on the grid", class: queue.ClassBatch, all: -3, batch: -1, want: 2, first: -3, n: 2, nextAll: 17, nextB: 23},
-		{name: "batches keep their own distance", class: queue.ClassBatch, all: -3, batch: 4, want: 1, wait: 4},
-		{name: "batches never ahead", class: queue.ClassBatch, all: 2, batch: -5, want: 1, wait: 2},
+		{name: "batches keep their own distance", class: queue.ClassBatch, all: -3, batch: 4, want: 1, wait: 1},
+		{name: "batches ahead by what it takes", class: queue.ClassBatch, all: 9, batch: -5, want: 1, wait: 6},
+		{name: "and then for their slot", class: queue.ClassBatch, all: 3, batch: -5, want: 1, first: 3, n: 1, nextAll: 13, nextB: 7},
 		{name: "a refresh of an idle limiter", class: queue.ClassRefresh, all: -1000, batch: -1000, want: 1, first: -8, n: 1, nextAll: 2, nextB: -1000},
 		{name: "a refresh behind a run", class: queue.ClassRefresh, all: 42, batch: 52, want: 2, first: 42, n: 2, nextAll: 62, nextB: 52},
 		{name: "refreshes queue up", class: queue.ClassRefresh, all: 62, batch: 52, want: 1, wait: 12},
@@ -95,7 +96,7 @@ func TestHalvedRate(t *testing.T) {
 
 // Whatever replicas do, and however late calls start within the grace, no window
 // holds more calls than the rate; batches leave the reserve; a refresh waits for a
-// run of batches at most.
+// run of batches at most, and what they reserved ahead.
 func TestPaceHolds(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -104,6 +105,7 @@ func TestPaceHolds(t *testing.T) {
 		margin := rapid.SampledFrom([]float64{0.01, 0.03, 0.2}).Draw(t, "margin")
 		refreshes := rapid.IntRange(0, 3).Draw(t, "refreshes in four asks")
 		l := newLimits(rate, reserve, margin)
+		l.ahead = time.Duration(rapid.Int64Range(0, int64(maxAhead)).Draw(t, "ahead"))
 		s := l.initial(epoch)
 		now := epoch
 		began := l.earliest(s, queue.ClassBatch)
@@ -121,7 +123,7 @@ func TestPaceHolds(t *testing.T) {
 			// However late a caller asks.
 			now = now.Add(time.Duration(rapid.Int64Range(0, int64(2*l.credit)).Draw(t, "late")))
 			next, first, n := l.reserve(s, class, now, rapid.IntRange(1, 40).Draw(t, "want"))
-			if class == queue.ClassRefresh && onlyBatches && first.Sub(now) > max(l.runLength(), runDuration) {
+			if class == queue.ClassRefresh && onlyBatches && first.Sub(now) > max(l.runLength()+l.ahead, runDuration) {
 				t.Fatalf("the first refresh waits %s", first.Sub(now))
 			}
 			onlyBatches = onlyBatches && class == queue.ClassBatch

@@ -19,6 +19,8 @@ type sharedState struct {
 	state    limiterState
 	revision uint64 // 0: there was no value
 	foreign  bool   // another replica wrote it
+
+	reads, writes latency // how long those take
 }
 
 // probePollInterval is how often to check whether the probe was answered.
@@ -39,13 +41,15 @@ func (l *Limiter) reserve(ctx context.Context, class queue.Class, want int) (slo
 	}
 	now := l.clock.Database()
 	limits := l.limits.scaled(l.limits.factorAt(state, now))
+	toRead, toWrite := l.shared.takes()
+	limits.ahead = toWrite
 	if wait := limits.earliest(state, class).Sub(now); wait > 0 {
-		if foreign {
+		if foreign && wait > toRead {
 			// Another replica has probably reserved by then: read the state again first.
 			// The jitter keeps the replicas from asking all at once; it is less than the
 			// credit, so it costs no slot.
 			l.shared.forget()
-			wait += time.Duration(l.cfg.Random() * float64(limits.credit) / 2)
+			wait += time.Duration(l.cfg.Random()*float64(limits.credit)/2) - toRead
 		}
 		if !state.ProbeUntil.IsZero() && wait > probePollInterval {
 			// Calls resume as soon as the probe is answered.
@@ -125,10 +129,12 @@ func (s *sharedState) forget() {
 // read returns the shared state and whether it can be used; revision 0 means that there
 // is none.
 func (l *Limiter) read(ctx context.Context) (state limiterState, revision uint64, usable bool, err error) {
+	began := time.Now()
 	value, revision, err := l.shared.cell.Load(ctx)
 	if err != nil || value == nil {
 		return limiterState{}, 0, false, err
 	}
+	l.shared.took(&l.shared.reads, time.Since(began))
 	state, err = decodeLimiterState(value)
 	now := l.clock.Database()
 	if err == nil && !l.limits.plausible(state, now) {
@@ -145,12 +151,15 @@ func (l *Limiter) read(ctx context.Context) (state limiterState, revision uint64
 // one. A reservation whose answer is lost may stand; its slots are then wasted, which
 // is the safe side.
 func (l *Limiter) write(ctx context.Context, next limiterState, revision uint64) (written uint64, err error) {
+	began := time.Now()
 	written, err = l.shared.cell.CompareAndSwap(ctx, next.encode(), revision)
-	if err != nil {
-		l.shared.forget()
-		if errors.Is(err, queue.ErrConflict) {
-			l.stats.conflicts.Add(1)
-		}
+	if err == nil {
+		l.shared.took(&l.shared.writes, time.Since(began))
+		return written, nil
 	}
-	return written, err
+	l.shared.forget()
+	if errors.Is(err, queue.ErrConflict) {
+		l.stats.conflicts.Add(1)
+	}
+	return 0, err
 }

@@ -37,9 +37,24 @@ const (
 	maxReserveDelay = time.Second
 )
 
-// maxConflictDelay is the longest wait before a retry when another replica was faster.
-// The wait is random, so that they do not collide again.
-const maxConflictDelay = 2 * time.Millisecond
+// When another replica was faster, a reservation is retried after a random wait, so that
+// they do not collide again: up to minConflictDelay, and up to twice as long after each
+// further collision. One that won asks again at once, so no slot is lost while the others
+// wait, and few of many replicas compete for each run.
+const (
+	minConflictDelay        = 2 * time.Millisecond
+	maxConflictDelay        = 4 * runDuration
+	maxRefreshConflictDelay = 8 * time.Millisecond
+)
+
+// conflictDelay returns the longest wait after a number of conflicts in a row.
+func (c *ClassLimiter) conflictDelay(conflicts int) time.Duration {
+	longest := maxConflictDelay
+	if c.class == queue.ClassRefresh {
+		longest = maxRefreshConflictDelay
+	}
+	return min(minConflictDelay<<min(conflicts-1, 10), longest)
+}
 
 // ClassLimiter is a [Limiter] as calls of one class see it.
 type ClassLimiter struct {
@@ -119,7 +134,7 @@ func (c *ClassLimiter) takeSlot(ctx context.Context) (time.Time, error) {
 		return time.Time{}, waitError(ctx)
 	}
 	var serverErr error // of the last attempt; nil: none
-	for failures := 0; ; {
+	for failures, conflicts := 0, 0; ; {
 		if slot, ok := c.nextSlot(); ok {
 			if l.afterDeadline(ctx, slot) {
 				c.giveBack(ctx, slot)
@@ -135,7 +150,8 @@ func (c *ClassLimiter) takeSlot(ctx context.Context) (time.Time, error) {
 		case ctx.Err() != nil:
 			return time.Time{}, withServerError(waitError(ctx), serverErr)
 		case errors.Is(err, queue.ErrConflict):
-			wait = time.Duration(l.cfg.Random() * float64(maxConflictDelay))
+			conflicts++
+			wait = time.Duration(l.cfg.Random() * float64(c.conflictDelay(conflicts)))
 		default:
 			if failures == 0 {
 				l.log.Warn().Err(err).Str("lane", string(c.class)).Msg("calls are blocked: the shared rate limiter is unreachable")
