@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"gorgone/engagement"
+	"gorgone/store/bill"
 	"gorgone/store/postgres"
 )
 
@@ -16,7 +17,7 @@ import (
 type Work struct {
 	ClaimID uuid.UUID
 	Results []Result
-	Calls   []Calls // by provider, made for it since the last part was applied; kept with the batch. See [IdentifyUsage]
+	Calls   []Calls // by provider, made for it since the last part was applied; kept with the batch. See [bill.Identify]
 }
 
 // Result is the answer about one tweet.
@@ -61,8 +62,10 @@ func (s *Store) Apply(ctx context.Context, work Work) (Applied, error) {
 		now := s.clock.Now()
 		var count settled
 		applied, count = s.decideWork(work, held, now)
-		count.spent = work.Calls
 		if err := watch.Decide(ctx, t, applied.Rows, now); err != nil {
+			return err
+		}
+		if count.spent, err = bill.Charge(ctx, t, work.Calls); err != nil {
 			return err
 		}
 		b := t.Group()
@@ -74,7 +77,7 @@ func (s *Store) Apply(ctx context.Context, work Work) (Applied, error) {
 		}
 		watch.QueueWrites(b, now)
 		queueSettled(b, work.ClaimID, count, now)
-		queueSpending(b, work.Calls, zoneShares(applied.Rows), false, now)
+		queueSpending(b, count.spent, zoneShares(applied.Rows), false, now)
 		if b.Len() == 0 {
 			return nil
 		}

@@ -1,14 +1,14 @@
 package store
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"gorgone/store/bill"
 )
 
 // aheadBy is how far ahead the time of what has happened may lie: as much as clocks differ.
@@ -49,63 +49,10 @@ type settled struct {
 }
 
 // Calls is what look-ups cost at one provider.
-type Calls struct {
-	Provider string        // empty in a sum over all
-	Count    int           // HTTP calls, failed ones included
-	Failed   int           // of those
-	Time     time.Duration // real time that they took together
-	Billed   int           // tweets that the provider bills for them
-	Canaries int           // tweets asked for only to see whether the answers can be believed
-	Lost     int           // tweets that may have been billed beside: the answers to their calls were lost
-	UsageID  uuid.UUID     // names them: the ledger takes what has the same name once, however often it is written; zero: each time
-}
-
-// IdentifyUsage names calls that have no name yet, so that they may be written again
-// when it is not known whether they were.
-func IdentifyUsage(spent []Calls) {
-	for i := range spent {
-		if spent[i].UsageID == uuid.Nil {
-			spent[i].UsageID = uuid.New()
-		}
-	}
-}
-
-// AddCalls adds to the calls of each provider that have no name yet: those that have one
-// may be written already.
-func AddCalls(all []Calls, c Calls) []Calls {
-	if c == (Calls{Provider: c.Provider}) {
-		return all
-	}
-	i := slices.IndexFunc(all, func(o Calls) bool { return o.Provider == c.Provider && o.UsageID == uuid.Nil })
-	if i < 0 {
-		return append(all, c)
-	}
-	all[i].add(c)
-	return all
-}
-
-// Plus returns the sum of what two calls to the same provider cost.
-func (c Calls) Plus(o Calls) Calls {
-	c.Provider = cmp.Or(c.Provider, o.Provider)
-	c.add(o)
-	return c
-}
-
-func (c *Calls) add(o Calls) {
-	c.Count, c.Failed, c.Time = c.Count+o.Count, c.Failed+o.Failed, c.Time+o.Time
-	c.Billed, c.Canaries, c.Lost = c.Billed+o.Billed, c.Canaries+o.Canaries, c.Lost+o.Lost
-}
-
-// totalCalls is the sum over all providers.
-func totalCalls(all []Calls) (sum Calls) {
-	for _, c := range all {
-		sum.add(c)
-	}
-	return sum
-}
+type Calls = bill.Calls
 
 func queueSettled(b *pgx.Batch, claim uuid.UUID, n settled, now time.Time) {
-	spent := totalCalls(n.spent)
+	spent := bill.Total(n.spent)
 	if n.rows > 0 || spent.Count > 0 {
 		b.Queue(updateBatch, claim, n.rows, n.found, n.missing, n.unresolved, n.skipped, now,
 			spent.Count, float64(spent.Time)/float64(time.Millisecond), spent.Failed, spent.Billed, spent.Canaries, n.oddCounts)

@@ -9,6 +9,7 @@ import (
 	"github.com/sourcegraph/conc"
 
 	"gorgone/store"
+	"gorgone/store/bill"
 	"gorgone/store/postgres"
 	"gorgone/store/report"
 )
@@ -102,9 +103,9 @@ func TestABillIsEnteredOnce(t *testing.T) {
 		e.trackIn(t, e.newZone(t), tweets[:1])
 		work := e.found(e.claim(t), 7)
 		work.Calls = []store.Calls{{Provider: "p", Count: 1, Billed: 2}, {Provider: "q", Count: 2}}
-		store.IdentifyUsage(work.Calls)
+		bill.Identify(work.Calls)
 		refreshed := []store.Calls{{Provider: "p", Count: 1, Billed: 1}}
-		store.IdentifyUsage(refreshed)
+		bill.Identify(refreshed)
 		for range 2 {
 			if _, err := s.Apply(t.Context(), work); err != nil {
 				t.Fatal(err)
@@ -125,7 +126,7 @@ func TestABillIsEnteredOnce(t *testing.T) {
 		}
 		var again conc.WaitGroup // and what is written twice at once, is entered once
 		twice := []store.Calls{{Provider: "p", Count: 1, Billed: 5}}
-		store.IdentifyUsage(twice)
+		bill.Identify(twice)
 		for range 8 {
 			again.Go(func() {
 				if err := s.RecordCalls(t.Context(), false, twice...); err != nil {

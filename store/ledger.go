@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"gorgone/engagement"
+	"gorgone/store/bill"
 	"gorgone/store/postgres"
 )
 
@@ -33,7 +34,8 @@ type Expense struct {
 	Day      time.Time // midnight, UTC
 	Provider string
 	Zone     uuid.UUID // zero: of no zone, such as a call that failed
-	Refresh  bool      // asked for by a user, rather than by the schedule
+	Refresh  bool      // of the money for refreshes, rather than of the schedule's
+	Kind     string    // one of the Purpose constants
 	Calls    float64   // HTTP calls; a call that serves several zones is shared among them
 	Tweets   float64   // tweets billed, shared likewise
 	Credits  float64
@@ -45,14 +47,14 @@ type Expense struct {
 const insertSpending = `
 	with u as materialized (
 		select u.provider, nullif(u.zone, '00000000-0000-0000-0000-000000000000'::uuid) zone, u.calls, u.tweets,
-			nullif(u.bill, '00000000-0000-0000-0000-000000000000'::uuid) bill
-		from unnest($3::text[], $4::uuid[], $5::float8[], $6::float8[], $7::uuid[]) u (provider, zone, calls, tweets, bill)
+			nullif(u.bill, '00000000-0000-0000-0000-000000000000'::uuid) bill, nullif(u.kind, '') kind
+		from unnest($3::text[], $4::uuid[], $5::float8[], $6::float8[], $7::uuid[], $8::text[]) u (provider, zone, calls, tweets, bill, kind)
 	), named as (
 		insert into gorgone.bills (bill, at) select distinct u.bill, $1::timestamptz from u where u.bill is not null order by 1
 		on conflict do nothing returning bill
 	)
-	insert into gorgone.spending (at, provider, zone_id, refresh, calls, tweets, bill)
-	select $1::timestamptz, u.provider, u.zone, $2::bool, u.calls, u.tweets, u.bill
+	insert into gorgone.spending (at, provider, zone_id, refresh, calls, tweets, bill, kind)
+	select $1::timestamptz, u.provider, u.zone, $2::bool, u.calls, u.tweets, u.bill, u.kind
 	from u where u.bill is null or u.bill in (select bill from named)`
 
 // billsLast is how long, in engine time, the names of entries are kept after these were
@@ -67,6 +69,7 @@ func queueSpending(b *pgx.Batch, spent []Calls, shares map[uuid.UUID]float64, re
 	}
 	var (
 		providers     []string
+		kinds         []string
 		zones, bills  []uuid.UUID
 		calls, tweets []*float64
 	)
@@ -76,11 +79,11 @@ func queueSpending(b *pgx.Batch, spent []Calls, shares map[uuid.UUID]float64, re
 			providers, zones = append(providers, c.Provider), append(zones, zone)
 			calls = append(calls, new(float64(c.Count)*share))
 			tweets = append(tweets, new(float64(c.Billed)*share))
-			bills = append(bills, c.UsageID)
+			bills, kinds = append(bills, c.UsageID), append(kinds, c.Purpose)
 		}
 	}
 	if len(providers) > 0 {
-		b.Queue(insertSpending, now, refresh, providers, zones, calls, tweets, bills)
+		b.Queue(insertSpending, now, refresh, providers, zones, calls, tweets, bills, kinds)
 	}
 	queueLost(b, spent, refresh, now)
 }
@@ -108,10 +111,15 @@ func (s *Store) RecordCalls(ctx context.Context, refresh bool, calls ...Calls) e
 	ctx, cancel := s.db.Bounded(ctx)
 	defer cancel()
 	now := s.clock.Now()
-	if err := s.db.Send(ctx, func(b *pgx.Batch) { queueSpending(b, calls, nil, refresh, now) }); err != nil {
-		return fmt.Errorf("record what calls cost: %w", err)
-	}
-	return nil
+	return s.db.Transact(ctx, "record what calls cost", func(ctx context.Context, t *postgres.Tx) error {
+		spent, err := bill.Charge(ctx, t, calls)
+		if err != nil {
+			return err
+		}
+		b := t.Group()
+		queueSpending(b, spent, nil, refresh, now)
+		return t.Send(ctx, b)
+	})
 }
 
 // ledgerLock lets one process close the books at a time ("ledge" in hexadecimal
@@ -131,13 +139,13 @@ func (s *Store) CloseLedger(ctx context.Context, before time.Time) (entries int,
 		), unused as (
 			delete from gorgone.set_aside where until < $1::timestamptz or until is null and at < $1::timestamptz - interval '32 days'
 		), booked as (
-			insert into gorgone.ledger as l (day, provider, zone_id, refresh, calls, tweets, credits, dollars)
-			select (c.at at time zone 'UTC')::date, c.provider, coalesce(c.zone_id, '00000000-0000-0000-0000-000000000000'::uuid), c.refresh,
-				sum(c.calls), sum(c.tweets), sum(c.tweets) * coalesce(max(p.credits), 0), sum(c.tweets) * coalesce(max(p.dollars), 0)
-			from closed c
-			left join unnest($2::text[], $3::float8[], $4::float8[]) p (provider, dollars, credits) on p.provider = c.provider
-			group by 1, 2, 3, 4
-			on conflict (day, provider, zone_id, refresh) do update set
+			insert into gorgone.ledger as l (day, provider, zone_id, refresh, kind, calls, tweets, credits, dollars)
+			select (s.at at time zone 'UTC')::date, s.provider, coalesce(s.zone_id, '00000000-0000-0000-0000-000000000000'::uuid), s.refresh,
+				` + kindOf + `, sum(s.calls), sum(s.tweets), sum(s.tweets) * coalesce(max(p.credits), 0), sum(s.tweets) * coalesce(max(p.dollars), 0)
+			from closed s
+			left join unnest($2::text[], $3::float8[], $4::float8[]) p (provider, dollars, credits) on p.provider = s.provider
+			group by 1, 2, 3, 4, 5
+			on conflict (day, provider, zone_id, refresh, kind) do update set
 				calls = l.calls + excluded.calls, tweets = l.tweets + excluded.tweets,
 				credits = l.credits + excluded.credits, dollars = l.dollars + excluded.dollars
 		)
@@ -152,25 +160,29 @@ func (s *Store) CloseLedger(ctx context.Context, before time.Time) (entries int,
 			return err
 		}
 		b = t.Group()
+		bill.QueueForget(b, before)
 		b.Queue(sql, before, providers, dollars, credits, billsLast).QueryRow(func(r pgx.Row) error { return r.Scan(&entries) })
 		return t.Send(ctx, b)
 	})
 	return entries, err
 }
 
+// kindOf is the kind of an entry s of spending.
+const kindOf = `coalesce(s.kind, case when s.refresh then 'refresh' else 'schedule' end)`
+
 // spendingSince is all that was spent from a day on, booked or not.
 const spendingSince = `
-	select day, provider, zone_id, refresh, sum(calls) calls, sum(tweets) tweets, sum(credits) credits, sum(dollars) dollars
+	select day, provider, zone_id, refresh, kind, sum(calls) calls, sum(tweets) tweets, sum(credits) credits, sum(dollars) dollars
 	from (
-		select day, provider, zone_id, refresh, calls, tweets, credits, dollars from gorgone.ledger where day >= $1::date
+		select day, provider, zone_id, refresh, kind, calls, tweets, credits, dollars from gorgone.ledger where day >= $1::date
 		union all
 		select (s.at at time zone 'UTC')::date, s.provider, coalesce(s.zone_id, '00000000-0000-0000-0000-000000000000'::uuid), s.refresh,
-			s.calls, s.tweets, s.tweets * coalesce(p.credits, 0), s.tweets * coalesce(p.dollars, 0)
+			` + kindOf + `, s.calls, s.tweets, s.tweets * coalesce(p.credits, 0), s.tweets * coalesce(p.dollars, 0)
 		from gorgone.spending s
 		left join unnest($2::text[], $3::float8[], $4::float8[]) p (provider, dollars, credits) on p.provider = s.provider
 		where s.at >= $1::date at time zone 'UTC'
 	) l
-	group by 1, 2, 3, 4`
+	group by 1, 2, 3, 4, 5`
 
 // Expenses returns what was spent from the UTC day of from on, up to and with that
 // of to, by day, provider, zone and kind. What was spent a moment ago is in it.
@@ -178,13 +190,13 @@ func (s *Store) Expenses(ctx context.Context, from, to time.Time) ([]Expense, er
 	providers, dollars, credits := s.options.Prices.columns()
 	ctx, cancel := s.db.Bounded(ctx)
 	defer cancel()
-	rows, err := s.db.Query(ctx, `select * from (`+spendingSince+`) e where e.day <= $5::date order by 1, 2, 3, 4`,
+	rows, err := s.db.Query(ctx, `select * from (`+spendingSince+`) e where e.day <= $5::date order by 1, 2, 3, 4, 5`,
 		utcDay(from), providers, dollars, credits, utcDay(to))
 	if err != nil {
 		return nil, fmt.Errorf("read the ledger: %w", err)
 	}
 	list, err := pgx.CollectRows(rows, func(r pgx.CollectableRow) (e Expense, err error) {
-		return e, r.Scan(&e.Day, &e.Provider, &e.Zone, &e.Refresh, &e.Calls, &e.Tweets, &e.Credits, &e.Dollars)
+		return e, r.Scan(&e.Day, &e.Provider, &e.Zone, &e.Refresh, &e.Kind, &e.Calls, &e.Tweets, &e.Credits, &e.Dollars)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read the ledger: %w", err)

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"reflect"
 	"testing"
 	"time"
 
@@ -168,7 +169,7 @@ func TestRecent(t *testing.T) {
 
 		r := must(e.Recent(t.Context(), begin, 6))(t)
 		want := report.RecentWork{Batches: 2, Found: 8, Missing: 1, Unresolved: 1, Calls: store.Calls{Count: 3, Failed: 1, Time: 600 * time.Millisecond}}
-		if r.RecentWork != want {
+		if !reflect.DeepEqual(r.RecentWork, want) {
 			t.Errorf("%+v, want %+v", r.RecentWork, want)
 		}
 		if r.LatencyMean != 30*time.Second || r.LatencyMax != 50*time.Second || r.LatencyP95 != 48*time.Second {

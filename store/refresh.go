@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"gorgone/engagement"
+	"gorgone/store/bill"
 	"gorgone/store/postgres"
 )
 
@@ -60,6 +61,10 @@ func (s *Store) ApplyRefresh(ctx context.Context, results []RefreshResult, calls
 		if err := watch.Decide(ctx, t, applied.Rows, now); err != nil {
 			return err
 		}
+		spent, err := bill.Charge(ctx, t, calls)
+		if err != nil {
+			return err
+		}
 		b := t.Group()
 		if err := queueWrites(b, writes, required, now); err != nil {
 			return err
@@ -70,7 +75,7 @@ func (s *Store) ApplyRefresh(ctx context.Context, results []RefreshResult, calls
 		watch.QueueWrites(b, now)
 		queueRefreshed(b, writes, held, now)
 		queueAnswered(b, applied, lateness(results), now)
-		queueSpending(b, calls, zoneShares(applied.Rows), true, now)
+		queueSpending(b, spent, zoneShares(applied.Rows), true, now)
 		return t.Send(ctx, b)
 	})
 	if err != nil {

@@ -33,9 +33,19 @@ type Answer struct {
 	// returned none as one tweet. An answer that could not be read may have been
 	// billed too and is not counted.
 	Billed int
+	// Reads are tweets of Billed that the provider charges for once a UTC day: whether it
+	// did before only those know who know the day's other reads. Empty where each look-up is
+	// charged for.
+	Reads []Read
 	// Lost is the number of tweets that may have been billed beside: those asked for in
 	// calls that were sent and whose answer did not come, or could not be read.
 	Lost int
+}
+
+// Read is a tweet that was returned, whether or not it was asked for and can be used.
+type Read struct {
+	TweetID int64
+	At      time.Time // when the call began, by the clock of [Config]
 }
 
 // Found is a tweet with its counters.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -104,6 +105,9 @@ func xPost(r *reader, p *page) error {
 		return nil
 	}
 	p.returned++
+	if n, err := strconv.ParseInt(string(id), 10, 64); err == nil { // without an id it is charged for by itself
+		p.reads = append(p.reads, n)
+	}
 	if !p.has(id) && !slices.ContainsFunc(versions, func(v string) bool { return p.has([]byte(v)) }) {
 		p.strays++
 	}

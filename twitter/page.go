@@ -13,8 +13,9 @@ type page struct {
 	ids      []string
 	index    map[string]int
 	outcomes []outcome
-	returned int // elements in the answer, asked for or not
-	strays   int // of these, not asked for
+	returned int     // elements in the answer, asked for or not
+	strays   int     // of these, not asked for
+	reads    []int64 // ids of elements that are charged for once a day
 }
 
 // outcome is what is known of one id. The zero value: not mentioned.
@@ -57,7 +58,7 @@ func newPage(ids []string) *page {
 // reset forgets everything read so far.
 func (p *page) reset() {
 	clear(p.outcomes)
-	p.returned, p.strays = 0, 0
+	p.returned, p.strays, p.reads = 0, 0, nil
 }
 
 // set records an outcome for an id, unless the id was not asked for or as much is known
@@ -78,6 +79,9 @@ func (p *page) has(id []byte) bool {
 // addTo sorts the outcomes into the lists of an answer.
 func (p *page) addTo(a *Answer, at time.Time) {
 	a.Strays += p.strays
+	for _, id := range p.reads {
+		a.Reads = append(a.Reads, Read{TweetID: id, At: at})
+	}
 	a.Found = slices.Grow(a.Found, len(p.ids)) // as a rule, all are found
 	for i, o := range p.outcomes {
 		id := p.ids[i]

@@ -201,10 +201,10 @@ func (j *job) open(ctx context.Context) ([]string, error) {
 
 // record writes what one step of the look-up led to.
 func (j *job) record(ctx context.Context, a lookup.Answer) error {
-	j.stats.calls += a.Usage.Count
-	j.stats.controls += a.Usage.Canaries
-	j.progress.controls.Add(int64(a.Usage.Canaries))
-	j.usage.add(a.Usage)
+	calls, canaries := j.usage.add(a.Usage)
+	j.stats.calls += calls
+	j.stats.controls += canaries
+	j.progress.controls.Add(int64(canaries))
 	results := make([]store.Result, len(a.Results))
 	for i, r := range a.Results {
 		results[i] = store.Result{TweetID: r.TweetID, Rows: j.owner.rows[r.TweetID], Kind: r.Kind, Call: r.Call, Observation: r.Observation, Reason: r.Reason, Unreadable: r.Unreadable}

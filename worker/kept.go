@@ -14,6 +14,7 @@ import (
 	"gorgone/engagement"
 	"gorgone/queue"
 	"gorgone/store"
+	"gorgone/store/bill"
 )
 
 // Answers that the database does not take are in a worker's memory, which does not outlive
@@ -68,10 +69,12 @@ type keptResult struct {
 // keptCalls is a [store.Calls].
 type keptCalls struct {
 	Provider string        `json:"provider"`
+	Purpose  string        `json:"purpose,omitempty"`
 	Count    int           `json:"count"`
 	Failed   int           `json:"failed"`
 	Time     time.Duration `json:"time"`
 	Billed   int           `json:"billed"`
+	Reads    bill.Reads    `json:"reads,omitzero"`
 	Canaries int           `json:"canaries"`
 	Lost     int           `json:"lost"`
 	UsageID  uuid.UUID     `json:"usage_id"`

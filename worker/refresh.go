@@ -105,8 +105,8 @@ func (g *refreshGroup) run(ctx, stop context.Context) {
 		}
 	}
 	for answer := range g.lookups.Lookup(ctx, stop, request) {
-		g.progress.controls.Add(int64(answer.Usage.Canaries))
-		g.usage.add(answer.Usage)
+		_, canaries := g.usage.add(answer.Usage)
+		g.progress.controls.Add(int64(canaries))
 		if err := g.apply(ctx, answer.Results); err != nil {
 			g.log.Warn().Err(err).Msg("refreshes not written")
 			return

@@ -7,17 +7,25 @@ import (
 	"github.com/rs/zerolog"
 
 	"gorgone/store"
+	"gorgone/store/bill"
 )
 
 // usage is what calls cost that is not in the ledger yet.
 type usage []store.Calls
 
-func (u *usage) add(c store.Calls) { *u = store.AddCalls(*u, c) }
+// add adds what a step of a look-up cost, and returns how many calls and canaries it took.
+func (u *usage) add(step []store.Calls) (calls, canaries int) {
+	for _, c := range step {
+		*u = bill.Add(*u, c)
+		calls, canaries = calls+c.Count, canaries+c.Canaries
+	}
+	return calls, canaries
+}
 
 // named returns the usage under a name, so that writing it again, when it is not known
 // whether it was written, enters it once.
 func (u usage) named() []store.Calls {
-	store.IdentifyUsage(u)
+	bill.Identify(u)
 	return u
 }
 

@@ -73,7 +73,7 @@ func (l *Lookups) forWorker(d *Database) []*lookup.Provider {
 	for i, p := range l.Providers {
 		s := l.Shared[i]
 		all[i] = &lookup.Provider{
-			Name: p.Name, Lookup: p.client.lookup, Balance: p.client.balance, MaxIDs: p.MaxIDs, Larger: p.client.larger, Rate: p.Rate,
+			Name: p.Name, KeyID: p.KeyID, Lookup: p.client.lookup, Balance: p.client.balance, MaxIDs: p.MaxIDs, Larger: p.client.larger, Rate: p.Rate,
 			Batch: s.Limiter.Class(queue.ClassBatch), Refresh: s.Limiter.Class(queue.ClassRefresh),
 			Limiter: s.Limiter, Breaker: s.Breaker, Account: ledgerAccount{s.Account, p.Name, d},
 		}

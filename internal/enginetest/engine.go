@@ -140,7 +140,7 @@ type throughGate[C Client] interface {
 // Provider is a source as a worker asks it, by a client of its.
 func Provider[C Client](s throttle.Provider, client throughGate[C]) *lookup.Provider {
 	return &lookup.Provider{
-		Name: s.Name, MaxIDs: client.MaxIDs, Larger: client.Larger,
+		Name: s.Name, KeyID: "test", MaxIDs: client.MaxIDs, Larger: client.Larger,
 		Lookup: func(ctx context.Context, gate twitter.Gate, ids []string) (twitter.Answer, error) {
 			return client.Through(gate).LookupOnce(ctx, ids)
 		},

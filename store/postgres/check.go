@@ -37,6 +37,7 @@ func usedTables() map[string][]string {
 		"gorgone.spending":                   {"SELECT", "INSERT", "DELETE"},
 		"gorgone.bills":                      {"SELECT", "INSERT", "DELETE"},
 		"gorgone.set_aside":                  {"SELECT", "INSERT", "DELETE"},
+		"gorgone.day_passes":                 {"SELECT", "INSERT", "DELETE"},
 		"gorgone.ledger":                     {"SELECT", "INSERT", "UPDATE"},
 		"gorgone.balances":                   {"SELECT", "INSERT"},
 		"gorgone.models":                     {"SELECT", "INSERT", "UPDATE"},

@@ -1,6 +1,7 @@
 package report_test
 
 import (
+	"reflect"
 	"testing"
 	"time"
 
@@ -26,7 +27,7 @@ func TestBatchProgress(t *testing.T) {
 		parts.Results, parts.Calls = work.Results[2:], []store.Calls{{Provider: "a", Count: 1, Time: 500 * time.Millisecond, Billed: 3}, {Provider: "b", Count: 1, Billed: 1}}
 		e.MustApply(t, parts)
 		p := storetest.Value(e.BatchProgress(t.Context(), claims))(t)
-		if p.Open != 1 || p.Found != 4 || p.Missing != 1 || p.Calls != (store.Calls{Count: 3, Time: 750 * time.Millisecond, Billed: 6}) {
+		if p.Open != 1 || p.Found != 4 || p.Missing != 1 || !reflect.DeepEqual(p.Calls, store.Calls{Count: 3, Time: 750 * time.Millisecond, Billed: 6}) {
 			t.Errorf("after one batch: %+v", p)
 		}
 		e.Clock.Advance(storetest.Lease + time.Second)

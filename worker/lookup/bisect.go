@@ -25,6 +25,7 @@ type group struct {
 	tries int      // how often they were asked for
 	other []string // the other half of a refused call, not asked for yet
 
+	again   bool      // an answer has lacked them before
 	because error     // why the call that held both halves failed
 	since   time.Time // when the first call of all that held these tweets and failed began
 	lacked  error     // of an answer that implausibly lacked them; nil: none did
@@ -33,6 +34,9 @@ type group struct {
 // suspect reports whether the tweets are a half of a call that failed while the provider
 // answered others.
 func (g group) suspect() bool { return g.because != nil }
+
+// repeated reports whether the tweets were asked for before in the same look-up.
+func (g group) repeated() bool { return g.tries > 1 || g.again || g.suspect() }
 
 // culprits is how many bad tweets are looked for at least, and one in culpritShare at
 // most: when more are bad, the others wait for another time.

@@ -17,6 +17,7 @@ import (
 	"gorgone/engagement"
 	"gorgone/queue"
 	"gorgone/store"
+	"gorgone/store/bill"
 	"gorgone/twitter"
 )
 
@@ -31,9 +32,9 @@ type response struct {
 	provider *Provider // that was asked; nil: none could be
 	began    time.Time // when the call began, by the monotonic clock; zero: it was not made
 
-	canaries    int // tweets asked for only to see whether the answer can be believed
-	trials      int // and those asked for to see whether the provider answers at all
-	failedCalls int // calls that were made and failed
+	canaries    int          // tweets asked for only to see whether the answer can be believed
+	controls    []bill.Calls // what these cost, and calls to see whether the provider answers at all
+	failedCalls int          // calls that were made and failed
 }
 
 // planned is a call that is to be made.
@@ -157,7 +158,7 @@ func (s *step) call(ctx context.Context, i int, call planned) {
 		s.provider.Breaker.Open(context.WithoutCancel(ctx), g.began, engagement.CauseOutage, reasonUnusable)
 	default:
 		spent, _, _ := s.client.confirm(ctx, s.all, s.req, s.provider, g.granted, got.err)
-		got.addTrials(spent)
+		got.controls = bill.Add(got.controls, spent.usage(s.provider))
 	}
 	s.got[i] = got
 }
@@ -190,12 +191,6 @@ func (c *Client) call(ctx context.Context, g *gate, call planned, assessing *syn
 		c.health[g.Provider].answers(g.granted)
 	}
 	return a, c.shareResult(ctx, g.Provider, g.began, ended), err
-}
-
-// addTrials adds what it cost to find out whether the provider answers.
-func (r *response) addTrials(t trials) {
-	r.Calls, r.Took, r.Billed, r.Lost = r.Calls+t.calls, r.Took+t.took, r.Billed+t.billed, r.Lost+t.lost
-	r.trials, r.failedCalls = r.trials+t.calls, r.failedCalls+t.failed
 }
 
 // newResponse says what a call led to.
@@ -267,11 +262,6 @@ func (r *response) results(call int) []Result {
 		results = append(results, Result{TweetID: u.ID, Kind: store.Unresolved, Reason: u.Err.Error()})
 	}
 	return results
-}
-
-// usage is what the calls cost.
-func (r *response) usage() store.Calls {
-	return store.Calls{Provider: r.Provider, Count: r.Calls, Failed: r.failedCalls, Time: r.Took, Billed: r.Billed, Canaries: r.canaries + r.trials, Lost: r.Lost}
 }
 
 // fault is the provider's fault of having lacked too many tweets, or of having sent too many

@@ -129,6 +129,7 @@ type assessed struct {
 
 	unproven    []twitter.Missing // nothing follows from their absence
 	implausible []twitter.Missing // their absence is the provider's fault
+	canaryIDs   []string          // of the canaries that it returned
 	unusable    int               // tweets that cannot be used, when they are many or all of an answer
 	proven      bool              // and they are so many that it is the provider's fault
 }
@@ -167,7 +168,12 @@ func (c *Client) assess(a twitter.Answer, standings map[string]engagement.PriorS
 	now := c.parts.Clock.Now()
 	got.unusable, got.proven = c.credibility.judgeUsable(&a, now)
 	c.tellUnreadable(&a, now)
-	got.Found = slices.DeleteFunc(got.Found, func(f twitter.Found) bool { return canaries[f.ID] })
+	got.Found = slices.DeleteFunc(got.Found, func(f twitter.Found) bool {
+		if canaries[f.ID] {
+			got.canaryIDs = append(got.canaryIDs, f.ID)
+		}
+		return canaries[f.ID]
+	})
 	got.Unresolved = slices.DeleteFunc(got.Unresolved, func(u twitter.Unresolved) bool { return canaries[u.ID] })
 	return got
 }

@@ -15,6 +15,7 @@ import (
 	"gorgone/engagement"
 	"gorgone/queue"
 	"gorgone/store"
+	"gorgone/store/bill"
 )
 
 // Config says how calls are made.
@@ -133,11 +134,11 @@ type Owner interface {
 // Answer is what is known after one step of a look-up. Each tweet of the request is
 // in one answer, in one of Results, Failed and Left.
 type Answer struct {
-	Results []Result    // what the provider said
-	Failed  []string    // tweets that no call will answer, because of Err
-	Left    []string    // tweets that were not looked up, because of Err; they close the sequence
-	Err     error       // of Failed and Left; not set otherwise
-	Usage   store.Calls // what the step cost
+	Results []Result     // what the provider said
+	Failed  []string     // tweets that no call will answer, because of Err
+	Left    []string     // tweets that were not looked up, because of Err; they close the sequence
+	Err     error        // of Failed and Left; not set otherwise
+	Usage   []bill.Calls // what the step cost
 }
 
 // Result is what the provider said of one tweet.
@@ -203,10 +204,12 @@ func known(calls []response, class queue.Class, todo *bisection, confirmed map[s
 	for i := range calls {
 		got := &calls[i]
 		if termsOf(class).confirm {
-			todo.add(group{ids: got.unconfirmed(confirmed)})
+			todo.add(group{ids: got.unconfirmed(confirmed), again: true})
 		}
 		a.Results = append(a.Results, got.results(i+1)...)
-		a.Usage = a.Usage.Plus(got.usage())
+		for _, u := range got.usage() {
+			a.Usage = bill.Add(a.Usage, u)
+		}
 	}
 	return a
 }
@@ -235,7 +238,7 @@ func (c *Client) conclude(ctx, stop context.Context, r Request, todo *bisection,
 		}
 		decision, spent := c.decide(ctx, stop, r, g, got)
 		if spent.calls > 0 {
-			unanswered = append(unanswered, Answer{Usage: spent.usage(got.provider)})
+			unanswered = append(unanswered, Answer{Usage: []bill.Calls{spent.usage(got.provider)}})
 		}
 		switch {
 		case decision == Done:

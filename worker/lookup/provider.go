@@ -12,6 +12,7 @@ import (
 // Provider can be asked for tweets, with what all replicas share about it.
 type Provider struct {
 	Name    string
+	KeyID   string // names the API key without giving it away
 	Lookup  CallFunc
 	Balance BalanceFunc
 	MaxIDs  func() int     // ids a call takes now

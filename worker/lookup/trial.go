@@ -9,7 +9,6 @@ import (
 
 	"gorgone/engagement"
 	"gorgone/queue"
-	"gorgone/store"
 	"gorgone/twitter"
 )
 
@@ -77,16 +76,12 @@ func (h *health) failedSince(t time.Time) bool {
 type trials struct {
 	calls, failed, billed, lost int
 	took                        time.Duration
-}
-
-// usage is the cost as it is recorded.
-func (t *trials) usage(p *Provider) store.Calls {
-	return store.Calls{Provider: p.Name, Count: t.calls, Failed: t.failed, Time: t.took, Billed: t.billed, Canaries: t.calls, Lost: t.lost}
+	reads                       []twitter.Read // of billed
 }
 
 func (t *trials) add(o trials) {
 	t.calls, t.failed, t.billed, t.took = t.calls+o.calls, t.failed+o.failed, t.billed+o.billed, t.took+o.took
-	t.lost += o.lost
+	t.lost, t.reads = t.lost+o.lost, append(t.reads, o.reads...)
 }
 
 // confirm finds out whether the provider is at fault for a call that began at the given
@@ -163,7 +158,7 @@ func (c *Client) try(ctx context.Context, p *Provider, g twitter.Gate, began *ti
 	if n := unusable(&answer); err == nil && n > 0 && len(answer.Found) == 0 {
 		err = fmt.Errorf("%w: %d %w", twitter.ErrProviderFault, n, ErrUnusable)
 	}
-	cost = trials{calls: answer.Calls, billed: answer.Billed, lost: answer.Lost, took: answer.Took}
+	cost = trials{calls: answer.Calls, billed: answer.Billed, lost: answer.Lost, took: answer.Took, reads: answer.Reads}
 	if err != nil {
 		cost.failed = answer.Calls
 	}

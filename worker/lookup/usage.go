@@ -1,0 +1,57 @@
+package lookup
+
+import (
+	"slices"
+	"strconv"
+
+	"gorgone/engagement"
+	"gorgone/store/bill"
+	"gorgone/twitter"
+)
+
+// usage is what the calls cost, by purpose.
+func (r *response) usage() []bill.Calls {
+	own := bill.Calls{
+		Provider: r.Provider, Count: r.Calls, Failed: r.failedCalls, Time: r.Took,
+		Billed: r.Billed - len(r.Reads), Lost: r.Lost, Canaries: r.canaries,
+	}
+	if r.group.repeated() {
+		own.Purpose = bill.PurposeRetry
+	}
+	if len(r.canaryIDs) == 0 && len(r.Reads) == 0 {
+		return append(r.controls, own)
+	}
+	control := bill.Calls{Provider: r.Provider, Purpose: bill.PurposeControl}
+	reads := r.Reads
+	if len(reads) == 0 {
+		control.Billed = min(len(r.canaryIDs), own.Billed)
+		own.Billed -= control.Billed
+	} else {
+		isCanary := func(read twitter.Read) bool { return slices.Contains(r.canaryIDs, strconv.FormatInt(read.TweetID, 10)) }
+		of := slices.DeleteFunc(slices.Clone(reads), func(read twitter.Read) bool { return !isCanary(read) })
+		control.Reads = readsOf(r.provider, of)
+		own.Reads = readsOf(r.provider, slices.DeleteFunc(slices.Clone(reads), isCanary))
+	}
+	return append(r.controls, own, control)
+}
+
+// readsOf are the tweets that one call to a provider returned.
+func readsOf(p *Provider, reads []twitter.Read) (r bill.Reads) {
+	if len(reads) == 0 {
+		return r
+	}
+	r.KeyID, r.Day = p.KeyID, engagement.UTCDay(reads[0].At)
+	r.Tweets = make([]int64, len(reads))
+	for i, read := range reads {
+		r.Tweets[i] = read.TweetID
+	}
+	return r
+}
+
+// usage is what the trials cost.
+func (t *trials) usage(p *Provider) bill.Calls {
+	return bill.Calls{
+		Provider: p.Name, Purpose: bill.PurposeControl, Count: t.calls, Failed: t.failed, Time: t.took,
+		Billed: t.billed - len(t.reads), Reads: readsOf(p, t.reads), Canaries: t.calls, Lost: t.lost,
+	}
+}
