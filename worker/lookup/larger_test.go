@@ -11,6 +11,7 @@ import (
 
 	"gorgone/engagement"
 	"gorgone/queue"
+	"gorgone/store/bill"
 	"gorgone/twitter"
 	"gorgone/twitter/fakeprovider"
 )
@@ -66,7 +67,7 @@ func TestALargerCallIsTriedNowAndThen(t *testing.T) {
 				Class: queue.ClassBatch, IDs: ids, Standings: make(map[string]engagement.PriorState),
 				Until: time.Now().Add(time.Hour), Log: zerolog.Nop(),
 			}) {
-				calls += a.Usage.Count
+				calls += bill.Total(a.Usage).Count
 				for _, r := range a.Results {
 					found = append(found, r.TweetID)
 				}
