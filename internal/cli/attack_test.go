@@ -76,7 +76,7 @@ func newTarget(t *testing.T) *target {
 	} {
 		t.Setenv(name, value)
 	}
-	dir := dataDir(t)
+	dir := madeDir(t)
 	s.up = startUp(t, dir, "--tweets", "40", "--listen", "127.0.0.1:0")
 	s.up.until("something is tracked", func(s stats) bool { return s.Total > 5 })
 	r, err := runfile.Read(dir)

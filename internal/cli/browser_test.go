@@ -26,7 +26,7 @@ func TestDashboardOfUp(t *testing.T) {
 			b.Picture(filepath.Join(pictures, "dashboard-"+name+".png"))
 		}
 	}
-	dir := dataDir(t)
+	dir := madeDir(t)
 	u := startUp(t, dir, "--tweets", "300", "--speed", "60", "--listen", "127.0.0.1:0")
 	u.until("tweets were looked up", func(s stats) bool { return s.Total > 100 })
 	link := strings.TrimSpace(u.run("dashboard"))

@@ -1,21 +1,16 @@
 package cli
 
 import (
-	"errors"
-	"os"
 	"strings"
 	"testing"
-
-	"gorgone/internal/testkit"
 )
 
 // TestBudgetThatIsUsedUp is named wherever one asks why nothing is looked up, in a shell too
 // where the settings of up are not set.
 func TestBudgetThatIsUsedUp(t *testing.T) {
-	t.Setenv("GORGONE_BUDGET_DAY", "0.001") // six tweets
-	t.Setenv("GORGONE_RETENTION", "48h")
-	u := startUp(t, dataDir(t), "--tweets", "40")
-	testkit.Must(t, errors.Join(os.Unsetenv("GORGONE_BUDGET_DAY"), os.Unsetenv("GORGONE_RETENTION")))
+	t.Parallel()
+	sixTweets := "GORGONE_BUDGET_DAY=0.001"
+	u := startUpWith(t, []string{sixTweets, "GORGONE_RETENTION=48h"}, madeDir(t), "--tweets", "40")
 	u.until("some tweets are tracked", func(s stats) bool { return s.Total > 10 })
 	u.until("the budget is used up", func(s stats) bool {
 		u.run("due", "--force") // by themselves they may be due in half an hour

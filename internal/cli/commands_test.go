@@ -13,8 +13,8 @@ import (
 // TestEveryCommand uses the other commands on a running up, as its user would.
 func TestEveryCommand(t *testing.T) {
 	t.Parallel()
-	dir := dataDir(t)
-	u := startUp(t, dir, "--tweets", "30")
+	dir := madeDir(t)
+	u := startUp(t, dir, "--tweets", "30", "--listen", "127.0.0.1:0")
 	u.until("some tweets are tracked", func(s stats) bool { return s.Total > 5 })
 	var id, row string
 	err := u.sql().QueryRow(t.Context(), `select min(tweet_id), min(id::text) from twitter_tweets
@@ -150,6 +150,13 @@ func TestEveryCommand(t *testing.T) {
 		u := u.in(t)
 		if out := u.run("tweets", "--by", "engagement"); !strings.Contains(out, "ZONE") || !strings.Contains(out, "Elections") || strings.Count(out, "\n") < 3 {
 			t.Errorf("tweets printed:\n%s", out)
+		}
+	})
+	t.Run("a second web server", func(t *testing.T) { // beside up, as replicas run
+		t.Parallel()
+		taken := strings.TrimPrefix(u.in(t).running().WebURL, "http://")
+		if _, code := gorgone(t, "", "web", "--data-dir", dir, "--listen", taken); code != exitUsage {
+			t.Errorf("on a taken address: exit %d", code)
 		}
 	})
 	t.Run("a second up in the same folder", func(t *testing.T) {

@@ -30,7 +30,7 @@ const contractFile = "testdata/contract.txt"
 // columns of the database. There may be more than that; nothing of it may go.
 func TestContract(t *testing.T) {
 	t.Parallel()
-	u := startUp(t, dataDir(t), "--tweets", "30", "--listen", "127.0.0.1:0")
+	u := startUp(t, madeDir(t), "--tweets", "30", "--listen", "127.0.0.1:0")
 	r := u.running()
 	conn, err := nats.Connect(r.NATSURL)
 	if err != nil {

@@ -31,7 +31,7 @@ func TestParseSelection(t *testing.T) {
 // TestDLQ works dead letters off beside a running up.
 func TestDLQ(t *testing.T) {
 	t.Parallel()
-	dir := dataDir(t)
+	dir := madeDir(t)
 	u := startUp(t, dir, "--tweets", "5")
 	u.until("a tweet is tracked", func(s stats) bool { return s.Total > 0 })
 	if out := u.run("dlq", "list"); out != "no dead letters\n" {

@@ -9,10 +9,19 @@ import (
 	"gorgone/store/storetest"
 )
 
-// TestDoctorNamesPauses: who wonders why nothing is looked up asks it.
-func TestDoctorNamesPauses(t *testing.T) {
+// TestDoctor has one fault after another in one stack.
+func TestDoctor(t *testing.T) {
 	t.Parallel()
-	u := startUp(t, dataDir(t), "--tweets", "5")
+	u := startUp(t, madeDir(t), "--tweets", "5")
+	t.Run("names pauses", func(t *testing.T) { u.in(t).doctorNamesPauses() })
+	t.Run("adds connections up", func(t *testing.T) { u.in(t).doctorAddsConnectionsUp() })
+	t.Run("names what cannot be looked up", func(t *testing.T) { u.in(t).doctorNamesWhatCannotBeLookedUp() })
+}
+
+// doctorNamesPauses: who wonders why nothing is looked up asks it.
+func (u *up) doctorNamesPauses() {
+	t := u.t
+	t.Helper()
 	u.run("pause", "batches", "--reason", "the bill")
 	out, code := gorgone(t, "", "doctor", "--data-dir", u.dir)
 	if code != exitFailed || !strings.Contains(out, "the bill") || !strings.Contains(out, "gorgone resume batches") || strings.Count(out, "FAIL") != 1 {
@@ -24,11 +33,11 @@ func TestDoctorNamesPauses(t *testing.T) {
 	}
 }
 
-// TestDoctorAddsConnectionsUp: what all processes may open together must fit into the database,
+// doctorAddsConnectionsUp: what all processes may open together must fit into the database,
 // which refuses it under load only.
-func TestDoctorAddsConnectionsUp(t *testing.T) {
-	t.Parallel()
-	u := startUp(t, dataDir(t), "--tweets", "5")
+func (u *up) doctorAddsConnectionsUp() {
+	t := u.t
+	t.Helper()
 	if out := u.run("doctor"); !strings.Contains(out, "1 processes open 12 at most; the server") {
 		t.Errorf("before:\n%s", out)
 	}
@@ -41,13 +50,15 @@ func TestDoctorAddsConnectionsUp(t *testing.T) {
 	if code != exitFailed || !strings.Contains(out, "FAIL  connections") || !strings.Contains(out, "takes 10") || !strings.Contains(out, "GORGONE_DB_MAX_CONNS") {
 		t.Errorf("exit %d:\n%s", code, out)
 	}
+	_, err = raw.Exec(t.Context(), `alter database gorgone connection limit -1`)
+	testkit.Must(t, err)
 }
 
-// TestDoctorNamesWhatCannotBeLookedUp: a tracked row without a usable tweet id is named with
+// doctorNamesWhatCannotBeLookedUp: a tracked row without a usable tweet id is named with
 // what is wrong with it, and counted by stats.
-func TestDoctorNamesWhatCannotBeLookedUp(t *testing.T) {
-	t.Parallel()
-	u := startUp(t, dataDir(t), "--tweets", "5")
+func (u *up) doctorNamesWhatCannotBeLookedUp() {
+	t := u.t
+	t.Helper()
 	r, err := runfile.Read(u.dir)
 	testkit.Must(t, err)
 	raw := storetest.ConnectRaw(t, r.DatabaseURL)

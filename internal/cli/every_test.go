@@ -31,7 +31,7 @@ func TestEveryCommandRuns(t *testing.T) {
 	t.Setenv("GORGONE_REFRESH_BUDGET_DAY", "1000") // so that there is one to show
 	hook := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	t.Cleanup(hook.Close)
-	c := &every{up: startUp(t, dataDir(t), "--tweets", "20", "--listen", "127.0.0.1:0"), ran: map[string]bool{"gorgone up": true}}
+	c := &every{up: startUp(t, madeDir(t), "--tweets", "20", "--listen", "127.0.0.1:0"), ran: map[string]bool{"gorgone up": true}}
 	c.until("some tweets are tracked", func(s stats) bool { return s.Total > 5 })
 	const oneZone = `select tweet_id from twitter_tweets group by tweet_id having count(*) = 1 order by tweet_id limit 1`
 	var id string

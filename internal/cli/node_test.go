@@ -15,7 +15,7 @@ import (
 // TestNodeExample runs examples/nats beside a running up, by the address in its run file.
 func TestNodeExample(t *testing.T) {
 	t.Parallel()
-	u := startUp(t, dataDir(t), "--tweets", "30", "--listen", "127.0.0.1:0")
+	u := startUp(t, madeDir(t), "--tweets", "30", "--listen", "127.0.0.1:0")
 	u.until("something is tracked", func(s stats) bool { return s.Total > 5 })
 	var tweet string
 	if err := u.sql().QueryRow(t.Context(), `select min(tweet_id) from twitter_tweets`).Scan(&tweet); err != nil {

@@ -4,8 +4,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -13,11 +19,51 @@ import (
 
 	"gorgone/engagement"
 	"gorgone/internal/devstack/runfile"
+	"gorgone/internal/postgres"
 	"gorgone/internal/testkit"
+	pg "gorgone/store/postgres"
 )
 
+// programVariable makes the test binary the program itself, with its arguments.
+const programVariable = "GORGONE_TEST_PROGRAM"
+
 func TestMain(m *testing.M) {
-	testkit.Main(m)
+	if os.Getenv(programVariable) != "" {
+		_ = os.Unsetenv(programVariable)
+		os.Exit(beProgram())
+	}
+	testkit.Main(withMade{m})
+}
+
+// beProgram is the program in a process of its own, until it is interrupted.
+func beProgram() (code int) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := New(os.Stdin, os.Stdout, os.Stderr, "").ExecuteContext(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return ExitCode(err)
+	}
+	return 0
+}
+
+// programWith is a process of its own: the environment of a test that runs beside others is theirs too.
+func programWith(ctx context.Context, env []string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, os.Args[0], args...) // #nosec G204 -- this very program
+	cmd.Env = append(append(os.Environ(), programVariable+"=1"), env...)
+	return cmd
+}
+
+// gorgoneWith is gorgone with variables of its own.
+func gorgoneWith(t *testing.T, env []string, args ...string) (out string, code int) {
+	t.Helper()
+	cmd := programWith(t.Context(), env, args...)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	printed, err := cmd.Output()
+	if err != nil {
+		t.Logf("gorgone %s: %v: %s", strings.Join(args, " "), err, tail(stderr.String(), 5))
+	}
+	return string(printed), cmd.ProcessState.ExitCode()
 }
 
 // gorgone runs a subcommand as the program does, and returns what it printed and
@@ -45,14 +91,38 @@ type up struct {
 // startUp starts it in a data folder, and waits until other commands find it.
 func startUp(t *testing.T, dir string, args ...string) *up {
 	t.Helper()
-	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	var log bytes.Buffer
-	ended := make(chan error, 1)
-	go func() {
+	return waitUp(t, dir, &log, func(ctx context.Context) error {
 		root := New(strings.NewReader(""), &log, &log, "")
 		root.SetArgs(append([]string{"up", "--data-dir", dir}, args...))
-		ended <- root.ExecuteContext(ctx)
-	}()
+		return root.ExecuteContext(ctx)
+	})
+}
+
+// startUpWith is startUp with variables of its own.
+func startUpWith(t *testing.T, env []string, dir string, args ...string) *up {
+	t.Helper()
+	var log bytes.Buffer
+	return waitUp(t, dir, &log, func(ctx context.Context) error {
+		cmd := programWith(ctx, env, append([]string{"up", "--data-dir", dir}, args...)...)
+		cmd.Stdout, cmd.Stderr = &log, &log
+		cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+		if err := cmd.Start(); err != nil {
+			return err
+		}
+		err := cmd.Wait()
+		if cmd.ProcessState.Success() {
+			return nil // it was asked to stop
+		}
+		return err
+	})
+}
+
+func waitUp(t *testing.T, dir string, log *bytes.Buffer, run func(context.Context) error) *up {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	ended := make(chan error, 1)
+	go func() { ended <- run(ctx) }()
 	var stopped bool
 	u := &up{t: t, dir: dir}
 	u.stop = func() error {
@@ -104,6 +174,57 @@ func dataDir(t *testing.T) string {
 	}
 	return dir
 }
+
+// madeDir is a folder of which a stack has made the database before, which costs more than what most tests do with it.
+func madeDir(t *testing.T) string {
+	t.Helper()
+	dir := dataDir(t)
+	template, err := madeOnce()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.CommandContext(t.Context(), "cp", "-a", template, filepath.Join(dir, "postgres")).CombinedOutput(); err != nil { // #nosec G204 -- paths of ours
+		t.Fatalf("copy a database: %v\n%s", err, out)
+	}
+	return dir
+}
+
+// made is where madeOnce has made a database; "": it has not.
+var made string
+
+// withMade are tests after which it is removed.
+type withMade struct{ *testing.M }
+
+func (w withMade) Run() int {
+	defer func() { _ = os.RemoveAll(made) }()
+	return w.M.Run()
+}
+
+// madeOnce makes the database that madeDir copies. What is written to the copies need not survive the machine.
+var madeOnce = sync.OnceValues(func() (dir string, err error) {
+	if made, err = os.MkdirTemp("", "gorgone-made-"); err != nil {
+		return "", err
+	}
+	if err := os.Chmod(made, 0o711); err != nil { // #nosec G302 -- to be entered by the server's user
+		return "", err
+	}
+	dir = filepath.Join(made, "postgres")
+	ctx := context.Background()
+	server, err := postgres.Start(ctx, postgres.Options{DataDir: dir, Unsafe: true})
+	if err != nil {
+		return "", err
+	}
+	_, err = pg.Migrate(ctx, server.URL())
+	if err := errors.Join(err, server.Stop()); err != nil {
+		return "", err
+	}
+	settings, err := os.OpenFile(filepath.Join(dir, "data", "postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		return "", err
+	}
+	_, err = settings.WriteString("fsync = off\nfull_page_writes = off\n")
+	return dir, errors.Join(err, settings.Close())
+})
 
 // in is u for a subtest.
 func (u up) in(t *testing.T) *up {

@@ -211,11 +211,10 @@ func (p *patient) ready() (checks map[string]string, ready bool) {
 // TestEverySymptomShowsAsTheTableSays provokes each row of the table of symptoms in a running
 // stack, and holds what doctor and readyz say against it.
 func TestEverySymptomShowsAsTheTableSays(t *testing.T) {
+	t.Parallel()
 	p := &patient{seen: make(map[string]bool), table: symptoms(t)}
-	for name, value := range map[string]string{"TWITTER_BREAKER_REST": "300ms", "TWITTER_BREAKER_REST_MAX": "1s", "GORGONE_DISPATCH_EVERY": "1s"} {
-		t.Setenv(name, value)
-	}
-	p.up = startUp(t, dataDir(t), "--tweets", "60", "--spread", "1h", "--listen", "127.0.0.1:0")
+	brief := []string{"TWITTER_BREAKER_REST=300ms", "TWITTER_BREAKER_REST_MAX=1s", "GORGONE_DISPATCH_EVERY=1s"}
+	p.up = startUpWith(t, brief, madeDir(t), "--tweets", "60", "--spread", "1h", "--listen", "127.0.0.1:0")
 	p.double = p.running().ProviderURL
 	p.until("tweets are seen", func() bool { return p.stats().Total > 10 })
 	p.well()
@@ -274,9 +273,7 @@ func TestEverySymptomShowsAsTheTableSays(t *testing.T) {
 	full := p.table["nothing is dispatched, and the streams cannot be written"]
 	p.seen[full.shows] = true
 	natsURL := fullNATS(t)
-	t.Setenv("DATABASE_URL", p.running().DatabaseURL)
-	t.Setenv("NATS_URL", natsURL)
-	out, _ := gorgone(t, "", "doctor")
+	out, _ := gorgoneWith(t, []string{"DATABASE_URL=" + p.running().DatabaseURL, "NATS_URL=" + natsURL}, "doctor")
 	if wrong := full.seenIn(out); wrong != "" {
 		t.Errorf("%s: %s:\n%s", full.shows, wrong, out)
 	}

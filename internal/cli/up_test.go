@@ -75,22 +75,24 @@ func TestResetDeletesOnlyWhatIsOurs(t *testing.T) {
 }
 
 func TestARealProviderIsNotAskedAboutMadeUpTweets(t *testing.T) {
-	dir := dataDir(t)
+	t.Parallel()
+	dir := madeDir(t)
 	u := startUp(t, dir, "--tweets", "5")
-	t.Setenv("TWITTER_API_KEY", "a-real-key")
-	if _, code := gorgone(t, "", "worker", "--data-dir", dir); code != exitUsage {
+	key := []string{"TWITTER_API_KEY=a-real-key"}
+	if _, code := gorgoneWith(t, key, "worker", "--data-dir", dir); code != exitUsage {
 		t.Errorf("a worker with a key beside a demonstration exits %d, want %d", code, exitUsage)
 	}
 	if err := u.stop(); err != nil {
 		t.Fatal(err)
 	}
-	if _, code := gorgone(t, "", "up", "--data-dir", dir); code != exitUsage {
+	if _, code := gorgoneWith(t, key, "up", "--data-dir", dir); code != exitUsage {
 		t.Errorf("up with a key on a demonstration exits %d, want %d", code, exitUsage)
 	}
 }
 
 // TestUpWithAShortKey: a double of gorgone provider may have any key.
 func TestUpWithAShortKey(t *testing.T) {
+	t.Parallel()
 	population, err := devstack.Demo{Tweets: 1, Seed: 1, Start: time.Now()}.NewPopulation()
 	if err != nil {
 		t.Fatal(err)
@@ -104,11 +106,10 @@ func TestUpWithAShortKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("TWITTER_API_KEY", "secret")
-	t.Setenv("TWITTER_API_URL", url)
-	dir := dataDir(t)
-	u := startUp(t, dir, "--listen", "127.0.0.1:0")
-	if out := u.run("doctor"); strings.Contains(out, "FAIL") {
+	env := []string{"TWITTER_API_KEY=secret", "TWITTER_API_URL=" + url}
+	dir := madeDir(t)
+	startUpWith(t, env, dir, "--listen", "127.0.0.1:0")
+	if out, code := gorgoneWith(t, env, "doctor", "--data-dir", dir); code != 0 || strings.Contains(out, "FAIL") {
 		t.Errorf("doctor printed:\n%s", out)
 	}
 	if _, err := os.Stat(filepath.Join(dir, runfile.WebhookKeyName)); err != nil {

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,7 +20,7 @@ func TestHTTPPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := dataDir(t)
+	dir := madeDir(t)
 	u := startUp(t, dir, "--tweets", "40", "--listen", "127.0.0.1:0")
 	u.until("something was looked up", func(s stats) bool { return s.Total > 0 })
 	r, err := runfile.Read(dir)
@@ -77,24 +76,5 @@ func TestToken(t *testing.T) {
 		if _, code := gorgone(t, "", append([]string{"token", "new"}, args...)...); code != exitUsage {
 			t.Errorf("%v: exit %d", args, code)
 		}
-	}
-}
-
-// TestWebAlone runs a second server beside up, as replicas do.
-func TestWebAlone(t *testing.T) {
-	t.Parallel()
-	dir := dataDir(t)
-	startUp(t, dir, "--tweets", "5", "--listen", "127.0.0.1:0")
-	r, err := runfile.Read(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	taken := strings.TrimPrefix(r.WebURL, "http://")
-	if _, code := gorgone(t, "", "web", "--data-dir", dir, "--listen", taken); code != exitUsage {
-		t.Errorf("on a taken address: exit %d", code)
-	}
-	encoded, err := json.Marshal(r)
-	if err != nil || !strings.Contains(string(encoded), taken) {
-		t.Errorf("%s %v", encoded, err)
 	}
 }

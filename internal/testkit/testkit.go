@@ -5,6 +5,9 @@ package testkit
 import (
 	"bytes"
 	"context"
+	"flag"
+	"runtime"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -15,11 +18,22 @@ import (
 	"gorgone/internal/postgres/pgtest"
 )
 
-// Main runs the tests of a package that uses pgtest, stops the Postgres server they shared, and fails if a goroutine
-// is left. Call it from TestMain.
-func Main(m *testing.M) { goleak.VerifyTestMain(withPostgres{m}) }
+// atOnce is how many tests of a package run beside one another, at least: most of them wait for intervals, locks and
+// messages, not for a processor. Each may open some twenty connections of the 200 that its server takes.
+const atOnce = 8
 
-type withPostgres struct{ m *testing.M }
+// Main runs the tests of a package that uses pgtest, stops the Postgres server they shared, and fails if a goroutine
+// is left. Call it from TestMain. Where there are few processors more tests run at once than the flag -parallel has by
+// default.
+func Main(m interface{ Run() int }) {
+	// What the command line says is read later, by m.
+	if err := flag.Set("test.parallel", strconv.Itoa(max(runtime.GOMAXPROCS(0), atOnce))); err != nil {
+		panic(err) // there is no such flag
+	}
+	goleak.VerifyTestMain(withPostgres{m})
+}
+
+type withPostgres struct{ m interface{ Run() int } }
 
 func (w withPostgres) Run() int { return pgtest.Run(w.m) }
 
