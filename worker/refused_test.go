@@ -42,16 +42,7 @@ func TestADatabaseThatLetsNoOneInLosesNothing(t *testing.T) {
 		"rejected":     {rejected, admitted},
 		"TLS required": {tls, plain},
 		"all connections taken": {
-			func(e *engine) {
-				e.endOthers()
-				for {
-					conn, err := pgx.Connect(e.t.Context(), e.ground.URL)
-					if err != nil {
-						break
-					}
-					taken = append(taken, conn)
-				}
-			},
+			func(e *engine) { taken = e.takeConnections() },
 			func(e *engine) {
 				for _, conn := range taken {
 					testkit.Must(e.t, conn.Close(e.t.Context()))
@@ -91,6 +82,27 @@ func TestADatabaseThatLetsNoOneInLosesNothing(t *testing.T) {
 	}
 }
 
+// takeConnections takes all connections that the database has. Others that it ends go on for a moment, and what they have
+// had is taken too.
+func (e *engine) takeConnections() (taken []*pgx.Conn) {
+	e.t.Helper()
+	config, err := pgx.ParseConfig(e.ground.URL)
+	testkit.Must(e.t, err)
+	config.RuntimeParams["application_name"] = "taker"
+	poll(e.t, "all connections are taken", func() bool {
+		e.exec(endOthers + ` and application_name <> 'taker'`)
+		ended := e.count(`select count(*) from pg_stat_activity where pid <> pg_backend_pid() and backend_type = 'client backend' and application_name <> 'taker'`) == 0
+		for {
+			conn, err := pgx.ConnectConfig(e.t.Context(), config)
+			if err != nil {
+				return ended
+			}
+			taken = append(taken, conn)
+		}
+	})
+	return taken
+}
+
 func (e *engine) exec(sql string) {
 	e.t.Helper()
 	_, err := e.sql.Exec(e.t.Context(), sql)
@@ -100,5 +112,7 @@ func (e *engine) exec(sql string) {
 // endOthers ends all other connections to the database.
 func (e *engine) endOthers() {
 	e.t.Helper()
-	e.exec(`select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and backend_type = 'client backend'`)
+	e.exec(endOthers)
 }
+
+const endOthers = `select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and backend_type = 'client backend'`
