@@ -79,7 +79,7 @@ func Total(all []Calls) (sum Calls) {
 }
 
 // Charge returns calls with all that their providers charge for in Billed: of those that
-// have reads also the tweets that nobody has read by the key on that day. These are noted in
+// have reads also the tweets that were not yet read by the key on that day. These are noted in
 // the transaction, whose end one that charges for the same tweets waits for.
 func Charge(ctx context.Context, t *postgres.Tx, spent []Calls) ([]Calls, error) {
 	if !slices.ContainsFunc(spent, func(c Calls) bool { return len(c.Reads.Tweets) > 0 }) {

@@ -177,7 +177,7 @@ func TestGrowth(t *testing.T) {
 		"a page reads a table":       {func(f []Figure) { f[1].Whole = true }, 1},
 		"what is live reads more":    {func(f []Figure) { f[2].Rows, f[2].Whole = 50_000, true }, 0},
 		"a page takes too long":      {func(f []Figure) { f[1].Failed = "over 30s" }, 1},
-		"somebody waited for a lock": {func(f []Figure) { f[2].Unit, f[2].Value = "statements", 1 }, 1},
+		"something waits for a lock": {func(f []Figure) { f[2].Unit, f[2].Value = "statements", 1 }, 1},
 	} {
 		if faults := growth(large(c.change)); len(faults) != c.faults {
 			t.Errorf("%s: %q, want %d faults", name, faults, c.faults)
