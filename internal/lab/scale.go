@@ -27,8 +27,8 @@ tell how long they waited. For each it counts the rows and index entries that it
 reads, which a busy machine does not change.
 
 A run that ended early, or reached --limit, goes on where it was when it is started
-again. It refuses to begin with less disk than it needs: about 22 GB for ten million
-tweets with two points each. Results stay in --dir, and the table shows those of all
+again. It refuses to begin with less disk than it needs: 28 GB for ten million tweets
+with two points each. Results stay in --dir, and the table shows those of all
 sizes there.
 
 With --check it exits with 1 when claims, answers, or pages that need not order or

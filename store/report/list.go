@@ -68,7 +68,7 @@ type CurvePoint struct {
 
 // List is a page of tracked tweets.
 type List struct {
-	Matching int // tweets that the query selects, on all pages
+	Matching int // tweets that the query selects, on all pages; of a large table about so many
 	Tweets   []Listed
 }
 
@@ -145,10 +145,41 @@ func (q ListQuery) sql() (string, error) {
 		)` + listDetails, nil
 }
 
-// List returns a page of the tracked tweets that a query selects. It looks at every
-// tracking row of the zones, and but for the orders by velocity and by look-up at every
-// tweet: about a second a million. With Rows it looks at those only.
+// List returns a page of the tracked tweets that a query selects. In a table of up to
+// 50,000 rows it looks at every tracking row of the zones, and but for the orders by
+// velocity and by look-up at every tweet. In a larger one it does so only for searches, for
+// other orders than by velocity and by time, and for pages behind the live tweets: about a
+// second a million. Otherwise it looks at live rows, or at the newest tweets, and Matching is
+// an estimate. With Rows it looks at those only.
 func (r *Reader) List(ctx context.Context, q ListQuery) (List, error) {
+	rows, many, err := r.large(ctx)
+	if err != nil {
+		return List{}, fmt.Errorf("list tweets: %w", err)
+	}
+	if !many {
+		return r.list(ctx, q)
+	}
+	found, err := r.find(ctx, q)
+	if err != nil {
+		return List{}, fmt.Errorf("list tweets: %w", err)
+	}
+	if found == nil {
+		return r.list(ctx, q)
+	}
+	page := q
+	page.Rows, page.Offset = found, 0
+	list, err := r.list(ctx, page)
+	if err != nil {
+		return List{}, err
+	}
+	if list.Matching, err = r.estimate(ctx, q, rows, len(list.Tweets)); err != nil {
+		return List{}, fmt.Errorf("list tweets: %w", err)
+	}
+	return list, nil
+}
+
+// list reads a page from all rows, or from those that are named.
+func (r *Reader) list(ctx context.Context, q ListQuery) (List, error) {
 	sql, err := q.sql()
 	if err != nil {
 		return List{}, err

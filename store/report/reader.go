@@ -10,7 +10,11 @@ import (
 type Reader struct {
 	db    *postgres.DB
 	clock store.Clock
+
+	manyRows int64 // above which a table is large; smallTable but in tests
 }
 
 // New returns a reader of a database.
-func New(db *postgres.DB, clock store.Clock) *Reader { return &Reader{db: db, clock: clock} }
+func New(db *postgres.DB, clock store.Clock) *Reader {
+	return &Reader{db: db, clock: clock, manyRows: smallTable}
+}

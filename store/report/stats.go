@@ -71,7 +71,7 @@ func (s Stats) Lateness() time.Duration {
 }
 
 // smallTable is the number of rows, by the planner's estimate, up to which cold
-// rows are counted one by one.
+// rows are counted one by one, and pages of lists are sought among all.
 const smallTable = 50_000
 
 const (
@@ -92,7 +92,11 @@ const (
 			select k.tier, k.claimed_until, k.attempts, k.misses, k.doubts, k.zone_id, greatest(k.next_update_at, k.retry_at) at,
 				k.zone_id is null or coalesce(z.active, false) active
 			from public.twitter_engagement_tracking k left join zone z on z.id = k.zone_id
-			where k.next_update_at is not null and ($2::uuid[] is null or k.zone_id = any($2::uuid[]))) k
+			where k.next_update_at is not null and `
+	everyZone = `$2::uuid[] is null) k
+		group by tier`
+	// The index begins with the zone.
+	namedZones = `k.zone_id = any($2::uuid[])) k
 		group by tier`
 
 	// By its own small index.
@@ -128,11 +132,15 @@ func (r *Reader) Stats(ctx context.Context) (Stats, error) { return r.StatsOf(ct
 func (r *Reader) StatsOf(ctx context.Context, zones []uuid.UUID) (Stats, error) {
 	var stats Stats
 	var estimate int64
+	which := everyZone
+	if zones != nil {
+		which = namedZones
+	}
 	ctx, cancel := r.db.Bounded(ctx)
 	defer cancel()
 	err := r.db.Send(ctx, func(b *pgx.Batch) {
 		stats = Stats{At: r.clock.Now(), Tier: make(map[engagement.Tier]int, 4), Due: make(map[engagement.Tier]Due, 4)}
-		b.Queue(selectLive, stats.At, zones, uuid.Nil).Query(stats.scanLive)
+		b.Queue(selectLive+which, stats.At, zones, uuid.Nil).Query(stats.scanLive)
 		b.Queue(postgres.EstimateRows).QueryRow(func(r pgx.Row) error { return r.Scan(&estimate) })
 		b.Queue(countGone, zones).QueryRow(func(r pgx.Row) error { return r.Scan(&stats.Gone) })
 		if zones != nil {

@@ -12,7 +12,7 @@ import (
 // What a database takes, with its indexes, in bytes: measured, and a fifth more. The log
 // has its own bound, which is reached at large sizes only.
 const (
-	tweetBytes = 2000 // a tweet with its tracking row, and room to sort its indexes
+	tweetBytes = 1700 // a tweet with its tracking row, and room to sort its indexes
 	pointBytes = 330  // a point of history
 	fixedBytes = 300 << 20
 	logBytes   = 4 << 30
@@ -32,14 +32,14 @@ func (s *size) checkDisk() error {
 	if err != nil {
 		return fmt.Errorf("look how large %s is: %w", s.dir, err)
 	}
-	free, err := freeDisk(s.Options.Dir)
+	free, err := freeDisk(s.Dir)
 	if err != nil {
-		return fmt.Errorf("look how much room %s has: %w", s.Options.Dir, err)
+		return fmt.Errorf("look how much room %s has: %w", s.Dir, err)
 	}
 	s.Log.Info().Int("tracked", s.result.Tracked).Str("needs", gigabytes(need)).Str("has", gigabytes(used)).Str("free", gigabytes(free)).Msg("disk")
 	if need-used > free {
 		return fmt.Errorf("a database of %d tracked tweets needs %s and %s has %s free: name another folder with --dir, or build a smaller one with --tracked or --points",
-			s.result.Tracked, gigabytes(need-used), s.Options.Dir, gigabytes(free))
+			s.result.Tracked, gigabytes(need-used), s.Dir, gigabytes(free))
 	}
 	return nil
 }

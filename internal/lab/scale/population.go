@@ -65,12 +65,6 @@ func (p population) pointsOf(n int) int {
 	return 1
 }
 
-// points is how many points of history there are.
-func (p population) points() int {
-	long := (p.tracked + longEvery - 1) / longEvery
-	return long*p.long + p.tracked - long
-}
-
 // zoneID is the id of a zone.
 func zoneID(n int) uuid.UUID { return randomID(mix(uint64(n) + 1)) }
 

@@ -53,6 +53,9 @@ func (s *size) measureRefreshes(ctx context.Context) (err error) {
 		}
 		running = append(running, r)
 	}
+	if err := s.awaitLookups(ctx); err != nil {
+		return err
+	}
 	took, err := s.requestRefreshes(ctx, db, queue)
 	if err != nil {
 		return err
@@ -60,14 +63,29 @@ func (s *size) measureRefreshes(ctx context.Context) (err error) {
 	f := Figure{Name: "refresh under load", Kind: Hot, Runs: len(took)}
 	f.times(took)
 	s.result.add(f)
-	var found int
-	if err := s.sql.QueryRow(ctx, `select coalesce(sum(found), 0) from gorgone.batches`).Scan(&found); err != nil {
-		return err
-	}
-	if found == 0 {
-		return errors.New("nothing was looked up beside the refreshes")
-	}
 	return nil
+}
+
+// awaitLookups waits until the first tweets are looked up.
+func (s *size) awaitLookups(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, startWithin, errors.New("nothing that is due was looked up"))
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		var found int
+		if err := s.sql.QueryRow(ctx, `select coalesce(sum(found), 0) from gorgone.batches`).Scan(&found); err != nil {
+			return fmt.Errorf("read the batches: %w", errors.Join(err, context.Cause(ctx)))
+		}
+		if found > 0 {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
 }
 
 // requestRefreshes requests refreshes at an even rate, and returns how long each took.

@@ -1,0 +1,75 @@
+package report_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"gorgone/engagement"
+	"gorgone/store/report"
+	"gorgone/store/storetest"
+)
+
+// A page of a large table is the one that a look at all rows gives, whatever it was found by.
+func TestPagesOfALargeTable(t *testing.T) {
+	t.Parallel()
+	storetest.InEachMode(t, func(t *testing.T, e *storetest.Env) {
+		other := e.NewZone(t)
+		for i := range 60 {
+			zone := e.ZoneID
+			if i%3 == 0 {
+				zone = other
+			}
+			at := e.Clock.Now().Add(-time.Duration(i*i) * time.Minute)
+			tweets := storetest.NewTweets(at, 1)
+			tweets[0].Text = fmt.Sprintf("tweet %d", i)
+			e.TrackIn(t, zone, tweets)
+		}
+		e.Exec(t, `update twitter_engagement_tracking set snapshot_velocity = case when hashtext(tweet_db_id::text) % 5 <> 0 then abs(hashtext(tweet_db_id::text)) % 20 end`)
+		e.Exec(t, `update twitter_engagement_tracking set tier = 'cold', next_update_at = null where abs(hashtext(id::text)) % 4 = 0`)
+		e.Exec(t, `analyze twitter_engagement_tracking`)
+		id := storetest.Scalar[string](t, e, `select tweet_id from twitter_tweets order by tweet_id limit 1`)
+
+		large := report.New(e.DB, e.Clock)
+		large.Large(1)
+		for _, zones := range [][]uuid.UUID{nil, {e.ZoneID}, {other}, {uuid.New()}, {}} {
+			for _, by := range report.ListOrders() {
+				for _, q := range []report.ListQuery{
+					{Limit: 10},
+					{Limit: 10, Offset: 10},
+					{Limit: 30, Offset: 30},
+					{Limit: 10, Offset: 70},
+					{Limit: 5, Tier: engagement.Cold},
+					{Limit: 5, Tier: engagement.Warm},
+					{Limit: 10, Reverse: true},
+					{Limit: 10, Search: id},
+					{Limit: 10, Search: "tweet 1"},
+					{Limit: 10, Search: "123456789012345678"},
+				} {
+					q.Zones, q.By, q.Points = zones, by, 2
+					want := storetest.Value(e.List(t.Context(), q))(t)
+					got := storetest.Value(large.List(t.Context(), q))(t)
+					if fmt.Sprintf("%+v", rowsOf(got)) != fmt.Sprintf("%+v", rowsOf(want)) {
+						t.Errorf("%+v:\n%v, want\n%v", q, rowsOf(got), rowsOf(want))
+					}
+					if got.Matching < min(want.Matching, q.Offset+len(want.Tweets)) {
+						t.Errorf("%+v: %d match, %d are listed", q, got.Matching, q.Offset+len(want.Tweets))
+					}
+				}
+			}
+			want := storetest.Value(e.ZoneStates(t.Context(), zones))(t)
+			if got := storetest.Value(large.ZoneStates(t.Context(), zones))(t); fmt.Sprint(got) != fmt.Sprint(want) { // the sample is all
+				t.Errorf("zones %v, want %v", got, want)
+			}
+		}
+	})
+}
+
+func rowsOf(l report.List) (rows []uuid.UUID) {
+	for _, w := range l.Tweets {
+		rows = append(rows, w.Row)
+	}
+	return rows
+}
