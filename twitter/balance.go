@@ -14,6 +14,7 @@ import (
 const (
 	UnitCredits = "credits" // twitterapi.io; 15 a tweet, and 100,000 cost $1
 	UnitPosts   = "posts"   // X; posts that may still be read this month
+	UnitCents   = "cents"   // SocialData
 )
 
 // Balance is what is left of an account.
@@ -41,7 +42,7 @@ const creditsPerTweet = 15
 func (c *client) balance(ctx context.Context, path string, decode func(body []byte) (Balance, error)) (Balance, error) {
 	var b Balance
 	var at time.Time
-	err := c.get(ctx, c.gate, path, 0, func(body []byte) (decoded, error) {
+	err := c.get(ctx, c.gate, question{path: path}, func(body []byte) (decoded, error) {
 		var err error
 		b, err = decode(body)
 		return decoded{}, err

@@ -22,7 +22,7 @@ import (
 const maxBody = 8 << 20
 
 // caller makes the HTTP calls of one client: it owns the connections and knows
-// what both providers have in common.
+// what all providers have in common.
 type caller struct {
 	config   Config
 	provider string
@@ -65,6 +65,13 @@ func onlyHTTP1() *http.Protocols {
 	return p
 }
 
+// question is what one HTTP call asks.
+type question struct {
+	path string
+	body string // JSON, of a POST; empty: it is a GET
+	ids  int    // tweets asked for
+}
+
 // exchange is one HTTP call and its answer.
 type exchange struct {
 	call   Call
@@ -88,22 +95,22 @@ func (x *exchange) lost() bool {
 	return x.sent.Load() && !refused && (x.call.Status == 0 || x.call.Status == http.StatusOK)
 }
 
-// get waits for the gate, calls path, and gives a 200's body to decode, which
+// get waits for the gate, asks, and gives a 200's body to decode, which
 // says what is in it. Neither decode nor seen, which may look at
 // the exchange when it is over, may keep the body.
-func (c *caller) get(ctx context.Context, gate Gate, path string, ids int, decode func(body []byte) (decoded, error), seen func(*exchange)) error {
-	x := &exchange{call: Call{Provider: c.provider, IDs: ids}}
+func (c *caller) get(ctx context.Context, gate Gate, what question, decode func(body []byte) (decoded, error), seen func(*exchange)) error {
+	x := &exchange{call: Call{Provider: c.provider, IDs: what.ids}}
 	defer func() {
 		if x.body != nil {
 			c.buffers.Put(x.body)
 		}
 	}()
-	err := c.exchange(ctx, gate, path, x, decode)
+	err := c.exchange(ctx, gate, what, x, decode)
 	seen(x)
 	return err
 }
 
-func (c *caller) exchange(ctx context.Context, gate Gate, path string, x *exchange, decode func(body []byte) (decoded, error)) error {
+func (c *caller) exchange(ctx context.Context, gate Gate, what question, x *exchange, decode func(body []byte) (decoded, error)) error {
 	if gate != nil {
 		if err := gate.Wait(ctx); err != nil {
 			return fmt.Errorf("wait for permission to call %s: %w", c.provider, err)
@@ -111,7 +118,7 @@ func (c *caller) exchange(ctx context.Context, gate Gate, path string, x *exchan
 	}
 	x.begun, x.at = true, c.config.Now()
 	start := time.Now()
-	err := c.fetch(ctx, path, x)
+	err := c.fetch(ctx, what, x)
 	if err == nil {
 		var got decoded
 		got, err = decode(x.body.Bytes())
@@ -135,10 +142,14 @@ func (c *caller) exchange(ctx context.Context, gate Gate, path string, x *exchan
 var errTimeout = errors.New("call timed out")
 
 // fetch reads the answer to one call. A status other than 200 is an error.
-func (c *caller) fetch(ctx context.Context, path string, x *exchange) error {
+func (c *caller) fetch(ctx context.Context, what question, x *exchange) error {
 	callCtx, cancel := context.WithTimeoutCause(ctx, c.config.Timeout, errTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(callCtx, http.MethodGet, c.config.BaseURL+path, nil)
+	method := http.MethodGet
+	if what.body != "" {
+		method = http.MethodPost
+	}
+	req, err := http.NewRequestWithContext(callCtx, method, c.config.BaseURL+what.path, nil)
 	if err != nil {
 		return fmt.Errorf("make request: %w", withoutURL(err))
 	}
@@ -149,8 +160,14 @@ func (c *caller) fetch(ctx context.Context, path string, x *exchange) error {
 	// be a call that no gate permitted and no count shows. It does so only for
 	// requests without a body to lose, so give it an empty one. The encoding keeps
 	// it from announcing that body: some servers refuse a GET that has one.
-	req.Body = struct{ io.ReadCloser }{http.NoBody}
-	req.TransferEncoding = []string{"identity"}
+	if what.body == "" {
+		req.Body = struct{ io.ReadCloser }{http.NoBody}
+		req.TransferEncoding = []string{"identity"}
+	} else {
+		// Without GetBody it is not sent again either.
+		req.Body, req.ContentLength = io.NopCloser(strings.NewReader(what.body)), int64(len(what.body))
+		req.Header.Set("Content-Type", "application/json")
+	}
 
 	req = req.WithContext(httptrace.WithClientTrace(callCtx, &httptrace.ClientTrace{
 		GotConn: func(httptrace.GotConnInfo) { x.sent.Store(true) }, // it is written next

@@ -15,6 +15,7 @@ type client struct {
 	gate   Gate // nil: no waiting
 	maxIDs *idLimit
 	path   func(ids []string) string
+	body   func(ids []string) string // of a POST; nil: it is a GET
 	decode func(body []byte, p *page) error
 	// limit reads the number of ids that the provider takes from its refusal of asked
 	// ids; 0 when the refusal is not about that.
@@ -75,7 +76,11 @@ func (c *client) LookupOnce(ctx context.Context, ids []string) (Answer, error) {
 func (c *client) ask(ctx context.Context, ids []string, a *Answer, seen func(*exchange)) error {
 	p := newPage(ids)
 	var at time.Time
-	err := c.get(ctx, c.gate, c.path(ids), len(ids), func(body []byte) (decoded, error) {
+	what := question{path: c.path(ids), ids: len(ids)}
+	if c.body != nil {
+		what.body = c.body(ids)
+	}
+	err := c.get(ctx, c.gate, what, func(body []byte) (decoded, error) {
 		err := c.decode(body, p)
 		return decoded{p.returned, p.unreadable()}, err
 	}, func(x *exchange) {

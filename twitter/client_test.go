@@ -106,6 +106,7 @@ func TestLookupSplitsIDs(t *testing.T) {
 	}{
 		"twitterapi.io": {twitterAPI(t, twitter.Config{BaseURL: baseURL}).Through(g).Lookup, []int{50, 50, 50, 50, 50, 20}},
 		"x":             {xAPI(t, twitter.Config{BaseURL: baseURL}).Through(g).Lookup, []int{100, 100, 70}},
+		"socialdata":    {socialData(t, twitter.Config{BaseURL: baseURL}).Through(g).Lookup, []int{100, 100, 70}},
 		"x by 90":       {xAPI(t, twitter.Config{BaseURL: baseURL + "/", MaxIDs: 90}).Lookup, []int{90, 90, 90}},
 	} {
 		before := server.Stats().Calls
@@ -123,15 +124,15 @@ func TestLookupSplitsIDs(t *testing.T) {
 			t.Errorf("%s: calls of %v ids", name, sizes)
 		}
 	}
-	if g.passed != 9 {
-		t.Errorf("the gate was passed %d times for 9 calls", g.passed)
+	if g.passed != 12 {
+		t.Errorf("the gate was passed %d times for 12 calls", g.passed)
 	}
 	remotes := make(map[string]bool)
 	for _, call := range server.Calls() {
 		remotes[call.Remote] = true
 	}
-	if len(remotes) != 3 {
-		t.Errorf("3 clients used %d connections", len(remotes))
+	if len(remotes) != 4 {
+		t.Errorf("4 clients used %d connections", len(remotes))
 	}
 	if a, err := twitterAPI(t, twitter.Config{BaseURL: baseURL}).Lookup(t.Context(), nil); err != nil || a.Calls != 0 {
 		t.Errorf("a look-up of nothing: %+v, %v", a, err)
@@ -309,6 +310,7 @@ func TestEveryIDHasOnePlace(t *testing.T) {
 	lookups := map[string]func(context.Context, []string) (twitter.Answer, error){
 		"twitterapi.io": twitterAPI(t, twitter.Config{BaseURL: baseURL, MaxIDs: 30}).Lookup,
 		"x":             xAPI(t, twitter.Config{BaseURL: baseURL, MaxIDs: 30}).Lookup,
+		"socialdata":    socialData(t, twitter.Config{BaseURL: baseURL, MaxIDs: 30}).Lookup,
 	}
 	faults := slices.DeleteFunc(fakeprovider.Faults(), func(f fakeprovider.Fault) bool {
 		return f == fakeprovider.Hang || f == fakeprovider.SlowBody // these take their time
@@ -330,7 +332,7 @@ func TestEveryIDHasOnePlace(t *testing.T) {
 		if err := server.Inject(steering); err != nil {
 			rt.Fatal(err)
 		}
-		name := rapid.SampledFrom([]string{"twitterapi.io", "x"}).Draw(rt, "provider")
+		name := rapid.SampledFrom(twitter.Providers()).Draw(rt, "provider")
 		before := server.Stats().Calls
 		a, err := lookups[name](t.Context(), asked)
 

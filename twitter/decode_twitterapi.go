@@ -9,7 +9,10 @@ import (
 
 // decodeTwitterAPI reads the body of a 200 from GET /twitter/tweets into the
 // page. The error is that of the whole answer; then the page is not to be used.
-func decodeTwitterAPI(body []byte, p *page) error {
+func decodeTwitterAPI(body []byte, p *page) error { return decodeTweets(body, p, twitterAPITweet) }
+
+// decodeTweets reads an object with a list of tweets, each of which element reads.
+func decodeTweets(body []byte, p *page, element func(*reader, *page) error) error {
 	r := newReader(body)
 	var status string
 	var tweets bool
@@ -19,7 +22,7 @@ func decodeTwitterAPI(body []byte, p *page) error {
 		switch string(name) {
 		case "tweets":
 			p.reset()
-			tweets, err = r.elements(func() error { return twitterAPITweet(r, p) })
+			tweets, err = r.elements(func() error { return element(r, p) })
 		case "status":
 			if status = ""; r.PeekKind() != '"' {
 				return trouble.read(r, name)

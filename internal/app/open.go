@@ -145,7 +145,7 @@ func storeOptions(cfg config.Config, policy engagement.Policy) store.Options {
 // has another.
 func Prices(cfg config.Config) store.Prices {
 	prices := make(store.Prices)
-	for _, name := range []string{twitter.TwitterAPIName, twitter.XAPIName} {
+	for _, name := range twitter.Providers() {
 		prices[name] = twitter.ListPrice(name)
 	}
 	if cfg.Cost.TweetPrice > 0 {

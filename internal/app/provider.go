@@ -16,10 +16,11 @@ import (
 
 // The rates of the providers' lowest plans, in calls a second: an account at
 // twitterapi.io that was never topped up may call once in 5 s, an app at X 3,500
-// times in 15 min.
+// times in 15 min, a key of SocialData 120 times a minute.
 const (
 	lowestTwitterAPIRate = 0.2
 	lowestXRate          = 3500.0 / 900
+	lowestSocialDataRate = 120.0 / 60
 )
 
 // Provider is a look-up provider that can be asked, and how fast.
@@ -115,6 +116,13 @@ func (p *Process) openProvider(cfg config.Provider, now func() time.Time) (_ *Pr
 	case twitter.XAPIName:
 		lowest = lowestXRate
 		client, err := twitter.NewXAPI(twitter.XConfig{Config: settings, FieldsParam: cfg.XFields})
+		if err != nil {
+			return nil, failure.Usagef("%w", err)
+		}
+		provider.client = clientOf(client)
+	case twitter.SocialDataName:
+		lowest = lowestSocialDataRate
+		client, err := twitter.NewSocialData(settings)
 		if err != nil {
 			return nil, failure.Usagef("%w", err)
 		}

@@ -25,8 +25,9 @@ func newProvider(sh *shell) *cobra.Command {
 		Use:   "provider",
 		Short: "Run a fake look-up provider",
 		Long: `Run a fake look-up provider over HTTP, for trying things out and for tests. It
-speaks the wire format of twitterapi.io (/twitter/tweets, /oapi/my/info) and of the
-X API (/2/tweets), errors included, for a population of tweets whose counters grow.
+speaks the wire formats of twitterapi.io (/twitter/tweets, /oapi/my/info), the X API
+(/2/tweets) and SocialData (/twitter/tweets-by-ids), errors and bills included, for
+a population of tweets whose counters grow.
 
   GET  /_double/stats    counts of calls and answers
   GET  /_double/calls    the last calls

@@ -52,16 +52,16 @@ type Queue struct {
 
 // Provider is the look-up provider, its fallback, and when calls to it stop.
 type Provider struct {
-	Name    string        `envconfig:"TWITTER_PROVIDER" default:"twitterapi.io" desc:"look-up provider: twitterapi.io or x (X API v2)"`
-	Key     Secret        `envconfig:"TWITTER_API_KEY" desc:"API key (twitterapi.io) or bearer token (x); empty: the fake provider of a running gorgone up"`
+	Name    string        `envconfig:"TWITTER_PROVIDER" default:"twitterapi.io" desc:"look-up provider: twitterapi.io, x (X API v2) or socialdata"`
+	Key     Secret        `envconfig:"TWITTER_API_KEY" desc:"API key (twitterapi.io, socialdata) or bearer token (x); empty: the fake provider of a running gorgone up"`
 	URL     string        `envconfig:"TWITTER_API_URL" desc:"base address of the provider; empty: the provider's own"`
-	Rate    float64       `envconfig:"TWITTER_RATE" default:"0" desc:"calls a second that the key allows, over all replicas; 0: the provider's lowest plan (0.2 for twitterapi.io, 3.8 for x)"`
-	PerCall int           `envconfig:"TWITTER_IDS_PER_CALL" default:"0" desc:"tweet ids per call (1 to 100); 0: the provider's own limit (50 for twitterapi.io, 100 for x)"`
+	Rate    float64       `envconfig:"TWITTER_RATE" default:"0" desc:"calls a second that the key allows, over all replicas; 0: the provider's lowest plan (0.2 for twitterapi.io, 3.8 for x, 2 for socialdata)"`
+	PerCall int           `envconfig:"TWITTER_IDS_PER_CALL" default:"0" desc:"tweet ids per call (1 to 100); 0: the provider's own limit (50 for twitterapi.io, 100 for the others)"`
 	Timeout time.Duration `envconfig:"TWITTER_TIMEOUT" default:"8s" desc:"time a look-up call may take (1s to 60s)"`
 	Reserve float64       `envconfig:"TWITTER_REFRESH_RESERVE" default:"0.1" desc:"share of the rate kept for refreshes (0 to 0.9)"`
 	XFields string        `envconfig:"TWITTER_X_FIELDS_PARAM" default:"tweet.fields" desc:"name of X's parameter: tweet.fields or post.fields"`
 
-	FallbackName    string  `envconfig:"TWITTER_FALLBACK_PROVIDER" desc:"provider to call while the circuit breaker of the first is open: twitterapi.io or x; empty: none"`
+	FallbackName    string  `envconfig:"TWITTER_FALLBACK_PROVIDER" desc:"provider to call while the circuit breaker of the first is open: twitterapi.io, x or socialdata; empty: none"`
 	FallbackKey     Secret  `envconfig:"TWITTER_FALLBACK_API_KEY" file:"may be empty" desc:"API key or bearer token of the fallback"`
 	FallbackURL     string  `envconfig:"TWITTER_FALLBACK_API_URL" desc:"base address of the fallback; empty: the provider's own"`
 	FallbackRate    float64 `envconfig:"TWITTER_FALLBACK_RATE" default:"0" desc:"calls a second that the fallback's key allows, over all replicas; 0: its lowest plan"`
@@ -101,7 +101,7 @@ type Cost struct {
 	Day        float64 `envconfig:"GORGONE_BUDGET_DAY" default:"0" desc:"budget for scheduled look-ups in dollars per UTC day; 0: no limit. From 80% on look-ups become fewer, at 100% they stop"`
 	Month      float64 `envconfig:"GORGONE_BUDGET_MONTH" default:"0" desc:"budget for scheduled look-ups in dollars per month; 0: no limit"`
 	RefreshDay float64 `envconfig:"GORGONE_REFRESH_BUDGET_DAY" default:"0" desc:"budget for refreshes in dollars per UTC day; 0: no limit"`
-	TweetPrice float64 `envconfig:"TWITTER_TWEET_PRICE" default:"0" desc:"price of a tweet in dollars; 0: the list price of the provider (0.00015 at twitterapi.io, 0.005 at x)"`
+	TweetPrice float64 `envconfig:"TWITTER_TWEET_PRICE" default:"0" desc:"price of a tweet in dollars; 0: the list price of the provider (0.00015 at twitterapi.io, 0.005 at x, 0.0002 at socialdata)"`
 }
 
 // Dispatcher is how often and how much is dispatched.

@@ -61,7 +61,7 @@ func (c *Config) validate() (faults []error) {
 	check(validPrefix(c.Queue.Prefix), "GORGONE_STREAM_PREFIX is not 1 to 20 capital letters and digits, a letter first")
 	check(c.Queue.Replicas == 1 || c.Queue.Replicas == 3 || c.Queue.Replicas == 5, "GORGONE_STREAM_REPLICAS is %d, want 1, 3 or 5", c.Queue.Replicas)
 	check(c.Queue.Lease >= 0, "GORGONE_LEASE is negative")
-	oneOf("TWITTER_PROVIDER", c.Provider.Name, twitter.TwitterAPIName, twitter.XAPIName)
+	oneOf("TWITTER_PROVIDER", c.Provider.Name, twitter.Providers()...)
 	check(c.Provider.Rate == 0 || c.Provider.Rate >= 0.001 && c.Provider.Rate <= 10000, "TWITTER_RATE is %g, want 0, or 0.001 to 10000", c.Provider.Rate)
 	between("TWITTER_IDS_PER_CALL", c.Provider.PerCall, 0, 100)
 	within("TWITTER_TIMEOUT", c.Provider.Timeout, time.Second, time.Minute)
@@ -148,8 +148,8 @@ func (c Provider) validateFallback() (faults []error) {
 		}
 		return faults
 	}
-	if f.Name != twitter.TwitterAPIName && f.Name != twitter.XAPIName {
-		faults = append(faults, fmt.Errorf("TWITTER_FALLBACK_PROVIDER is not one of %s, %s", twitter.TwitterAPIName, twitter.XAPIName))
+	if !slices.Contains(twitter.Providers(), f.Name) {
+		faults = append(faults, fmt.Errorf("TWITTER_FALLBACK_PROVIDER is not one of %s", strings.Join(twitter.Providers(), ", ")))
 	}
 	switch {
 	case f.Key == "":

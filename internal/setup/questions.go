@@ -22,7 +22,7 @@ func Questions(c config.Config) []Setting {
 		{Name: "DATABASE_URL", Value: string(c.Database.URL), Secret: true, Question: "Postgres (postgres://user:password@host:5432/database)"}, //nolint:gosec // the form, not a password
 		{Name: "GORGONE_MIGRATE_URL", Value: string(c.Database.MigrateURL), Secret: true, Optional: true, Question: "Postgres as the tables' owner, for migrations, if it is another"},
 		{Name: "NATS_URL", Value: string(c.Queue.URL), Secret: true, Question: "NATS with JetStream (nats://user:password@host:4222)"},
-		{Name: "TWITTER_PROVIDER", Value: provider, Default: c.Provider.Name, Question: "Provider, twitterapi.io or x"},
+		{Name: "TWITTER_PROVIDER", Value: provider, Default: c.Provider.Name, Question: "Provider: twitterapi.io, x or socialdata"},
 		{Name: "TWITTER_API_KEY", Value: string(c.Provider.Key), Secret: true, Question: "The provider's key"},
 		{Name: "TWITTER_RATE", Value: rate, Default: "0", Question: "Calls a second that your plan allows; 0: the lowest plan"},
 		{Name: "QSTASH_TOKEN", Value: string(c.QStash.Token), Secret: true, Optional: true, Question: "QStash token, if QStash is to trigger dispatches"},

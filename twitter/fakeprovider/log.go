@@ -24,7 +24,7 @@ type Record struct {
 	Absent   []string  `json:"absent,omitempty"` // those of them that are not in an answer of 200
 	Status   int       `json:"status"`           // 0: no answer was sent
 	Returned int       `json:"returned"`         // tweets in the answer
-	Billed   int       `json:"billed"`           // credits
+	Billed   int       `json:"billed"`           // credits, 15 for a tweet that is charged for
 	Fault    Fault     `json:"fault,omitempty"`
 }
 

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// creditsPerTweet is what twitterapi.io takes for a tweet, and at least for a call.
+// creditsPerTweet is what a tweet is billed with, in all dialects.
 const creditsPerTweet = 15
 
 // dialect is the wire format of one provider.
@@ -27,6 +27,9 @@ type dialect interface {
 	// tweets appends an answer with what is known of the ids, and returns how many
 	// tweets are in it.
 	tweets(dst []byte, r *http.Request, looks []look) ([]byte, int)
+	// charged returns how many tweets the call is billed for that returned those of looks that
+	// are shown.
+	charged(rec *Record, looks []look) int
 	// account returns the answer about an account with so many credits.
 	account(credits int64) reply
 	// header returns the headers of an answer.
@@ -185,15 +188,15 @@ func (s *Server) answer(d dialect, r *http.Request, rec *Record, dst []byte) rep
 	body, returned := d.tweets(dst, r, looks)
 	body = misspelled(body, rec.Fault)
 	rec.Returned = returned
-	rec.Billed = creditsPerTweet * max(returned, 1)
+	rec.Billed = creditsPerTweet * d.charged(rec, looks)
 	s.bill(int64(rec.Billed))
 	return reply{status: http.StatusOK, header: d.header(allowance), body: body}
 }
 
 var (
-	likesName = regexp.MustCompile(`"(likeCount|like_count)":`)
+	likesName = regexp.MustCompile(`"(likeCount|like_count|favorite_count)":`)
 	countName = regexp.MustCompile(`"(\w+Count|\w+_count)":`)
-	viewsOf   = regexp.MustCompile(`"(viewCount|impression_count)":(\d+)`)
+	viewsOf   = regexp.MustCompile(`"(viewCount|impression_count|views_count)":(\d+)`)
 )
 
 // misspelled returns an answer as a fault that is about its counters leaves it.

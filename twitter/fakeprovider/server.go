@@ -40,8 +40,9 @@ type Config struct {
 	// An answer takes Latency, and up to Jitter more, in real time.
 	Latency, Jitter time.Duration
 
-	// Credits of the account at twitterapi.io: each tweet returned costs 15, and so does
-	// an answer without tweets. Below 15 a call gets 402. Zero is unlimited.
+	// Credits of the account: a tweet costs 15. twitterapi.io's route charges for each tweet
+	// returned, and for one where none is; X's for a tweet once a UTC day and key; SocialData's
+	// for each tweet returned. Below 15 a call gets 402. Zero is unlimited.
 	Credits int64
 	// NewNames makes X's route use the words post and repost.
 	NewNames bool
@@ -69,6 +70,7 @@ type Server struct {
 	balanceFault atomic.Value // of BalanceFault
 	way          atomic.Pointer[Way]
 	down         atomic.Bool
+	perDay       perDay
 	buffers      sync.Pool // of *[]byte
 
 	closed  chan struct{}
@@ -202,6 +204,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.lookup(w, r, twitterAPI{s})
 	case r.URL.Path == "/2/tweets":
 		s.lookup(w, r, xAPI{s})
+	case r.URL.Path == "/twitter/tweets-by-ids":
+		s.lookup(w, r, socialData{s})
+	case r.URL.Path == "/user":
+		s.balance(w, r, socialData{s})
 	case r.URL.Path == "/oapi/my/info":
 		s.balance(w, r, twitterAPI{s})
 	case r.URL.Path == "/2/usage/tweets":

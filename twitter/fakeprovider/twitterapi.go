@@ -104,6 +104,9 @@ func (d twitterAPI) tweets(dst []byte, _ *http.Request, looks []look) ([]byte, i
 	return append(dst, `],"status":"success","msg":"success","code":0}`...), n
 }
 
+// charged charges for each tweet returned, and for one where none is.
+func (twitterAPI) charged(rec *Record, _ []look) int { return max(rec.Returned, 1) }
+
 // account answers GET /oapi/my/info with the credits left, of which a bonus is a part.
 func (twitterAPI) account(credits int64) reply {
 	bonus := credits / 10

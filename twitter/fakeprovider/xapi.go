@@ -163,6 +163,17 @@ func (d xAPI) tweets(dst []byte, r *http.Request, looks []look) ([]byte, int) {
 	return append(dst, fmt.Sprintf(`"meta":{"result_count":%d}}`, n)...), n
 }
 
+// charged charges for a post once a UTC day and key, however often it is read.
+func (d xAPI) charged(rec *Record, looks []look) int {
+	var ids []string
+	for i := range looks {
+		if looks[i].shown() {
+			ids = append(ids, looks[i].id)
+		}
+	}
+	return d.perDay.charge(rec.Key, rec.At.UTC().Format(time.DateOnly), ids)
+}
+
 func (xAPI) metrics(dst []byte, l *look, retweets string) []byte {
 	type metric struct {
 		name string
