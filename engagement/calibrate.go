@@ -9,6 +9,7 @@ import (
 // forecastSample is a forecast whose outcome is known.
 type forecastSample struct {
 	tweet       int // number of its history
+	posted      time.Time
 	age         time.Duration
 	count       float64 // then
 	more, truth float64 // expected and real increment
@@ -57,7 +58,7 @@ func (m Model) forecastSamples(g Growth, histories []History, of func(Metrics) (
 					continue
 				}
 				out[k] = append(out[k], forecastSample{
-					tweet: tweet, age: age, count: n,
+					tweet: tweet, posted: h.CreatedAt, age: age, count: n,
 					more:   size * m.Clock.share(g.Kernel, h.CreatedAt, age, age+ahead),
 					truth:  interpolate(h, i, age+ahead, of) - n,
 					linear: speed * ahead.Hours(),
