@@ -32,6 +32,7 @@ type Observation struct {
 	At       time.Time // when the look-up began
 	Metrics  Metrics   // counts that the provider left out are absent
 	Provider string    // who gave the counts; may be empty
+	Pushed   bool      // no look-up of the tweet: its counts came inside another tweet
 }
 
 // Snapshot is one point of a tweet's history.
@@ -47,6 +48,8 @@ type Snapshot struct {
 	// they count differs a little, so the deltas hold that difference, and there is
 	// no velocity that could be taken for the tweet's.
 	ProviderChanged bool
+	// Pushed tells that no look-up was made for it, see [Observation].
+	Pushed bool
 }
 
 // Tracking is what is known of a tweet between two look-ups.
@@ -164,6 +167,7 @@ func Observe(p Policy, prev Tracking, o Observation, now time.Time) (Update, err
 	if again && snap.Velocity != nil {
 		*snap.Velocity = float64(t.Metrics.Total()-gap.Total) / o.At.Sub(gap.Since).Hours()
 	}
+	snap.Pushed = o.Pushed
 	snap.from(prev.Provider, o.Provider)
 	if t.Gap = gap; snap.ProviderChanged {
 		t.Gap = Gap{} // what the two count cannot be compared

@@ -58,11 +58,11 @@ const writeObserved = `
 		insert into public.twitter_engagement_history (
 			id, tweet_id, snapshot_at, engagement_velocity,
 			retweet_count, reply_count, like_count, quote_count, view_count, bookmark_count,
-			delta_retweets, delta_replies, delta_likes, delta_quotes, delta_views, created_at, provider, provider_changed)
+			delta_retweets, delta_replies, delta_likes, delta_quotes, delta_views, created_at, provider, provider_changed, pushed)
 		select ($2::text || lpad(to_hex(($30::int8 + u.n) & 4294967295), 8, '0'))::uuid, u.id, u.at, coalesce(u.velocity, $26::float8)::numeric,
 			coalesce(u.c1, $20::int4), coalesce(u.c2, $21::int4), coalesce(u.c3, $22::int4),
 			coalesce(u.c4, $23::int4), coalesce(u.c5, $24::int4), coalesce(u.c6, $25::int4),
-			u.d1, u.d2, u.d3, u.d4, u.d5, $29::timestamptz, nullif($19::text, ''), $28::bool
+			u.d1, u.d2, u.d3, u.d4, u.d5, $29::timestamptz, nullif($19::text, ''), $28::bool, $31::bool
 		from u
 		returning 1
 	)
@@ -95,6 +95,7 @@ type observed struct {
 type alike struct {
 	provider string
 	changed  bool // the snapshot before is another provider's
+	pushed   bool // no look-up was made for it
 	moved    bool // the counts are others than before
 }
 
@@ -104,7 +105,7 @@ type observedBy map[alike]*observed
 // add adds an outcome that has a snapshot. room is how many may follow.
 func (o observedBy) add(out *AppliedRow, required map[string]bool, room int) {
 	t, s := out.After, out.Snapshot
-	key := alike{provider: t.Provider, changed: s.ProviderChanged, moved: t.Metrics != out.Before.Metrics}
+	key := alike{provider: t.Provider, changed: s.ProviderChanged, pushed: s.Pushed, moved: t.Metrics != out.Before.Metrics}
 	a := o[key]
 	if a == nil {
 		a = &observed{}
@@ -155,7 +156,7 @@ func (o observedBy) queue(b *pgx.Batch, required map[string]bool, now time.Time)
 		c, d := &a.counts, &a.deltas
 		b.Queue(writeObserved, a.ids, base, a.tiers, a.at, a.next,
 			c[0], c[1], c[2], c[3], c[4], c[5], d[0], d[1], d[2], d[3], d[4], a.velocity, a.activities, key.provider,
-			zeros[0], zeros[1], zeros[2], zeros[3], zeros[4], zeros[5], velocityOrZero(nil, required), key.moved, key.changed, now, from,
+			zeros[0], zeros[1], zeros[2], zeros[3], zeros[4], zeros[5], velocityOrZero(nil, required), key.moved, key.changed, now, from, pushedOrNull(key.pushed),
 		).QueryRow(func(r pgx.Row) error {
 			var tweets, tracking, history int
 			if err := r.Scan(&tweets, &tracking, &history); err != nil {
@@ -175,6 +176,14 @@ func deltasOf(s *engagement.Snapshot, required map[string]bool) [5]pgtype.Int4 {
 		columns[i] = postgres.OrZero(postgres.Nullable(c), postgres.HistoryTable+"."+postgres.DeltaColumns[i], required)
 	}
 	return columns
+}
+
+// pushedOrNull is the column of a mark that nearly no snapshot has.
+func pushedOrNull(pushed bool) *bool {
+	if !pushed {
+		return nil
+	}
+	return &pushed
 }
 
 // velocityOrZero replaces no velocity by 0 where the history refuses null.

@@ -36,14 +36,14 @@ const (
 		insert into public.twitter_engagement_history (
 			id, tweet_id, snapshot_at, engagement_velocity,
 			retweet_count, reply_count, like_count, quote_count, view_count, bookmark_count,
-			delta_retweets, delta_replies, delta_likes, delta_quotes, delta_views, created_at, provider, provider_changed)
+			delta_retweets, delta_replies, delta_likes, delta_quotes, delta_views, created_at, provider, provider_changed, pushed)
 		select u.id, u.tweet_id, u.at, u.velocity::numeric,
 			u.c1, u.c2, u.c3, u.c4, u.c5, u.c6, u.d1, u.d2, u.d3, u.d4, u.d5, $16::timestamptz,
-			nullif(u.provider, ''), u.changed
+			nullif(u.provider, ''), u.changed, u.pushed
 		from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::float8[],
 			$5::int4[], $6::int4[], $7::int4[], $8::int4[], $9::int4[], $10::int4[],
-			$11::int4[], $12::int4[], $13::int4[], $14::int4[], $15::int4[], $17::text[], $18::bool[])
-			u (id, tweet_id, at, velocity, c1, c2, c3, c4, c5, c6, d1, d2, d3, d4, d5, provider, changed)`
+			$11::int4[], $12::int4[], $13::int4[], $14::int4[], $15::int4[], $17::text[], $18::bool[], $19::bool[])
+			u (id, tweet_id, at, velocity, c1, c2, c3, c4, c5, c6, d1, d2, d3, d4, d5, provider, changed, pushed)`
 
 	updateTracking = `
 		update public.twitter_engagement_tracking k set
@@ -175,6 +175,7 @@ type historyArrays struct {
 	deltas      [5][]pgtype.Int4
 	providers   []string
 	changed     []bool
+	pushed      []*bool
 }
 
 func (a *historyArrays) add(tweet uuid.UUID, s *engagement.Snapshot, required map[string]bool) error {
@@ -191,6 +192,7 @@ func (a *historyArrays) add(tweet uuid.UUID, s *engagement.Snapshot, required ma
 		a.counts[i] = append(a.counts[i], postgres.OrZero(c, postgres.HistoryTable+"."+postgres.CountColumns[i], required))
 	}
 	a.providers, a.changed = append(a.providers, s.Provider), append(a.changed, s.ProviderChanged)
+	a.pushed = append(a.pushed, pushedOrNull(s.Pushed))
 	for i, c := range deltasOf(s, required) {
 		a.deltas[i] = append(a.deltas[i], c)
 	}
@@ -201,7 +203,7 @@ func (a *historyArrays) queue(b *pgx.Batch, now time.Time) {
 	if n := len(a.ids); n > 0 {
 		c, d := &a.counts, &a.deltas
 		b.Queue(insertHistory, a.ids, a.tweets, a.at, a.velocity,
-			c[0], c[1], c[2], c[3], c[4], c[5], d[0], d[1], d[2], d[3], d[4], now, a.providers, a.changed).Exec(postgres.Wrote(n, "snapshots"))
+			c[0], c[1], c[2], c[3], c[4], c[5], d[0], d[1], d[2], d[3], d[4], now, a.providers, a.changed, a.pushed).Exec(postgres.Wrote(n, "snapshots"))
 	}
 }
 

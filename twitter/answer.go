@@ -18,6 +18,10 @@ type Answer struct {
 	Missing    []Missing
 	Unresolved []Unresolved
 
+	// Embedded are tweets that were not asked for and came, with all their counts, inside
+	// those that were. A tweet that several embed is there several times.
+	Embedded []Embedded
+
 	// Strays is the number of tweets in the answers that were not asked for: their ids may
 	// be wrong, and a tweet that is missing may be one of them.
 	Strays int

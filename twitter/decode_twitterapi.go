@@ -91,7 +91,9 @@ func twitterAPITweet(r *reader, p *page) error {
 			return err
 		case "retweeted_tweet":
 			embeds = r.PeekKind() == '{'
-			return r.skip()
+			return p.inside(r)
+		case "quoted_tweet":
+			return p.inside(r)
 		case "type":
 			v, err := r.text()
 			notice.tombstone = bytes.Equal(v, []byte("tombstone"))

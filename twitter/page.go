@@ -16,6 +16,7 @@ type page struct {
 	returned int     // elements in the answer, asked for or not
 	strays   int     // of these, not asked for
 	reads    []int64 // ids of elements that are charged for once a day
+	embedded []Embedded
 }
 
 // outcome is what is known of one id. The zero value: not mentioned.
@@ -58,7 +59,7 @@ func newPage(ids []string) *page {
 // reset forgets everything read so far.
 func (p *page) reset() {
 	clear(p.outcomes)
-	p.returned, p.strays, p.reads = 0, 0, nil
+	p.returned, p.strays, p.reads, p.embedded = 0, 0, nil, nil
 }
 
 // set records an outcome for an id, unless the id was not asked for or as much is known
@@ -68,6 +69,16 @@ func (p *page) set(id []byte, o outcome) {
 	if asked && o.better(p.outcomes[i]) {
 		p.outcomes[i] = o
 	}
+}
+
+// inside reads a tweet that is embedded in an element. Those that were asked for have an
+// element of their own.
+func (p *page) inside(r *reader) error {
+	e, ok, err := r.embedded()
+	if ok && !p.has([]byte(e.ID)) {
+		p.embedded = append(p.embedded, e)
+	}
+	return err
 }
 
 // has reports whether the id was asked for. id may alias a buffer.
@@ -83,6 +94,10 @@ func (p *page) addTo(a *Answer, at time.Time) {
 		a.Reads = append(a.Reads, Read{TweetID: id, At: at})
 	}
 	a.Found = slices.Grow(a.Found, len(p.ids)) // as a rule, all are found
+	for _, e := range p.embedded {
+		e.At, e.Call = at, a.Calls
+		a.Embedded = append(a.Embedded, e)
+	}
 	for i, o := range p.outcomes {
 		id := p.ids[i]
 		switch {

@@ -24,6 +24,7 @@ type Push struct {
 	Event   string
 	RuleID  string // of the filter rule that found the tweets
 	RuleTag string
+	At      time.Time // when the provider made it: its counts are of then; zero when it does not say
 	Tweets  []Pushed
 
 	// Skipped says of each element that is no usable tweet why it was left out.
@@ -37,6 +38,10 @@ type Pushed struct {
 	CreatedAt time.Time          // when it was posted
 	Metrics   engagement.Metrics // counts that were not given or cannot be read are absent
 	Raw       json.RawMessage    // the whole element; nil when Postgres could not store it
+	Embedded  []Embedded         // the tweets that it quotes or repeats, where they came with all counts
+	ReplyTo   string             // the tweet that it answers; empty: none
+
+	whole bool // it has all counts that every tweet has
 }
 
 // DecodePush reads the body of a delivery. The error wraps [ErrMalformed] and is
@@ -56,6 +61,11 @@ func DecodePush(body []byte) (Push, error) {
 			var v []byte
 			v, err = r.id()
 			p.RuleID = string(v)
+		case "timestamp":
+			var v []byte
+			if v, err = r.id(); err == nil {
+				p.At = pushedAt(v)
+			}
 		case "rule_tag":
 			p.RuleTag, err = r.string()
 		case "tweets":
@@ -80,6 +90,15 @@ func DecodePush(body []byte) (Push, error) {
 		return Push{}, fmt.Errorf("%w: it does not say which rule found the tweets", ErrMalformed)
 	}
 	return p, nil
+}
+
+// pushedAt reads the time of a delivery, in milliseconds since 1970.
+func pushedAt(v []byte) time.Time {
+	ms, ok := wholeNumber(string(v))
+	if !ok || ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
 }
 
 // string reads a string that is kept; "" for any other value.
@@ -134,6 +153,16 @@ func readPushed(element []byte) (t Pushed, err error) {
 			err = c.read(r, views)
 		case "bookmarkCount", "bookmark_count":
 			err = c.read(r, bookmarks)
+		case "quoted_tweet", "retweeted_tweet":
+			var e Embedded
+			var ok bool
+			if e, ok, err = r.embedded(); ok {
+				t.Embedded = append(t.Embedded, e)
+			}
+		case "inReplyToId", "in_reply_to_status_id_str":
+			var v []byte
+			v, err = r.id()
+			t.ReplyTo = string(v)
 		default:
 			err = r.skip()
 		}
@@ -149,13 +178,18 @@ func readPushed(element []byte) (t Pushed, err error) {
 	if err := engagement.CheckTweetID(t.ID); err != nil {
 		return t, err
 	}
+	if engagement.CheckTweetID(t.ReplyTo) != nil {
+		t.ReplyTo = ""
+	}
 	t.Text = strings.ReplaceAll(t.Text, "\x00", "")
 	if t.CreatedAt.IsZero() {
 		if t.CreatedAt, err = engagement.TweetCreatedAt(t.ID); err != nil {
 			return t, fmt.Errorf("it does not say when it was posted: %w", err)
 		}
 	}
-	t.Metrics, _ = c.metrics()
+	var unreadable []engagement.Counter
+	t.Metrics, unreadable = c.metrics()
+	t.whole = len(unreadable) == 0
 	return t, nil
 }
 
@@ -168,4 +202,27 @@ func storable(value jsontext.Value) json.RawMessage {
 		return nil
 	}
 	return json.RawMessage(valid)
+}
+
+// Beside returns what the delivery tells of the counts of tweets that may be tracked: its own and
+// those that they embed, at the time of the delivery. A delivery without a time tells nothing,
+// since it may be an old one that is made again.
+func (p *Push) Beside() (all []Embedded) {
+	if p.At.IsZero() {
+		return nil
+	}
+	add := func(e Embedded) {
+		if e.At = p.At; !e.CreatedAt.After(p.At) {
+			all = append(all, e)
+		}
+	}
+	for _, t := range p.Tweets {
+		if t.whole {
+			add(Embedded{ID: t.ID, Metrics: t.Metrics, CreatedAt: t.CreatedAt})
+		}
+		for _, e := range t.Embedded {
+			add(e)
+		}
+	}
+	return all
 }

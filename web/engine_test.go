@@ -31,6 +31,7 @@ import (
 	"gorgone/store/history"
 	"gorgone/store/pause"
 	"gorgone/store/postgres"
+	"gorgone/store/pushed"
 	"gorgone/store/report"
 	"gorgone/store/trial"
 	"gorgone/throttle"
@@ -204,7 +205,7 @@ func (e *engine) startServer(o options) {
 		Dispatcher: dispatcher.New(dispatcher.Config{
 			Every: time.Second, BatchTweets: 100, Window: dispatcher.Window{Lease: e.queue.Lease(), First: 5000},
 		}, e.store, e.queue, openGate{}, e.clock, zerolog.Nop()),
-		Triggers: callers, Rules: callers, Requests: e.store, Tweets: e.store, Alerts: e.alerts, Poster: alert.NewPoster(2*time.Second, false, time.Now, "test"), Ledger: e.ledger,
+		Triggers: callers, Rules: callers, Pushed: pushed.New(e.db, e.clock, e.store), Requests: e.store, Tweets: e.store, Alerts: e.alerts, Poster: alert.NewPoster(2*time.Second, false, time.Now, "test"), Ledger: e.ledger,
 		History: history.New(e.db, e.clock), Trials: trial.New(e.db, e.clock, history.New(e.db, e.clock), trial.Options{}), Reports: report.New(e.db, e.clock), Tracker: e.store, Settings: callers, Refreshes: refreshes,
 		Retrier: dispatcher.Retrier{Queue: e.queue, Rows: e.store, Tweets: e.store, Refreshes: refreshes, Clock: e.clock}, Pruner: e.store,
 		Queue: e.queue, Connection: e.conn, Calls: calls, Pauses: pause.New(e.db, e.clock), Clock: e.clock,

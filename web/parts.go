@@ -21,6 +21,7 @@ import (
 	"gorgone/store/access"
 	"gorgone/store/history"
 	"gorgone/store/pause"
+	"gorgone/store/pushed"
 	"gorgone/store/report"
 	"gorgone/store/trial"
 	"gorgone/throttle"
@@ -127,6 +128,12 @@ type Rules interface {
 	ZoneOfRule(ctx context.Context, externalID string) (uuid.UUID, error)
 }
 
+// Pushed writes what deliveries tell of tweets that are tracked already.
+type Pushed interface {
+	Observe(ctx context.Context, all []pushed.Observation) (store.Applied, error)
+	PullForward(ctx context.Context, tweetIDs []string) (pulled int, err error)
+}
+
 // Pruner deletes old refresh requests and trigger responses.
 type Pruner interface {
 	PruneRequests(ctx context.Context, before time.Time) (int, error)
@@ -201,6 +208,9 @@ type Push struct {
 	RuleID  string
 	Tweets  []store.NewTweet
 	Skipped []string // why tweets were left out
+
+	Beside   []pushed.Observation // what it tells of other tweets, and of its own if they are tracked already
+	Answered []string             // tweets that it shows to be answered
 }
 
 // DecodePush decodes the body of a delivery.
@@ -226,6 +236,7 @@ type Parts struct {
 	Tracker    Tracker
 	Settings   Settings
 	Rules      Rules
+	Pushed     Pushed
 	Retrier    Retrier
 	Pruner     Pruner
 	Queue      Queue
@@ -258,6 +269,7 @@ func (p Parts) validate() error {
 		"Tracker":    p.Tracker == nil,
 		"Settings":   p.Settings == nil,
 		"Rules":      p.Rules == nil,
+		"Pushed":     p.Pushed == nil,
 		"Retrier":    p.Retrier == nil,
 		"Pruner":     p.Pruner == nil,
 		"Queue":      p.Queue == nil,

@@ -39,6 +39,7 @@ type batchHandler struct {
 	kept        *keptHandler
 	database    *database
 	updates     updates
+	signals     signals
 	deadLetters *deadLetters
 	progress    *progress
 	observer    Observer
@@ -213,6 +214,7 @@ func (j *job) record(ctx context.Context, a lookup.Answer) error {
 		return err
 	}
 	j.owner.calling.Store(false)
+	j.signals.write(ctx, a.Signals)
 	switch {
 	case takenOver(a.Err):
 		return a.Err

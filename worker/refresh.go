@@ -36,6 +36,7 @@ type refreshHandler struct {
 	admission   Admission
 	database    *database
 	updates     updates
+	signals     signals
 	deadLetters *deadLetters
 	announcer   Announcer
 	progress    *progress
@@ -111,6 +112,7 @@ func (g *refreshGroup) run(ctx, stop context.Context) {
 			g.log.Warn().Err(err).Msg("refreshes not written")
 			return
 		}
+		g.signals.write(ctx, answer.Signals)
 		if len(answer.Left) > 0 && (errors.Is(answer.Err, lookup.ErrStopping) || ctx.Err() != nil) {
 			return
 		}

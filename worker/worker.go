@@ -132,6 +132,7 @@ type Parts struct {
 	Kept        Kept
 	Lookups     Lookups
 	Store       Store
+	Pushed      Pushed // may be nil: what answers tell beside is not written
 	Requests    Requests
 	Admission   Admission
 	Announcer   Announcer
@@ -170,12 +171,13 @@ func New(cfg Config, p Parts) *Worker {
 		store: p.Store, requests: p.Requests, announcer: p.Announcer, observer: p.Observer, clock: p.Clock, log: p.Log,
 	}
 	live := updates{announcer: p.Announcer, subscribers: p.Subscribers, log: p.Log}
+	beside := signals{pushed: p.Pushed, updates: live, log: p.Log}
 	w.batches = &batchHandler{
-		lookups: p.Lookups, store: p.Store, keeper: p.Keeper, database: w.database, updates: live, deadLetters: w.deadLetters,
+		lookups: p.Lookups, signals: beside, store: p.Store, keeper: p.Keeper, database: w.database, updates: live, deadLetters: w.deadLetters,
 		progress: &w.progress, observer: p.Observer, tracer: p.Tracer, clock: p.Clock, log: p.Log,
 	}
 	w.refreshes = &refreshHandler{
-		lookups: p.Lookups, store: p.Store, keeper: p.Keeper, requests: p.Requests, admission: p.Admission, database: w.database, updates: live, deadLetters: w.deadLetters,
+		lookups: p.Lookups, signals: beside, store: p.Store, keeper: p.Keeper, requests: p.Requests, admission: p.Admission, database: w.database, updates: live, deadLetters: w.deadLetters,
 		announcer: p.Announcer, progress: &w.progress, observer: p.Observer, tracer: p.Tracer, clock: p.Clock, log: p.Log,
 	}
 	w.kept = &keptHandler{keeper: p.Keeper, batches: w.batches, refreshes: w.refreshes, log: p.Log}

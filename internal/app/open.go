@@ -17,6 +17,7 @@ import (
 	"gorgone/store/history"
 	"gorgone/store/pause"
 	"gorgone/store/postgres"
+	"gorgone/store/pushed"
 	"gorgone/store/report"
 	"gorgone/store/trial"
 	"gorgone/store/untracked"
@@ -40,6 +41,7 @@ type Database struct {
 	Pauses    *pause.Store
 	Trials    *trial.Store
 	Untracked *untracked.Finder
+	Pushed    *pushed.Writer
 	Alerts    *alert.Manager // watches what Store writes
 }
 
@@ -88,8 +90,8 @@ func (p *Process) OpenDatabase(ctx context.Context, cfg config.Config) (_ *Datab
 	engine := store.New(db, clk, options)
 	return &Database{
 		Schedule: options.Schedule, Horizon: horizon(options.Schedule, cfg.Schedule.Tiers), DB: db, Clock: clk, Store: engine, Trials: trials,
-		Untracked: untracked.New(db, clk, engine),
-		History:   archive, Report: report.New(db, clk), Access: access.New(db, clk), Pauses: pause.New(db, clk), Alerts: alerts,
+		Untracked: untracked.New(db, clk, engine), Pushed: pushed.New(db, clk, engine),
+		History: archive, Report: report.New(db, clk), Access: access.New(db, clk), Pauses: pause.New(db, clk), Alerts: alerts,
 	}, nil
 }
 

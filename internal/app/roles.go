@@ -113,6 +113,7 @@ func (a *App) newWorker(ctx context.Context) (*worker.Worker, error) {
 		Kept:      kept,
 		Lookups:   lookups,
 		Store:     a.db.Store,
+		Pushed:    a.db.Pushed,
 		Requests:  a.db.Store,
 		Admission: &refresh.Admission{
 			Requests: a.db.Store, Tweets: a.db.Store,

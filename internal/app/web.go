@@ -13,10 +13,12 @@ import (
 	"github.com/sourcegraph/conc"
 
 	"gorgone/dispatcher"
+	"gorgone/engagement"
 	"gorgone/internal/config"
 	"gorgone/internal/failure"
 	"gorgone/refresh"
 	"gorgone/store"
+	"gorgone/store/pushed"
 	"gorgone/twitter"
 	"gorgone/web"
 	"gorgone/web/auth"
@@ -144,7 +146,7 @@ func (a *App) buildServer(o WebOptions) (err error) {
 		SupabaseURL: cfg.SupabaseURL, SupabaseKey: cfg.SupabaseKey,
 	}, web.Parts{
 		Guard: guard, Access: access, Local: local, Proxies: proxies,
-		Dispatcher: a.dispatcher, Triggers: a.db.Access, Refreshes: refreshes, Requests: s, Tweets: s, History: a.db.History, Reports: a.db.Report, Alerts: a.db.Alerts, Poster: NewPoster(a.cfg.Alert, a.db.Clock.Database, a.process.Version), Trials: a.db.Trials, Ledger: s, Tracker: s, Rules: a.db.Access, Settings: a.db.Access,
+		Dispatcher: a.dispatcher, Triggers: a.db.Access, Refreshes: refreshes, Requests: s, Tweets: s, History: a.db.History, Reports: a.db.Report, Alerts: a.db.Alerts, Poster: NewPoster(a.cfg.Alert, a.db.Clock.Database, a.process.Version), Trials: a.db.Trials, Ledger: s, Tracker: s, Rules: a.db.Access, Pushed: a.db.Pushed, Settings: a.db.Access,
 		Retrier: dispatcher.Retrier{Queue: a.queue.Queue, Rows: s, Tweets: s, Refreshes: refreshes, Clock: a.db.Clock}, Pruner: s,
 		Queue: a.queue.Queue, Connection: a.queue.Conn, Calls: a.stops, Pauses: a.db.Pauses, Clock: a.db.Clock,
 		DecodePush: decodePush, Checks: a.checks(), Log: a.log,
@@ -255,6 +257,14 @@ func decodePush(body []byte) (web.Push, error) {
 	push := web.Push{Test: p.Event == twitter.EventTest, RuleID: p.RuleID}
 	for _, t := range p.Tweets {
 		push.Tweets = append(push.Tweets, store.NewTweet{TweetID: t.ID, CreatedAt: t.CreatedAt, Text: t.Text, Metrics: t.Metrics, Raw: t.Raw})
+		if t.ReplyTo != "" {
+			push.Answered = append(push.Answered, t.ReplyTo)
+		}
+	}
+	for _, e := range p.Beside() {
+		push.Beside = append(push.Beside, pushed.Observation{TweetID: e.ID, Observation: engagement.Observation{
+			At: e.At, Metrics: e.Metrics, Provider: twitter.TwitterAPIName,
+		}})
 	}
 	for _, why := range p.Skipped {
 		push.Skipped = append(push.Skipped, why.Error())

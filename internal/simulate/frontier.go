@@ -32,9 +32,14 @@ const leastPrice = 1e-3
 // four times a budget (look-ups a tweet) to a quarter of it. The look-ups of the family
 // must not rise with the price.
 func Sweep(name string, tweets []Tweet, budget float64, horizon time.Duration, family func(price float64) Plan) Curve {
+	return sweep(name, budget, func(price float64) []Score { return Run(tweets, family(price), horizon, true) })
+}
+
+// sweep is Sweep for a family whose scores are got otherwise.
+func sweep(name string, budget float64, run func(price float64) []Score) Curve {
 	c := Curve{Name: name}
 	at := func(price float64) Point {
-		scores := Run(tweets, family(price), horizon, true)
+		scores := run(price)
 		return Point{Price: price, Scores: scores, Summary: Summarize(scores, nil)}
 	}
 	const most = 30

@@ -90,7 +90,7 @@ func (a *Archive) Lives(ctx context.Context, tweets []ExportRow, page func([]Exp
 // exportTweets reads the snapshots of some tweets.
 func (a *Archive) exportTweets(ctx context.Context, tweets []ExportRow, from, to time.Time) ([]ExportRow, error) {
 	const snapshots = `
-		select u.n::int4, h.snapshot_at, h.velocity, coalesce(h.provider, ''), h.provider_changed,
+		select u.n::int4, h.snapshot_at, h.velocity, coalesce(h.provider, ''), h.provider_changed, coalesce(h.pushed, false),
 			h.retweet_count, h.reply_count, h.like_count, h.quote_count, h.view_count, h.bookmark_count,
 			h.delta_retweets, h.delta_replies, h.delta_likes, h.delta_quotes, h.delta_views
 		from unnest($1::uuid[]) with ordinality u (id, n)
@@ -112,7 +112,7 @@ func (a *Archive) exportTweets(ctx context.Context, tweets []ExportRow, from, to
 			deltas [5]pgtype.Int4
 			point  engagement.Snapshot
 		)
-		dest := append([]any{&n, &point.At, &point.Velocity, &point.Provider, &point.ProviderChanged}, c.Dest()...)
+		dest := append([]any{&n, &point.At, &point.Velocity, &point.Provider, &point.ProviderChanged, &point.Pushed}, c.Dest()...)
 		for i := range deltas {
 			dest = append(dest, &deltas[i])
 		}

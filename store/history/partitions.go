@@ -152,4 +152,4 @@ func makePartition(ctx context.Context, t *postgres.Tx, d time.Time) (bool, erro
 const historyColumns = `id, tweet_id,
 	retweet_count, reply_count, like_count, quote_count, view_count, bookmark_count,
 	delta_retweets, delta_replies, delta_likes, delta_quotes, delta_views,
-	engagement_velocity, snapshot_at, created_at, provider, provider_changed`
+	engagement_velocity, snapshot_at, created_at, provider, provider_changed, pushed`

@@ -26,7 +26,7 @@ type Range struct {
 // exist has none; see [Store.FindTweet].
 func (a *Archive) History(ctx context.Context, row uuid.UUID, r Range) ([]engagement.Snapshot, error) {
 	const sql = `
-		select snapshot_at, velocity, coalesce(provider, ''), provider_changed,
+		select snapshot_at, velocity, coalesce(provider, ''), provider_changed, coalesce(pushed, false),
 			retweet_count, reply_count, like_count, quote_count, view_count, bookmark_count,
 			delta_retweets, delta_replies, delta_likes, delta_quotes, delta_views
 		from ` + postgres.Curve + ` c
@@ -56,7 +56,7 @@ func scanSnapshot(r pgx.CollectableRow) (engagement.Snapshot, error) {
 		c      postgres.Counts
 		deltas [5]pgtype.Int4
 	)
-	dest := append([]any{&s.At, &s.Velocity, &s.Provider, &s.ProviderChanged}, c.Dest()...)
+	dest := append([]any{&s.At, &s.Velocity, &s.Provider, &s.ProviderChanged, &s.Pushed}, c.Dest()...)
 	for i := range deltas {
 		dest = append(dest, &deltas[i])
 	}

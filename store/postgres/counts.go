@@ -37,12 +37,12 @@ const HistoryPartitions = `
 // last snapshot where that is not recorded because it repeats the point before. Its total
 // is what total_engagement is; id is null for the latter.
 const Curve = `(
-	select h.tweet_id, h.snapshot_at, h.id, h.engagement_velocity::float8 as velocity, h.provider, h.provider_changed, h.total_engagement as total,
+	select h.tweet_id, h.snapshot_at, h.id, h.engagement_velocity::float8 as velocity, h.provider, h.provider_changed, h.pushed, h.total_engagement as total,
 		h.retweet_count, h.reply_count, h.like_count, h.quote_count, h.view_count, h.bookmark_count,
 		h.delta_retweets, h.delta_replies, h.delta_likes, h.delta_quotes, h.delta_views
 	from public.twitter_engagement_history h
 	union all
-	select k.tweet_db_id, k.snapshot_at, null::uuid, k.snapshot_velocity, k.snapshot_provider, false,
+	select k.tweet_db_id, k.snapshot_at, null::uuid, k.snapshot_velocity, k.snapshot_provider, false, null::boolean,
 		coalesce(k.snapshot_retweets, 0) + coalesce(k.snapshot_replies, 0) + coalesce(k.snapshot_likes, 0) + coalesce(k.snapshot_quotes, 0),
 		k.snapshot_retweets, k.snapshot_replies, k.snapshot_likes, k.snapshot_quotes, k.snapshot_views, k.snapshot_bookmarks,
 		k.snapshot_retweets - k.snapshot_retweets, k.snapshot_replies - k.snapshot_replies, k.snapshot_likes - k.snapshot_likes,

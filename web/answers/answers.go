@@ -42,12 +42,13 @@ type Point struct {
 	Velocity      *float64         `json:"engagement_velocity"` // null on the first, and after a change of provider
 	Provider      string           `json:"provider,omitempty"`
 	Changed       bool             `json:"provider_changed"` // the previous snapshot is another provider's
+	Pushed        bool             `json:"pushed,omitempty"` // no look-up: its counts came inside another tweet
 }
 
 // PointOf names what is in a snapshot.
 func PointOf(s engagement.Snapshot) Point {
 	d := s.Deltas
-	return Point{s.At, MetricsOf(s.Metrics), d.Retweets, d.Replies, d.Likes, d.Quotes, d.Views, s.Velocity, s.Provider, s.ProviderChanged}
+	return Point{s.At, MetricsOf(s.Metrics), d.Retweets, d.Replies, d.Likes, d.Quotes, d.Views, s.Velocity, s.Provider, s.ProviderChanged, s.Pushed}
 }
 
 // Schedule is the state of the schedule.

@@ -264,6 +264,21 @@ func (r *response) results(call int) []Result {
 	return results
 }
 
+// signals is what the answer told of tweets that were not asked for. Nothing is believed of an
+// answer that is at fault.
+func (r *response) signals(call int) []Result {
+	if r.err != nil {
+		return nil
+	}
+	signals := make([]Result, len(r.Embedded))
+	for i, e := range r.Embedded {
+		signals[i] = Result{TweetID: e.ID, Kind: store.Found, Call: call, Observation: engagement.Observation{
+			At: e.At, Metrics: e.Metrics, Provider: r.Provider, Pushed: true,
+		}}
+	}
+	return signals
+}
+
 // fault is the provider's fault of having lacked too many tweets, or of having sent too many
 // that cannot be used; nil when there was none. The latter are not asked for again at once:
 // they were paid for.

@@ -139,6 +139,10 @@ type Answer struct {
 	Left    []string     // tweets that were not looked up, because of Err; they close the sequence
 	Err     error        // of Failed and Left; not set otherwise
 	Usage   []bill.Calls // what the step cost
+
+	// Signals are tweets that were not asked for, of which the answers told the counts beside.
+	// Nothing is owed about them. A tweet may be among them several times.
+	Signals []Result
 }
 
 // Result is what the provider said of one tweet.
@@ -210,6 +214,7 @@ func known(calls []response, class queue.Class, todo *bisection, confirmed map[s
 		for _, u := range got.usage() {
 			a.Usage = bill.Add(a.Usage, u)
 		}
+		a.Signals = append(a.Signals, got.signals(i+1)...)
 	}
 	return a
 }

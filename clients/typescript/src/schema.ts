@@ -1031,6 +1031,8 @@ export interface components {
             provider?: string;
             /** @description the snapshot before is another provider's, so the deltas are across two providers, which count a little differently */
             provider_changed: boolean;
+            /** @description no look-up was made for it: its counts came inside another tweet; absent when false */
+            pushed?: boolean;
         };
         Chart: {
             /** @constant */

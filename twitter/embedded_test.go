@@ -1,0 +1,70 @@
+package twitter_test
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+
+	"gorgone/twitter"
+)
+
+const quoted = `{"id":"20","createdAt":"Tue Mar 21 20:50:14 +0000 2006","likeCount":3,"retweetCount":2,"replyCount":1,"quoteCount":4,"viewCount":50,"author":{"id":"1"}}`
+
+// TestEmbeddedTweets: tweets inside those that were asked for are told of with their counts, once
+// for each; one that was asked for itself, lacks a count, is hidden or is none, is not.
+func TestEmbeddedTweets(t *testing.T) {
+	t.Parallel()
+	element := func(id int, more string) string {
+		return fmt.Sprintf(`{"id":"%d","likeCount":1,"retweetCount":1,"replyCount":1,"quoteCount":1%s}`, id, more)
+	}
+	body := `{"status":"success","tweets":[` +
+		element(10, `,"quoted_tweet":`+quoted) + "," + element(11, `,"retweeted_tweet":`+quoted) + "," +
+		element(12, `,"quoted_tweet":{"id":"21","likeCount":1}`) + "," + element(13, `,"quoted_tweet":null`) + "," +
+		element(14, `,"quoted_tweet":{"id":"x","likeCount":3,"retweetCount":2,"replyCount":1,"quoteCount":4}`) + "," +
+		element(15, `,"quoted_tweet":`+element(10, "")) + "," + element(16, `,"quoted_tweet":[1,{}]`) + "," +
+		element(17, `,"quoted_tweet":`+element(22, `,"unavailable":true`)) + `]}`
+	address := handler(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, body) })
+	a, err := twitterAPI(t, twitter.Config{BaseURL: address, Now: noon}).Lookup(t.Context(), []string{"10", "11", "12", "13", "14", "15", "16", "17"})
+	if err != nil || len(a.Found) != 8 || a.Strays != 0 || a.Billed != 8 {
+		t.Fatalf("%d found, %d strays, %d billed: %v", len(a.Found), a.Strays, a.Billed, err)
+	}
+	if len(a.Embedded) != 2 {
+		t.Fatalf("%+v", a.Embedded)
+	}
+	for _, e := range a.Embedded {
+		if e.ID != "20" || e.Metrics.Likes.Value() != 3 || e.Metrics.Views.Value() != 50 || e.Metrics.Total() != 10 || !e.At.Equal(noon()) || e.Call != 1 ||
+			!e.CreatedAt.Equal(time.Date(2006, 3, 21, 20, 50, 14, 0, time.UTC)) {
+			t.Errorf("%+v", e)
+		}
+	}
+}
+
+// TestPushTellsBeside: a delivery tells the counts of its tweets and of those inside them, as of
+// its own time, and nothing when it has none.
+func TestPushTellsBeside(t *testing.T) {
+	t.Parallel()
+	const body = `{"event_type":"tweet","rule_id":"r","timestamp":%s,"tweets":[
+		{"id":"1981517640000000000","inReplyToId":"1981517630000000000","likeCount":1,"retweetCount":1,"replyCount":1,"quoteCount":1,"createdAt":"Fri Oct 24 01:07:19 +0000 2025"},
+		{"id":"1981517640000000001","inReplyToId":"nobody","likeCount":1,"createdAt":"Fri Oct 24 01:07:19 +0000 2025","quoted_tweet":` + quoted + `}]}`
+	p, err := twitter.DecodePush(fmt.Appendf(nil, body, "1761268100000"))
+	if err != nil || len(p.Tweets) != 2 || p.Tweets[0].ReplyTo != "1981517630000000000" || p.Tweets[1].ReplyTo != "" {
+		t.Fatalf("%+v: %v", p, err)
+	}
+	beside := p.Beside()
+	if len(beside) != 2 || beside[0].ID != "1981517640000000000" || beside[1].ID != "20" || beside[1].Metrics.Total() != 10 {
+		t.Errorf("%+v", beside)
+	}
+	for _, e := range beside {
+		if !e.At.Equal(time.UnixMilli(1761268100000)) {
+			t.Errorf("at %s", e.At)
+		}
+	}
+	// Before the tweet was posted, and without a time.
+	for _, at := range []string{"1000", "null", `"now"`} {
+		p, err := twitter.DecodePush(fmt.Appendf(nil, body, at))
+		if err != nil || len(p.Beside()) > 0 {
+			t.Errorf("%s: %+v, %v", at, p.Beside(), err)
+		}
+	}
+}
