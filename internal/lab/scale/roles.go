@@ -21,7 +21,7 @@ import (
 )
 
 // startWithin bounds the start of a role, and its stop.
-const startWithin = time.Minute
+const startWithin = 3 * time.Minute
 
 // stack is what the roles need beside the database.
 type stack struct {
