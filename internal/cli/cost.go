@@ -108,6 +108,7 @@ type cost struct {
 	Total        expense           `json:"total"`
 	Days         []*dayCost        `json:"days"`            // the oldest first
 	Zones        []*zoneCost       `json:"zones"`           // by name
+	Kinds        []answers.Kind    `json:"kinds"`           // by provider and kind
 	WholeDays    int               `json:"whole_days"`      // UTC days that are over, after that of the first spending
 	PerDay       float64           `json:"dollars_per_day"` // on average of these; 0: there is none
 	Tracked      int               `json:"tracked"`
@@ -190,6 +191,7 @@ func (c *cost) gather(list []store.Expense, zones []store.Zone) {
 	for _, z := range zones {
 		names[z.ID] = z.Name
 	}
+	c.Kinds = answers.KindsOf(list)
 	byDay, byZone := make(map[string]*dayCost), make(map[uuid.UUID]*zoneCost)
 	for _, x := range list {
 		day := x.Day.Format(time.DateOnly)
@@ -282,6 +284,9 @@ func (c *cost) print(out io.Writer, byZone bool) {
 		}
 	}
 	line("all", c.Total)
+	for _, k := range c.Kinds {
+		fmt.Fprintf(w, "%s, %s\t%.0f\t%.0f\t%.0f\t%.4f\t\t\n", k.Provider, k.Kind, k.Calls, k.Tweets, k.Credits, k.Cost)
+	}
 	_ = w.Flush()
 
 	fmt.Fprintf(out, "\n%d tweets tracked; %d of them from within half an hour of their post until they went cold", c.Tracked, c.Whole)

@@ -1,6 +1,8 @@
 package answers
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"gorgone/store"
@@ -20,6 +22,29 @@ type Sum struct {
 func (s *Sum) Add(e store.Expense) {
 	s.Calls, s.Tweets = Rounded(s.Calls+e.Calls), Rounded(s.Tweets+e.Tweets)
 	s.Credits, s.Cost = Rounded(s.Credits+e.Credits), Rounded(s.Cost+e.Dollars)
+}
+
+// Kind is what calls of a kind cost at a provider.
+type Kind struct {
+	Provider string `json:"provider"`
+	Kind     string `json:"kind"` // schedule, refresh, control or retry
+	Sum
+}
+
+// KindsOf adds expenses up by provider and kind.
+func KindsOf(list []store.Expense) []Kind {
+	kinds := []Kind{}
+	for _, x := range list {
+		i := slices.IndexFunc(kinds, func(k Kind) bool { return k.Provider == x.Provider && k.Kind == x.Kind })
+		if i < 0 {
+			i, kinds = len(kinds), append(kinds, Kind{Provider: x.Provider, Kind: x.Kind})
+		}
+		kinds[i].Add(x)
+	}
+	slices.SortFunc(kinds, func(a, b Kind) int {
+		return cmp.Or(cmp.Compare(a.Provider, b.Provider), cmp.Compare(a.Kind, b.Kind))
+	})
+	return kinds
 }
 
 // Balance compares the ledger with a provider's account, in credits.
