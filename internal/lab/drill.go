@@ -27,7 +27,8 @@ checked against each other; docs/reliability.md says what for, and how.
 It needs nothing and touches nothing but the folder it makes (--dir), which it
 deletes when all is well. It exits with 1 when a check fails.`,
 		Example: `  gorgone-lab drill --seed 1
-  gorgone-lab drill --seed 7 --tweets 50000 --duration 10m --settle 4m --nodes 3`,
+  gorgone-lab drill --seed 7 --tweets 50000 --duration 10m --settle 4m --nodes 3
+  gorgone-lab drill --seed 3 --nodes 3 --standby --faults kill,promote`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if o.Program, err = sh.findProgram(); err != nil {
@@ -50,6 +51,7 @@ deletes when all is well. It exits with 1 when a check fails.`,
 	f.IntVar(&o.Workers, "workers", 3, "worker processes")
 	f.IntVar(&o.Dispatchers, "dispatchers", 2, "dispatcher processes")
 	f.IntVar(&o.Nodes, "nodes", 1, "NATS nodes: 1, or a cluster of 3")
+	f.BoolVar(&o.Standby, "standby", false, "give Postgres a synchronous standby, which is promoted when the primary is lost")
 	f.Float64Var(&o.Rate, "rate", 20, "calls a second that the key allows")
 	f.DurationVar(&o.Every, "every", 15*time.Second, "real time between two look-ups of a tweet")
 	f.DurationVar(&o.Refreshes, "refreshes", 300*time.Millisecond, "real time between two refreshes")

@@ -47,6 +47,14 @@ type Options struct {
 	Port    int            // to listen on; 0: any free one
 	Log     zerolog.Logger // what is started and stopped, and why
 
+	// Replicated lets standbys follow the server.
+	Replicated bool
+
+	// Primary is the address of a server to be a standby of, which must be Replicated. There
+	// must be no database in DataDir: it becomes a copy of the primary's. A standby that was
+	// promoted is Replicated.
+	Primary string
+
 	// Unsafe turns off everything that makes commits survive a crash of the
 	// machine; a crash of the server they do survive. For tests.
 	Unsafe bool
@@ -98,7 +106,12 @@ func (s *Server) start(ctx context.Context, home home, options Options) error {
 	if err != nil {
 		return err
 	}
-	password, err := home.ensureCluster(ctx, bin, options.Unsafe)
+	var password string
+	if options.Primary == "" {
+		password, err = home.ensureCluster(ctx, bin, options.Unsafe)
+	} else {
+		password, err = home.copyCluster(ctx, bin, options.Primary)
+	}
 	if err != nil {
 		return err
 	}
@@ -146,6 +159,13 @@ func settings(home home, port int, options Options) []string {
 		{"log_timezone", "UTC"},
 		{"logging_collector", "off"},
 		{"log_checkpoints", "off"},
+	}
+	if options.Replicated || options.Primary != "" {
+		values = append(values, [][2]string{
+			{"wal_level", "replica"},
+			{"max_wal_senders", "5"},
+			{"wal_keep_size", "512MB"}, // for a standby that is cut off for a while
+		}...)
 	}
 	if options.Unsafe {
 		values = append(values, [][2]string{

@@ -301,3 +301,35 @@ func gone(ctx context.Context, pid int) bool {
 	defer cancel()
 	return postgres.WaitGone(ctx, pid)
 }
+
+// What a synchronous standby has confirmed is there when its primary is gone for good, and
+// it takes writes once it is promoted.
+func TestStandby(t *testing.T) {
+	t.Parallel()
+	primary := startWith(t, postgres.Options{DataDir: folder(t), Replicated: true, Unsafe: true})
+	dir := folder(t)
+	standby := startWith(t, postgres.Options{DataDir: dir, Primary: primary.URL(), Unsafe: true})
+	exec1(t, primary.URL(), `alter system set synchronous_standby_names = '*'`)
+	exec1(t, primary.URL(), `select pg_reload_conf()`)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for count(t, primary.URL(), `select count(*)::int from pg_stat_replication where sync_state = 'sync'`) == 0 {
+		<-tick.C // the test's own limit ends it
+	}
+	exec1(t, primary.URL(), `create table kept (n int)`)
+	exec1(t, primary.URL(), `insert into kept values (1)`)
+	if n := count(t, standby.URL(), `select pg_is_in_recovery()::int`); n != 1 {
+		t.Error("the standby is none")
+	}
+	if err := primary.Crash(); err != nil {
+		t.Fatal(err)
+	}
+	exec1(t, standby.URL(), `select pg_promote(true, 60)`)
+	exec1(t, standby.URL(), `insert into kept values (2)`)
+	if n := count(t, standby.URL(), `select count(*)::int from kept`); n != 2 {
+		t.Errorf("%d rows after the promotion, want 2", n)
+	}
+	if _, err := postgres.Start(t.Context(), postgres.Options{DataDir: dir, Primary: standby.URL()}); !errors.Is(err, postgres.ErrInUse) {
+		t.Errorf("a standby in the folder of a running server: %v", err)
+	}
+}

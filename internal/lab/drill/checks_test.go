@@ -348,7 +348,7 @@ func TestPlan(t *testing.T) {
 		}
 	}
 	for _, k := range []kind{
-		kill, budget, freeze, cut, stall, delay, pooler, crash, failover, readonly, full, step, wipe, fault, drop, broke,
+		kill, budget, freeze, cut, stall, delay, pooler, crash, promote, failover, readonly, full, step, wipe, fault, drop, broke,
 		sporadic, odd, balance, deletes, returns, poison, outage, lag,
 	} {
 		if !kinds[k] {

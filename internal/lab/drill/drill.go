@@ -42,6 +42,7 @@ type Options struct {
 	Workers     int
 	Dispatchers int
 	Nodes       int           // of NATS: 1 or 3
+	Standby     bool          // Postgres has a synchronous standby
 	Rate        float64       // calls a second of the API key
 	Every       time.Duration // real time between two looks at a tweet
 	Refreshes   time.Duration // real time between two refreshes
@@ -93,6 +94,7 @@ func (o Options) validate() error {
 	for _, name := range slices.Concat(o.Faults, o.Without) {
 		check(slices.Contains(faultNames(), name), "fault %s: there are %s", name, strings.Join(faultNames(), ", "))
 	}
+	check(o.Standby || !slices.Contains(o.Faults, string(promote)), "fault %s: there is no standby to promote, want --standby", promote)
 	if need, have := float64(o.Tweets)/o.Every.Seconds(), 0.6*o.Rate*idsPerCall; need > have {
 		faults = append(faults, fmt.Errorf("%d tweets every %s are %.0f tweets a second, and %g calls a second leave time to catch up after faults for %.0f: want fewer tweets, or a higher rate", o.Tweets, o.Every, need, o.Rate, have))
 	}

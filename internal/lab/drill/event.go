@@ -23,6 +23,7 @@ const (
 	delay    kind = "delay"    // connections that are slow
 	pooler   kind = "pooler"   // all connections to Postgres closed at once, and refused
 	crash    kind = "crash"    // immediate shutdown of Postgres, and started again
+	promote  kind = "promote"  // Postgres lost for good, and its standby promoted
 	failover kind = "failover" // all connections to Postgres closed; new ones are read-only for a while, and stay so
 	readonly kind = "readonly" // all connections to Postgres become read-only
 	full     kind = "full"     // Postgres has no space left: 53100 for all that writes
@@ -101,7 +102,7 @@ func (e event) touches(from, to time.Time) bool {
 // among it: a database that takes nothing for a while.
 func (e event) about(process string) bool {
 	switch e.kind {
-	case crash, budget:
+	case crash, promote, budget:
 		return true
 	case kill:
 		return e.target == process || strings.HasPrefix(e.target, partNATS)
@@ -124,7 +125,7 @@ func (e event) ofProvider() bool {
 // ofDatabase reports whether the event keeps the database from taking what is written.
 func (e event) ofDatabase() bool {
 	switch e.kind {
-	case crash, pooler, failover, readonly, full, step:
+	case crash, promote, pooler, failover, readonly, full, step:
 		return true
 	default:
 		return false

@@ -46,6 +46,9 @@ func faultNames() (names []string) {
 
 // wanted reports whether a kind of fault may happen.
 func (o Options) wanted(k faultKind) bool {
+	if k.kind == promote && !o.Standby {
+		return false
+	}
 	in := func(list []string) bool {
 		return slices.Contains(list, string(k.kind)) || k.what != "" && slices.Contains(list, k.what)
 	}

@@ -16,6 +16,7 @@ func databaseFaults() family {
 	}
 	return family{least: 2, most: 6, faults: []faultKind{
 		{kind: crash, draw: lasts(0.1, 3), begin: crashed},
+		{kind: promote, draw: lasts(0.5, 4), begin: promoted},
 		{kind: failover, draw: lasts(1, 5), begin: failedOver},
 		{kind: readonly, draw: lasts(1, 5), begin: madeReadOnly},
 		{kind: full, draw: lasts(1, 5), begin: filled},
@@ -111,10 +112,22 @@ func (w *world) commands(ctx context.Context, sql ...string) func() error {
 }
 
 func crashed(ctx context.Context, w *world, e *event, _ *rand.Rand) (heal func() error, err error) {
-	w.postgresMu.Lock()
-	server := w.postgres
-	w.postgresMu.Unlock()
-	return w.begun(e, server.Crash, func() error { return w.startPostgres(ctx) })
+	return w.begun(e, w.databases.crash, func() error { return w.databases.restart(ctx) })
+}
+
+// promoted loses the primary for good, and has the standby take its place after a while, as
+// whatever watches the two would. Then a new standby is made in place of the old primary.
+func promoted(ctx context.Context, w *world, e *event, _ *rand.Rand) (heal func() error, err error) {
+	replace, err := w.begun(e, w.databases.crash, func() error { return w.databases.promote(ctx) })
+	if err != nil {
+		return nil, err
+	}
+	return func() error {
+		if err := replace(); err != nil {
+			return err
+		}
+		return w.databases.follow(ctx)
+	}, nil
 }
 
 // failedOver is a failover to a standby that is promoted late: connections are closed, and

@@ -36,8 +36,12 @@ func newReport(o Options) *report { return &report{o, o.Out} }
 func (r *report) printf(format string, args ...any) { _, _ = fmt.Fprintf(r.out, format, args...) }
 
 func (r *report) started(w *world) {
-	r.printf("drill of seed %d: %d tweets in %d rows, a look-up every %s; %d dispatchers, %d workers, web, %d x NATS, Postgres; %g calls/s\n",
-		r.o.Seed, r.o.Tweets, len(w.rows), r.o.Every, r.o.Dispatchers, r.o.Workers, r.o.Nodes, r.o.Rate)
+	standby := ""
+	if r.o.Standby {
+		standby = " with a synchronous standby"
+	}
+	r.printf("drill of seed %d: %d tweets in %d rows, a look-up every %s; %d dispatchers, %d workers, web, %d x NATS, Postgres%s; %g calls/s\n",
+		r.o.Seed, r.o.Tweets, len(w.rows), r.o.Every, r.o.Dispatchers, r.o.Workers, r.o.Nodes, standby, r.o.Rate)
 }
 
 // verdicts runs the checks, prints what they found, and reports whether all is well.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	mathrand "math/rand/v2"
 	"net"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -21,7 +20,6 @@ import (
 
 	"gorgone/internal/clock"
 	"gorgone/internal/lab/lookups"
-	"gorgone/internal/postgres"
 	"gorgone/store"
 	pg "gorgone/store/postgres"
 )
@@ -41,9 +39,7 @@ type world struct {
 	points    pointCounts
 	samples   samples
 
-	postgresMu sync.Mutex
-	postgres   *postgres.Server
-
+	databases    databases
 	db           *pg.DB
 	sql          *pgxpool.Pool // for the checks, which do not trust the store
 	nats         *nats.Conn    // likewise
@@ -76,7 +72,7 @@ func newWorld(o Options) *world {
 
 // start starts everything, in the order in which one needs the other.
 func (w *world) start(ctx context.Context) error {
-	if err := w.startPostgres(ctx); err != nil {
+	if err := w.databases.start(ctx, w.Options); err != nil {
 		return err
 	}
 	if err := w.openDatabase(ctx); err != nil {
@@ -95,30 +91,9 @@ func (w *world) start(ctx context.Context) error {
 	return w.startEngine(ctx)
 }
 
-func (w *world) startPostgres(ctx context.Context) error {
-	w.postgresMu.Lock()
-	defer w.postgresMu.Unlock()
-	o := postgres.Options{DataDir: filepath.Join(w.Dir, "postgres"), Log: w.Log}
-	if w.postgres != nil {
-		o.Port = w.postgres.Port()
-	} else {
-		ports, err := freePorts(ctx, 1)
-		if err != nil {
-			return err
-		}
-		o.Port = ports[0]
-	}
-	server, err := postgres.Start(ctx, o)
-	if err != nil {
-		return err
-	}
-	w.postgres = server
-	return nil
-}
-
 // openDatabase makes the schema and sets the clock, which runs faster than real time.
 func (w *world) openDatabase(ctx context.Context) error {
-	address := w.postgres.URL() + "&default_transaction_read_only=off" // the drill writes, whatever others may
+	address := w.databases.url() + "&default_transaction_read_only=off" // the drill writes, whatever others may
 	if _, err := pg.Migrate(ctx, address); err != nil {
 		return err
 	}
@@ -222,7 +197,7 @@ func (w *world) newProcess(name string, env []string, args ...string) *process {
 
 // startEngine starts the roles, each behind proxies of its own.
 func (w *world) startEngine(ctx context.Context) error {
-	migrate := w.newProcess("migrate", []string{"DATABASE_URL=" + w.postgres.URL(), "NATS_URL=nats://" + w.natsAddress(0), "GORGONE_LEASE=" + lease.String(), w.replicas()}, "migrate")
+	migrate := w.newProcess("migrate", []string{"DATABASE_URL=" + w.databases.url(), "NATS_URL=nats://" + w.natsAddress(0), "GORGONE_LEASE=" + lease.String(), w.replicas()}, "migrate")
 	if err := migrate.run(ctx); err != nil {
 		return err
 	}
@@ -265,15 +240,11 @@ func (w *world) replicas() string { return "GORGONE_STREAM_REPLICAS=" + strconv.
 
 // environment is that of a role, with the addresses of its proxies.
 func (w *world) environment(ctx context.Context, name string) ([]string, error) {
-	database, err := url.Parse(w.postgres.URL())
-	if err != nil {
-		return nil, fmt.Errorf("read the database url: %w", err)
-	}
-	through, err := w.proxies.open(name, partPostgres, database.Host)
+	through, err := w.proxies.open(name, partPostgres, w.databases.hosts()...)
 	if err != nil {
 		return nil, err
 	}
-	database.Host = through[0]
+	database := w.databases.through(through)
 	var nodes []string
 	for i := range w.nodes {
 		nodes = append(nodes, w.natsAddress(i))
@@ -289,7 +260,7 @@ func (w *world) environment(ctx context.Context, name string) ([]string, error) 
 		return nil, err
 	}
 	return []string{
-		"DATABASE_URL=" + database.String(),
+		"DATABASE_URL=" + database,
 		"NATS_URL=nats://" + strings.Join(nodes, ",nats://"),
 		w.replicas(),
 		"TWITTER_API_KEY=" + providerKey,
@@ -366,12 +337,7 @@ func (w *world) close() error {
 	if w.db != nil {
 		w.db.Close()
 	}
-	w.postgresMu.Lock()
-	defer w.postgresMu.Unlock()
-	if w.postgres == nil {
-		return nil
-	}
-	return w.postgres.Stop()
+	return w.databases.stop()
 }
 
 const (
