@@ -29,6 +29,7 @@ import (
 // against the rows. The machine decides how late the look-ups are, for both halves, so only
 // what must hold however slow it is, is tested.
 func TestATrialOfAWeek(t *testing.T) {
+	t.Parallel()
 	const (
 		speed = 2400 // a week in about four minutes
 		zone  = "Elections"
