@@ -12,19 +12,27 @@ import (
 	"gorgone/store/budget"
 )
 
-// CheckBudgets raises and clears the alerts of the rules on budgets: one when the rule's
-// share of a budget is spent, and one when the budget is used up. Any number of processes
-// may do so at once.
-func (m *Manager) CheckBudgets(ctx context.Context, spent store.Spending) error {
+// CheckBudgets raises and clears the alerts of the rules on budgets and on caps: one when the
+// rule's share of it is spent, one when a soft cap is passed, and one when it is used up. Any
+// number of processes may do so at once.
+func (m *Manager) CheckBudgets(ctx context.Context, spent store.Spending, tenants []budget.State) error {
+	limits := spent.Limits()
+	for _, t := range tenants {
+		limits = append(limits, t.Limits...)
+	}
 	return m.check(ctx, engagement.AlertBudget, "check the budgets", func(rules []Rule, states lastAlerts, now time.Time) changes {
-		return decideBudgets(rules, states, spent.Limits(), now)
+		return decideBudgets(rules, states, limits, now)
 	})
 }
 
-// budgetSubject is what an alert on a budget is about: that it runs low, or that it is
-// used up.
-func budgetSubject(period, what string) uuid.UUID {
-	return uuid.NewSHA1(uuid.NameSpaceURL, []byte("gorgone:budget:"+period+":"+what))
+// budgetSubject is what an alert on a budget is about: that it runs low, that a soft cap is
+// passed, or that it is used up.
+func budgetSubject(l budget.Limit, what string) uuid.UUID {
+	name := "gorgone:budget:" + l.Period + ":" + what
+	if l.Owner != nil {
+		name += ":" + l.Owner.Kind + ":" + l.Owner.ID.String()
+	}
+	return uuid.NewSHA1(uuid.NameSpaceURL, []byte(name))
 }
 
 func decideBudgets(rules []Rule, states lastAlerts, limits []budget.Limit, now time.Time) changes {
@@ -42,9 +50,10 @@ func decideBudgets(rules []Rule, states lastAlerts, limits []budget.Limit, now t
 				message string
 			}{
 				{"low", low, spent},
+				{"soft", engagement.AlertReading{Value: l.Spent, Over: l.SoftPassed(), Clear: !l.SoftPassed()}, l.SoftNotice()},
 				{"used up", engagement.AlertReading{Value: percent, Over: l.Exhausted(), Clear: !l.Exhausted() && low.Clear}, l.Notice()},
 			} {
-				about := budgetSubject(l.Period, r.what)
+				about := budgetSubject(l, r.what)
 				key := stateKey{about, rule.ID}
 				met[key] = true
 				state := states[key]

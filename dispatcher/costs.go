@@ -8,6 +8,7 @@ import (
 
 	"gorgone/engagement"
 	"gorgone/store"
+	"gorgone/store/budget"
 )
 
 const (
@@ -26,6 +27,7 @@ type Ledger interface {
 	AdjustPrice(ctx context.Context) error
 	FitModels(ctx context.Context) (int, error)
 	Spending(ctx context.Context) (store.Spending, error)
+	Tenants(ctx context.Context) ([]budget.State, error)
 }
 
 // Trials are trials of the adaptive schedule, which go by what both halves cost.
@@ -35,7 +37,7 @@ type Trials interface {
 
 // BudgetAlerts raises alerts when budgets run out.
 type BudgetAlerts interface {
-	CheckBudgets(ctx context.Context, spent store.Spending) error
+	CheckBudgets(ctx context.Context, spent store.Spending, tenants []budget.State) error
 }
 
 // ControlCosts runs the cost loop until ctx ends: it sums up the ledger, adjusts the price
@@ -75,7 +77,16 @@ func controlCostsOnce(ctx context.Context, ledger Ledger, trials Trials, alerts 
 	}
 	onSpent(spent)
 	warned.about(spent, log)
-	failed(alerts.CheckBudgets(ctx, spent), "alerting of budgets failed")
+	tenants, err := ledger.Tenants(ctx)
+	if failed(err, "reading the caps of zones failed") {
+		return
+	}
+	for _, t := range tenants {
+		if t.Fault != "" {
+			log.Warn().Str(t.Kind, t.ID.String()).Str("fault", t.Fault).Msg("a budget cannot be read and counts for nothing")
+		}
+	}
+	failed(alerts.CheckBudgets(ctx, spent, tenants), "alerting of budgets failed")
 }
 
 // warnings remembers the last warnings, so that each is logged once.

@@ -18,9 +18,9 @@ const aheadBy = time.Minute
 const throughputWindow = time.Minute
 
 const insertBatches = `
-	insert into gorgone.batches (claim_id, claimed_at, claimed_until, tweets, rows, open_rows)
-	select u.claim_id, $4::timestamptz, $5::timestamptz, u.tweets, u.rows, u.rows
-	from unnest($1::uuid[], $2::int4[], $3::int4[]) u (claim_id, tweets, rows)`
+	insert into gorgone.batches (claim_id, claimed_at, claimed_until, tweets, rows, open_rows, shares)
+	select u.claim_id, $4::timestamptz, $5::timestamptz, u.tweets, u.rows, u.rows, u.shares::jsonb
+	from unnest($1::uuid[], $2::int4[], $3::int4[], $6::text[]) u (claim_id, tweets, rows, shares)`
 
 // updateBatch counts what was answered, and closes a batch with nothing left open.
 const updateBatch = `

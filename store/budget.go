@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"sort"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"gorgone/store/budget"
@@ -103,14 +103,6 @@ func (s Spending) left() float64 {
 	return max(left, 0)
 }
 
-// canaryEvery is how many tweets at least share a canary, which is billed too: the
-// smallest limit of ids a call of any provider.
-const canaryEvery = 50
-
-// mostBilled returns the most tweets that look-ups of tweets in batches are billed for: a
-// canary a call at most, of which each batch has one that is not full.
-func mostBilled(tweets, batches int) int { return tweets + batches + tweets/canaryEvery }
-
 // dearest is what a tweet may cost: the price of the dearer of the providers that may be
 // asked.
 func (s *Store) dearest() (dollars float64) {
@@ -121,21 +113,6 @@ func (s *Store) dearest() (dollars float64) {
 		}
 	}
 	return dollars
-}
-
-// affordable returns how many tweets may be claimed, in batches of the given size, so that
-// they cost no more than the budget has left, their canaries included; the last tweet that
-// it buys is claimed nevertheless, so that at most one canary is over it.
-func (s *Store) affordable(spent Spending, batchTweets int) int {
-	price, left := s.dearest(), spent.left()
-	if price <= 0 || left >= price*float64(mostBilled(math.MaxInt32, math.MaxInt32)) {
-		return math.MaxInt32
-	}
-	billed := int(left/price + 1e-6) // what was added up in floating point may lack a trace
-	n := sort.Search(billed, func(n int) bool {
-		return mostBilled(n+1, (n+batchTweets)/batchTweets) > billed
-	})
-	return max(n, min(billed, 1))
 }
 
 // Pressure is what [engagement.BudgetControl] goes by: the share of a budget that is used
@@ -206,8 +183,8 @@ func (s *Store) queueReadSpending(b *pgx.Batch, spent *Spending) {
 	b.Queue(selectCommitted, spent.At, spent.At.Add(-s.clock.Engine(writeLate))).QueryRow(func(r pgx.Row) error {
 		var tweets, batches, refreshes int
 		err := r.Scan(&tweets, &batches, &refreshes)
-		spent.Committed = s.dearest() * float64(mostBilled(tweets, batches))
-		spent.RefreshCommitted = s.dearest() * float64(mostBilled(refreshes, refreshes))
+		spent.Committed = s.dearest() * float64(budget.MostBilled(tweets, batches))
+		spent.RefreshCommitted = s.dearest() * float64(budget.MostBilled(refreshes, refreshes))
 		return err
 	})
 	s.queueReadAside(b, spent)
@@ -217,26 +194,76 @@ func (s *Store) queueReadSpending(b *pgx.Batch, spent *Spending) {
 	})
 }
 
+// tenants returns the caps of zones and clients as they were last read.
+func (s *Store) tenants() *budget.Tenants {
+	s.policies.mu.RLock()
+	defer s.policies.mu.RUnlock()
+	return s.policies.tenants
+}
+
+// Tenants returns the zones and clients that have caps or weights, as they are set now, with
+// what counts as spent by them.
+func (s *Store) Tenants(ctx context.Context) ([]budget.State, error) {
+	ctx, cancel := s.db.Bounded(ctx)
+	defer cancel()
+	var (
+		tenants budget.Tenants
+		books   budget.Books
+		now     = s.clock.Now()
+	)
+	err := s.db.Send(ctx, func(b *pgx.Batch) { budget.QueueRead(b, &tenants) })
+	if err == nil {
+		err = s.db.Send(ctx, func(b *pgx.Batch) { tenants.QueueBooks(b, s.ledgerOf(now), &books) })
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the caps of zones and clients: %w", err)
+	}
+	return tenants.States(books, s.dearest(), now), nil
+}
+
+// ledgerOf says how the books of zones with caps are read at a time.
+func (s *Store) ledgerOf(now time.Time) budget.Ledger {
+	providers, dollars, credits := s.options.Prices.columns()
+	return budget.Ledger{
+		Now: now, Tweet: s.dearest(), Open: now.Add(-s.clock.Engine(writeLate)),
+		SQL: spendingSince, Args: []any{monthOf(now), providers, dollars, credits},
+	}
+}
+
 // refreshBudgetLock lets one refresh at a time be held against the budget ("refr" in
 // hexadecimal ASCII).
 const refreshBudgetLock = 0x72656672
 
-// withinRefreshBudget returns a [LimitError] if the day's budget of refreshes does not buy
-// another one. Until the end of the transaction no other refresh is held against it.
-func (s *Store) withinRefreshBudget(ctx context.Context, t *postgres.Tx, now time.Time) error {
-	if s.options.Budget.RefreshDay <= 0 {
+// withinRefreshBudget returns a [LimitError] if the day's budget of refreshes, or a cap of
+// the zone that one is asked for in, does not buy another one. Until the end of the
+// transaction no other refresh is held against them.
+func (s *Store) withinRefreshBudget(ctx context.Context, t *postgres.Tx, zone uuid.UUID, now time.Time) error {
+	tenants := s.tenants()
+	if s.options.Budget.RefreshDay <= 0 && !tenants.Bound(zone) {
 		return nil
 	}
+	var books budget.Books
 	spent := Spending{At: now, Budget: s.options.Budget}
 	b := t.Group()
 	b.Queue(`select pg_advisory_xact_lock($1::int8)`, int64(refreshBudgetLock))
 	s.queueReadSpending(b, &spent)
+	if tenants.Bound(zone) {
+		tenants.QueueBooks(b, s.ledgerOf(now), &books)
+	}
 	if err := t.Send(ctx, b); err != nil {
 		return fmt.Errorf("read what refreshes have cost: %w", err)
 	}
-	which, until := spent.shortOfRefreshes(s.dearest())
-	if which == "" {
+	if which, until := spent.shortOfRefreshes(s.dearest()); which != "" {
+		return &LimitError{After: s.clock.Real(until.Sub(now)), Reason: which + " is used up", Budget: true}
+	}
+	return s.overCap(tenants, books, zone, s.dearest(), true, now)
+}
+
+// overCap returns a [LimitError] if a cap of a zone does not have so many dollars.
+func (s *Store) overCap(tenants *budget.Tenants, books budget.Books, zone uuid.UUID, dollars float64, refresh bool, now time.Time) error {
+	short := tenants.Short(books, zone, dollars, refresh, now)
+	if short == nil {
 		return nil
 	}
-	return &LimitError{After: s.clock.Real(until.Sub(now)), Reason: which + " is used up", Budget: true}
+	return &LimitError{After: s.clock.Real(short.Until.Sub(now)), Reason: short.Error(), Budget: true, Cap: short}
 }

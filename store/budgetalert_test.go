@@ -21,7 +21,7 @@ func TestBudgetAlertWithoutARule(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 2 { // two dispatchers
-			if err := e.CheckBudgets(t.Context(), e.spent(t, s)); err != nil {
+			if err := e.CheckBudgets(t.Context(), e.spent(t, s), nil); err != nil {
 				t.Fatal(err)
 			}
 		}

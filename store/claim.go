@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"gorgone/engagement"
+	"gorgone/store/budget"
 	"gorgone/store/postgres"
 )
 
@@ -71,6 +72,18 @@ func (b Batch) Rows() []uuid.UUID {
 	return rows
 }
 
+// shares says what of the batch counts for which zone with a cap.
+func (b Batch) shares(tab *budget.Tab) *string {
+	if tab == nil {
+		return nil
+	}
+	tweets := make([][]uuid.UUID, len(b.Tweets))
+	for i, t := range b.Tweets {
+		tweets[i] = t.Rows
+	}
+	return tab.Shares(tweets, budget.MostBilled(len(tweets), 1))
+}
+
 // Claim leases due rows and groups them into batches. One claim runs at a time
 // over all processes: who comes second gets Busy and no error.
 //
@@ -93,8 +106,9 @@ func (s *Store) Claim(ctx context.Context, req ClaimRequest) (Claimed, error) {
 	err := s.transactInTime(ctx, "claim due tweets", func(ctx context.Context, t *postgres.Tx) error {
 		now := s.clock.Now()
 		claimed = Claimed{}
-		spending := Spending{At: now, Budget: s.options.Budget}
-		free, err := s.enterClaim(ctx, t, now, &claimed.Outstanding, &spending)
+		spending, tenants := Spending{At: now, Budget: s.options.Budget}, s.tenants()
+		var books budget.Books
+		free, err := s.enterClaim(ctx, t, &claimed.Outstanding, &spending, tenants, &books)
 		if err != nil {
 			return err
 		}
@@ -111,8 +125,9 @@ func (s *Store) Claim(ctx context.Context, req ClaimRequest) (Claimed, error) {
 			want = min(want, max(req.Allowance(claimed.Outstanding), 0))
 			claimed.Limited = want < req.Tweets
 		}
-		want = min(want, s.affordable(spending, req.BatchTweets))
-		tweets, err := s.takeDue(ctx, t, now, want, req.Lease, &claimed)
+		want = min(want, budget.Affordable(spending.left(), s.dearest(), req.BatchTweets))
+		tab := budget.NewTab(tenants, books, s.dearest(), req.BatchTweets)
+		tweets, err := s.takeDue(ctx, t, now, want, req.Lease, tab, &claimed)
 		if err != nil || len(tweets) == 0 {
 			return err
 		}
@@ -122,7 +137,7 @@ func (s *Store) Claim(ctx context.Context, req ClaimRequest) (Claimed, error) {
 			return err
 		}
 		claimed.Tweets = len(tweets)
-		return lease(ctx, t, &claimed, now)
+		return lease(ctx, t, &claimed, tab, now)
 	})
 	if err != nil {
 		return Claimed{}, err
@@ -144,12 +159,18 @@ const claimLock = 0x636c61696d
 
 // enterClaim takes the claim lock until the end of the transaction, unless
 // another claim has it, and reads under it what is outstanding, and what was spent if
-// there is a budget.
-func (s *Store) enterClaim(ctx context.Context, t *postgres.Tx, now time.Time, o *Outstanding, spending *Spending) (bool, error) {
+// there is a budget. With caps it keeps refreshes off too, which spend the same money.
+func (s *Store) enterClaim(ctx context.Context, t *postgres.Tx, o *Outstanding, spending *Spending, tenants *budget.Tenants, books *budget.Books) (bool, error) {
+	const lock = `
+		select case when pg_try_advisory_xact_lock($1::int8)
+			then case when $2::bool then pg_advisory_xact_lock($3::int8)::text is not null else true end else false end`
 	var free bool
 	b := t.Group()
-	b.Queue(`select pg_try_advisory_xact_lock($1::int8)`, int64(claimLock)).QueryRow(func(r pgx.Row) error { return r.Scan(&free) })
-	QueueOutstanding(b, s.clock, now, o)
+	b.Queue(lock, int64(claimLock), tenants.Capped(), int64(refreshBudgetLock)).QueryRow(func(r pgx.Row) error { return r.Scan(&free) })
+	QueueOutstanding(b, s.clock, spending.At, o)
+	if tenants.Capped() {
+		tenants.QueueBooks(b, s.ledgerOf(spending.At), books)
+	}
 	if spending.Budget.Day > 0 || spending.Budget.Month > 0 {
 		s.queueReadSpending(b, spending)
 	}
@@ -160,7 +181,7 @@ func (s *Store) enterClaim(ctx context.Context, t *postgres.Tx, now time.Time, o
 }
 
 // lease writes the claims of the batches and records them.
-func lease(ctx context.Context, t *postgres.Tx, claimed *Claimed, now time.Time) error {
+func lease(ctx context.Context, t *postgres.Tx, claimed *Claimed, tab *budget.Tab, now time.Time) error {
 	const sql = `
 		update public.twitter_engagement_tracking k set claim_id = ($2::uuid[])[u.batch], claimed_until = $3::timestamptz
 		from unnest($1::uuid[], $4::int4[]) u (id, batch)
@@ -168,6 +189,7 @@ func lease(ctx context.Context, t *postgres.Tx, claimed *Claimed, now time.Time)
 	var (
 		ids, batches     []uuid.UUID
 		of, tweets, rows []int32
+		shares           []*string
 	)
 	for _, batch := range claimed.Batches {
 		own := batch.Rows()
@@ -178,12 +200,13 @@ func lease(ctx context.Context, t *postgres.Tx, claimed *Claimed, now time.Time)
 		}
 		tweets = append(tweets, int32(len(batch.Tweets))) // #nosec G115 -- at most ClaimRequest.BatchTweets
 		rows = append(rows, int32(len(own)))              // #nosec G115 -- at most ClaimRequest.BatchRows
+		shares = append(shares, batch.shares(tab))
 	}
 	claimed.Rows = len(ids)
 	until := claimed.Batches[0].Until
 	b := t.Group()
 	b.Queue(sql, ids, batches, until, of).Exec(postgres.Wrote(len(ids), "claims"))
-	b.Queue(insertBatches, batches, tweets, rows, now, until).Exec(postgres.Wrote(len(batches), "batches"))
+	b.Queue(insertBatches, batches, tweets, rows, now, until, shares).Exec(postgres.Wrote(len(batches), "batches"))
 	if err := t.Send(ctx, b); err != nil {
 		return fmt.Errorf("write the claims: %w", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"gorgone/engagement"
+	"gorgone/store/budget"
 	"gorgone/store/fair"
 	"gorgone/store/postgres"
 	"gorgone/store/sweep"
@@ -31,7 +32,7 @@ func (t *dueTweet) add(row uuid.UUID, prior engagement.PriorState) {
 // active, some of them twice. A tweet that is in one zone only has no other row: nothing
 // more is read of it.
 const selectRowsOf = `
-	select s.id, s.tweet_id, z.id is not null and ` + postgres.ActiveZone + `
+	select s.id, s.tweet_id, s.zone_id, z.id is not null and ` + postgres.ActiveZone + `
 	from public.twitter_tweets w
 	join public.twitter_tweets s on s.tweet_id = w.tweet_id
 	left join public.zones z on z.id = s.zone_id
@@ -47,7 +48,7 @@ const lockSiblings = `
 // takeDue locks up to want due rows of active zones, shared out over the zones and
 // in due order, with all other live rows of their tweets. What is due in inactive zones
 // is neither read nor written, however much it is.
-func (s *Store) takeDue(ctx context.Context, t *postgres.Tx, now time.Time, want int, lease time.Duration, claimed *Claimed) ([]*dueTweet, error) {
+func (s *Store) takeDue(ctx context.Context, t *postgres.Tx, now time.Time, want int, lease time.Duration, tab *budget.Tab, claimed *Claimed) ([]*dueTweet, error) {
 	homeless, err := fair.Backfill(ctx, t, now)
 	if err != nil {
 		return nil, err
@@ -62,31 +63,33 @@ func (s *Store) takeDue(ctx context.Context, t *postgres.Tx, now time.Time, want
 	if err != nil {
 		return nil, err
 	}
+	zones = tab.Rules().Open(zones)
 	if want == 0 {
 		left, err := fair.AnyDue(ctx, t, now, zones)
 		claimed.MoreDue = left || homeless || swept
 		return nil, err
 	}
-	rows, more, err := fair.Share(ctx, t, now, zones, want)
+	rows, more, err := fair.Share(ctx, t, now, zones, want, tab.Rules())
 	if err != nil {
 		return nil, err
 	}
 	claimed.MoreDue = more || homeless || swept
-	tweets, aside, err := byTweet(ctx, t, now, rows)
+	tweets, aside, err := byTweet(ctx, t, now, rows, tab)
 	if err != nil {
 		return nil, err
 	}
-	claimed.Parked = aside.rows()
-	return tweets, aside.write(ctx, t)
+	claimed.Parked = aside.Rows()
+	return tweets, aside.Write(ctx, t)
 }
 
 // byTweet groups due rows by tweet, in due order, and locks with them all other live
-// rows of the same tweets that are unclaimed. Rows that are not to be looked up are
-// returned as aside.
-func byTweet(ctx context.Context, t *postgres.Tx, now time.Time, due []fair.Row) (tweets []*dueTweet, aside misplaced, err error) {
+// rows of the same tweets that are unclaimed and that the caps of their zones can pay for.
+// Rows that are not to be looked up are returned as aside.
+func byTweet(ctx context.Context, t *postgres.Tx, now time.Time, due []fair.Row, tab *budget.Tab) (tweets []*dueTweet, aside fair.Misplaced, err error) {
 	type row struct {
 		id      uuid.UUID
 		tweetID string
+		zone    uuid.UUID
 		active  bool // its zone is
 	}
 	ids := make([]uuid.UUID, len(due))
@@ -99,7 +102,7 @@ func byTweet(ctx context.Context, t *postgres.Tx, now time.Time, due []fair.Row)
 	var all []row
 	b := t.Group()
 	b.Queue(selectRowsOf, ids).Query(postgres.Collect(&all, func(r pgx.CollectableRow) (w row, err error) {
-		return w, r.Scan(&w.id, &w.tweetID, &w.active)
+		return w, r.Scan(&w.id, &w.tweetID, &w.zone, &w.active)
 	}))
 	if err := t.Send(ctx, b); err != nil {
 		return nil, aside, fmt.Errorf("look up due tweets: %w", err)
@@ -115,11 +118,13 @@ func byTweet(ctx context.Context, t *postgres.Tx, now time.Time, due []fair.Row)
 		// A row without a tweet is deleted at this moment, or stays where the table has no
 		// foreign key. Of an unusable id no provider can be asked, and no message may hold it.
 		case !there, engagement.CheckTweetID(w.tweetID) != nil:
-			aside.nowhere = append(aside.nowhere, d.ID)
+			aside.Nowhere = append(aside.Nowhere, d.ID)
 			continue
-		case !w.active:
-			aside.elsewhere = append(aside.elsewhere, d.ID)
+		case !w.active, w.zone != d.Zone && !tab.Join(d.ID, w.zone):
+			aside.Elsewhere = append(aside.Elsewhere, d.ID)
 			continue
+		case w.zone == d.Zone:
+			tab.Take(d.ID, w.zone)
 		}
 		tweet := claimed[w.tweetID]
 		if tweet == nil {
@@ -132,7 +137,7 @@ func byTweet(ctx context.Context, t *postgres.Tx, now time.Time, due []fair.Row)
 	}
 	var siblings []uuid.UUID // of active zones
 	for _, w := range all {
-		if _, left := byID[w.id]; left && w.active && claimed[w.tweetID] != nil {
+		if _, left := byID[w.id]; left && w.active && claimed[w.tweetID] != nil && tab.Join(w.id, w.zone) {
 			siblings = append(siblings, w.id)
 		}
 	}

@@ -23,7 +23,7 @@ func HotStatements(now time.Time, rows, zones []uuid.UUID, tweets []string) []St
 	return []Statement{
 		{"claim: due rows without a zone", fair.SelectZoneless, []any{now, fair.BackfillChunk}},
 		{"claim: due zones", fair.SelectZones, []any{now}},
-		{"claim: due rows", fair.SelectDue, []any{now, zones, 2000}},
+		{"claim: due rows", fair.SelectDue, []any{now, zones, []int{2000}}},
 		{"claim: all rows of their tweets", selectRowsOf, []any{rows}},
 		{"claim: tweets that were moved", sweep.SelectMisplaced, []any{"(0,0)", "(64,0)", zones, uuid.Nil}},
 		{"claim: times that are ahead", sweep.SelectAhead, []any{"(0,0)", "(64,0)", now, now.Add(time.Hour), now.Add(time.Hour), now.Add(time.Hour), now.Add(time.Hour)}},

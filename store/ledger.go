@@ -85,7 +85,7 @@ func queueSpending(b *pgx.Batch, spent []Calls, shares map[uuid.UUID]float64, re
 	if len(providers) > 0 {
 		b.Queue(insertSpending, now, refresh, providers, zones, calls, tweets, bills, kinds)
 	}
-	queueLost(b, spent, refresh, now)
+	queueLost(b, spent, shares, refresh, now)
 }
 
 // zoneShares returns how much of the work on the rows was each zone's: every tweet

@@ -121,7 +121,7 @@ func (o observedBy) add(out *AppliedRow, required map[string]bool, room int) {
 	for i, c := range deltasOf(s, required) {
 		a.deltas[i] = append(a.deltas[i], c)
 	}
-	a.velocity, a.activities = append(a.velocity, s.Velocity), append(a.activities, packActivity(t.Activity))
+	a.velocity, a.activities = append(a.velocity, s.Velocity), append(a.activities, postgres.PackActivity(t.Activity))
 }
 
 func (a *observed) grow(n int) {

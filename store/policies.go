@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"gorgone/engagement"
+	"gorgone/store/budget"
 	"gorgone/store/models"
 )
 
@@ -47,6 +48,7 @@ type policies struct {
 	mu       sync.RWMutex
 	readAt   time.Time                 // engine time
 	standard *zonePolicy               // nil: nothing was read yet
+	tenants  *budget.Tenants           // nil: likewise
 	byZone   map[uuid.UUID]*zonePolicy // those that differ
 }
 
@@ -93,7 +95,7 @@ func (s *Store) readPolicies(ctx context.Context, force bool) error {
 	if err != nil {
 		return err
 	}
-	zones, fitted, price, err := s.readScheduling(ctx)
+	zones, fitted, tenants, price, err := s.readScheduling(ctx)
 	if err != nil {
 		return err
 	}
@@ -110,30 +112,31 @@ func (s *Store) readPolicies(ctx context.Context, force bool) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.standard, p.byZone = standard, byZone
+	p.standard, p.byZone, p.tenants = standard, byZone, tenants
 	p.readAt = now
 	return nil
 }
 
-// readScheduling reads the zones with settings of their own, the models, and the
+// readScheduling reads the zones with settings of their own, the models, the caps, and the
 // price of a look.
-func (s *Store) readScheduling(ctx context.Context) (zones map[uuid.UUID]models.Settings, fitted map[uuid.UUID]engagement.Model, price float64, err error) {
-	zones, fitted = make(map[uuid.UUID]models.Settings), make(map[uuid.UUID]engagement.Model)
+func (s *Store) readScheduling(ctx context.Context) (zones map[uuid.UUID]models.Settings, fitted map[uuid.UUID]engagement.Model, tenants *budget.Tenants, price float64, err error) {
+	zones, fitted, tenants = make(map[uuid.UUID]models.Settings), make(map[uuid.UUID]engagement.Model), new(budget.Tenants)
 	price = s.options.Price
 	ctx, cancel := s.db.Bounded(ctx)
 	defer cancel()
 	err = s.db.Send(ctx, func(b *pgx.Batch) {
 		models.QueueSettings(b, s.clock.Now(), zones)
 		b.Queue(models.Select).Query(models.Scan(fitted))
+		budget.QueueRead(b, tenants)
 		b.Queue(`select price from gorgone.look_price`).Query(func(rows pgx.Rows) error {
 			_, err := pgx.ForEachRow(rows, []any{&price}, func() error { return nil })
 			return err
 		})
 	})
 	if err != nil {
-		return nil, nil, 0, fmt.Errorf("read the zones' settings: %w", err)
+		return nil, nil, nil, 0, fmt.Errorf("read the zones' settings: %w", err)
 	}
-	return zones, fitted, price, nil
+	return zones, fitted, tenants, price, nil
 }
 
 // policyFor builds a policy.

@@ -228,12 +228,12 @@ func (s *Store) scanSample(rows pgx.Rows, drawn *sample) error {
 		zone     uuid.UUID
 		tweet    engagement.Tracking
 		c        postgres.Counts
-		estimate storedActivity
+		estimate postgres.StoredActivity
 	)
-	_, err := pgx.ForEachRow(rows, append(append([]any{&zone, &tweet.TweetID, &tweet.CreatedAt}, c.Dest()...), estimate.dest()...), func() error {
+	_, err := pgx.ForEachRow(rows, append(append([]any{&zone, &tweet.TweetID, &tweet.CreatedAt}, c.Dest()...), estimate.Dest()...), func() error {
 		t := tweet
 		t.Metrics = c.Metrics()
-		t.Activity = estimate.activity()
+		t.Activity = estimate.Activity()
 		drawn.tweets = append(drawn.tweets, t)
 		drawn.models = append(drawn.models, s.policyOf(zone).model)
 		return nil

@@ -51,7 +51,11 @@ func (s *Store) ApplyRefresh(ctx context.Context, results []RefreshResult, calls
 	var applied Applied
 	err := s.transactRows(ctx, "apply refreshes", func(ctx context.Context, t *postgres.Tx, required map[string]bool) error {
 		watch := s.options.Watcher.Watch()
-		held, err := lockRows(ctx, t, lockActive, []any{tweets}, lockTweetIDs, []any{tweets}, func(b *pgx.Batch) { watch.QueueRead(b, Locked{Tweets: tweets}) })
+		var asked []uuid.UUID
+		held, err := lockRows(ctx, t, lockActive, []any{tweets}, lockTweetIDs, []any{tweets}, func(b *pgx.Batch) {
+			watch.QueueRead(b, Locked{Tweets: tweets})
+			b.Queue(selectAsked, tweets).Query(postgres.Collect(&asked, pgx.RowTo[uuid.UUID]))
+		})
 		if err != nil {
 			return err
 		}
@@ -75,7 +79,7 @@ func (s *Store) ApplyRefresh(ctx context.Context, results []RefreshResult, calls
 		watch.QueueWrites(b, now)
 		queueRefreshed(b, writes, held, now)
 		queueAnswered(b, applied, lateness(results), now)
-		queueSpending(b, spent, zoneShares(applied.Rows), true, now)
+		queueSpending(b, spent, zoneShares(askedOf(applied.Rows, asked)), true, now)
 		return t.Send(ctx, b)
 	})
 	if err != nil {
@@ -84,7 +88,20 @@ func (s *Store) ApplyRefresh(ctx context.Context, results []RefreshResult, calls
 	return applied, nil
 }
 
+// askedOf returns those of rows that a refresh was asked for, whose zones pay for it; of
+// tweets that it was asked for in no zone that is known, all.
+func askedOf(rows []AppliedRow, asked []uuid.UUID) []AppliedRow {
+	known := make(map[string]bool)
+	for i := range rows {
+		known[rows[i].TweetID] = known[rows[i].TweetID] || slices.Contains(asked, rows[i].Row)
+	}
+	return slices.DeleteFunc(slices.Clone(rows), func(r AppliedRow) bool { return known[r.TweetID] && !slices.Contains(asked, r.Row) })
+}
+
 const (
+	// selectAsked selects the rows that open requests for tweets name.
+	selectAsked = `select distinct row_id from gorgone.refresh_requests where tweet_id = any($1::text[]) and closed_at is null`
+
 	lockActive = `
 		select ` + trackingRow + `
 		from public.twitter_engagement_tracking k

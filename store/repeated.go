@@ -66,7 +66,7 @@ func (a *repeated) add(out *AppliedRow) {
 	t := &out.After
 	a.ids, a.tiers = append(a.ids, out.Row), append(a.tiers, string(t.Tier))
 	a.at, a.next = append(a.at, &t.SnapshotAt), append(a.next, postgres.NullTime(t.NextUpdateAt))
-	a.activities = append(a.activities, packActivity(t.Activity))
+	a.activities = append(a.activities, postgres.PackActivity(t.Activity))
 }
 
 func (a *repeated) queue(b *pgx.Batch) {

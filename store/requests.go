@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"gorgone/engagement"
+	"gorgone/store/budget"
 	"gorgone/store/postgres"
 )
 
@@ -57,7 +58,9 @@ type RefreshRequest struct {
 type LimitError struct {
 	After  time.Duration // real time after which to ask again
 	Reason string
-	Budget bool // the day's budget of all callers is used up, not a limit of this one
+	Budget bool // a budget or cap is used up, not a limit of this caller
+
+	Cap *budget.Shortage // of a zone or client; nil: another limit
 }
 
 func (e *LimitError) Error() string { return e.Reason }
@@ -79,6 +82,9 @@ func (s *Store) OpenRefresh(ctx context.Context, r RequestRefresh) (request Refr
 	if err := s.clock.Agrees(); err != nil {
 		return RefreshRequest{}, false, fmt.Errorf("record a refresh: %w", err)
 	}
+	if err := s.readPolicies(ctx, false); err != nil {
+		return RefreshRequest{}, false, err
+	}
 	err = s.transactInTime(ctx, "record a refresh", func(ctx context.Context, t *postgres.Tx) error {
 		used, row, err := s.readForRefresh(ctx, t, r)
 		if err != nil {
@@ -93,7 +99,7 @@ func (s *Store) OpenRefresh(ctx context.Context, r RequestRefresh) (request Refr
 		if err := s.withinLimits(r.Limits, used, now); err != nil {
 			return err
 		}
-		if err := s.withinRefreshBudget(ctx, t, now); err != nil {
+		if err := s.withinRefreshBudget(ctx, t, row.zone, now); err != nil {
 			return err
 		}
 		request = RefreshRequest{
@@ -110,6 +116,7 @@ func (s *Store) OpenRefresh(ctx context.Context, r RequestRefresh) (request Refr
 // refreshable is the row that a refresh is asked for.
 type refreshable struct {
 	tweetID  string
+	zone     uuid.UUID
 	observed time.Time
 }
 
@@ -131,7 +138,7 @@ func (s *Store) readForRefresh(ctx context.Context, t *postgres.Tx, r RequestRef
 			select count(*)::int4, min(requested_at), max(requested_at)
 			from gorgone.refresh_requests where requester = $1::text and requested_at > $2::timestamptz and requested_at <= $3::timestamptz`
 		tweet = `
-			select w.tweet_id, k.tweet_db_id is not null and ` + postgres.ActiveZone + `
+			select w.tweet_id, w.zone_id, k.tweet_db_id is not null and ` + postgres.ActiveZone + `
 			from public.twitter_tweets w
 			join public.zones z on z.id = w.zone_id
 			left join public.twitter_engagement_tracking k on k.tweet_db_id = w.id
@@ -153,7 +160,7 @@ func (s *Store) readForRefresh(ctx context.Context, t *postgres.Tx, r RequestRef
 	b.Queue(tweet, r.Row).Query(func(rows pgx.Rows) error {
 		for rows.Next() {
 			exists = true
-			if err := rows.Scan(&row.tweetID, &tracked); err != nil {
+			if err := rows.Scan(&row.tweetID, &row.zone, &tracked); err != nil {
 				return err
 			}
 		}

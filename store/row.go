@@ -53,15 +53,15 @@ func scanTracking(rows pgx.CollectableRow) (*row, error) {
 		&r.claim, &provider, &r.id, &tier, &observed, &next, &t.UpdateCount,
 		&retry, &attempts, &misses, &doubts, &missed, &t.GoneReason, &snapshotAt,
 	}, snapshot.Dest()...)
-	var estimate storedActivity
+	var estimate postgres.StoredActivity
 	var gap *engagement.Gap
-	dest = append(append(append(dest, &unrecorded), estimate.dest()...), &gap)
+	dest = append(append(append(dest, &unrecorded), estimate.Dest()...), &gap)
 	if err := rows.Scan(dest...); err != nil {
 		return nil, err
 	}
 	r.usual, t.Provider, t.Unrecorded = !provider.Valid, provider.String, unrecorded.Bool
 	t.Attempts, t.Misses, t.Doubts = int(attempts.Int32), int(misses.Int32), int(doubts.Int32)
-	t.Activity = estimate.activity()
+	t.Activity = estimate.Activity()
 	if gap != nil {
 		t.Gap = *gap
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"gorgone/store/budget"
 	"gorgone/store/postgres"
 )
 
@@ -26,33 +27,47 @@ func Covered(tweets int, refresh bool) int {
 	case tweets <= 0:
 		return 0
 	case refresh:
-		return mostBilled(tweets, tweets)
+		return budget.MostBilled(tweets, tweets)
 	default:
-		return mostBilled(tweets, 1)
+		return budget.MostBilled(tweets, 1)
 	}
 }
 
 // SetAside sets money aside for a call of so many tweets, under an id, until
-// [Store.ReleaseAside]. The error is a [LimitError] when the budget does not buy it. Without
-// a budget it does nothing.
-func (s *Store) SetAside(ctx context.Context, id uuid.UUID, refresh bool, tweets int) error {
+// [Store.ReleaseAside]; asked are those it is for, without canaries. The error is a
+// [LimitError] when a budget, or the cap of a zone that it would serve, does not buy it.
+// Without a budget and caps it does nothing.
+func (s *Store) SetAside(ctx context.Context, id uuid.UUID, refresh bool, tweets int, asked []string) error {
 	const insert = `
-		insert into gorgone.set_aside (id, at, refresh, tweets, until)
-		values ($1::uuid, $2::timestamptz, $3::bool, $4::int4, $5::timestamptz)`
-	budget := s.options.Budget
-	lock := int64(claimLock) // against claims, which spend the same money
-	if refresh {
-		lock = refreshBudgetLock
+		insert into gorgone.set_aside (id, at, refresh, tweets, until, shares)
+		values ($1::uuid, $2::timestamptz, $3::bool, $4::int4, $5::timestamptz, $6::text::jsonb)`
+	if err := s.readPolicies(ctx, false); err != nil {
+		return err
 	}
-	if refresh && budget.RefreshDay <= 0 || !refresh && budget.Day <= 0 && budget.Month <= 0 {
+	dollars, tenants := s.options.Budget, s.tenants()
+	bounded := refresh && dollars.RefreshDay > 0 || !refresh && (dollars.Day > 0 || dollars.Month > 0)
+	if !bounded && !tenants.Capped() {
 		return nil
 	}
 	return s.db.Transact(ctx, "set money aside", func(ctx context.Context, t *postgres.Tx) error {
 		now := s.clock.Now()
-		spent := Spending{At: now, Budget: budget}
+		spent := Spending{At: now, Budget: dollars}
+		var (
+			books  budget.Books
+			shares map[uuid.UUID]float64
+		)
 		b := t.Group()
-		b.Queue(`select pg_advisory_xact_lock($1::int8)`, lock)
+		if !refresh { // against claims, which spend the same money
+			b.Queue(`select pg_advisory_xact_lock($1::int8)`, int64(claimLock))
+		}
+		if refresh || tenants.Capped() {
+			b.Queue(`select pg_advisory_xact_lock($1::int8)`, int64(refreshBudgetLock))
+		}
 		s.queueReadSpending(b, &spent)
+		if tenants.Capped() {
+			tenants.QueueBooks(b, s.ledgerOf(now), &books)
+			budget.QueueZones(b, asked, &shares)
+		}
 		if err := t.Send(ctx, b); err != nil {
 			return fmt.Errorf("read what was spent: %w", err)
 		}
@@ -63,8 +78,13 @@ func (s *Store) SetAside(ctx context.Context, id uuid.UUID, refresh bool, tweets
 		if which != "" {
 			return &LimitError{After: s.clock.Real(until.Sub(now)), Reason: which + " is used up", Budget: true}
 		}
+		for zone, share := range shares {
+			if err := s.overCap(tenants, books, zone, s.dearest()*float64(tweets)*share, refresh, now); err != nil {
+				return err
+			}
+		}
 		b = t.Group()
-		b.Queue(insert, id, now, refresh, tweets, now.Add(s.clock.Engine(asideLasts)))
+		b.Queue(insert, id, now, refresh, tweets, now.Add(s.clock.Engine(asideLasts)), budget.Shares(shares, tweets))
 		return t.Send(ctx, b)
 	})
 }
@@ -84,15 +104,18 @@ func (s *Store) ReleaseAside(ctx context.Context, ids ...uuid.UUID) error {
 
 // insertLost sets aside what calls may have cost whose answers were lost.
 const insertLost = `
-	insert into gorgone.set_aside (id, at, refresh, tweets, until)
-	select u.id, $1::timestamptz, $2::bool, u.tweets, null from unnest($3::uuid[], $4::int4[]) u (id, tweets) order by u.id
+	insert into gorgone.set_aside (id, at, refresh, tweets, until, shares)
+	select u.id, $1::timestamptz, $2::bool, u.tweets, null, u.shares::jsonb
+	from unnest($3::uuid[], $4::int4[], $5::text[]) u (id, tweets, shares) order by u.id
 	on conflict do nothing`
 
-// queueLost adds the statement that sets aside what calls may have cost beside.
-func queueLost(b *pgx.Batch, spent []Calls, refresh bool, now time.Time) {
+// queueLost adds the statement that sets aside what calls may have cost beside, for zones by
+// their shares.
+func queueLost(b *pgx.Batch, spent []Calls, of map[uuid.UUID]float64, refresh bool, now time.Time) {
 	var (
 		ids    []uuid.UUID
 		tweets []int
+		shares []*string
 	)
 	for _, c := range spent {
 		if c.Lost == 0 {
@@ -102,10 +125,10 @@ func queueLost(b *pgx.Batch, spent []Calls, refresh bool, now time.Time) {
 		if id == uuid.Nil {
 			id = uuid.New()
 		}
-		ids, tweets = append(ids, id), append(tweets, c.Lost)
+		ids, tweets, shares = append(ids, id), append(tweets, c.Lost), append(shares, budget.Shares(of, c.Lost))
 	}
 	if len(ids) > 0 {
-		b.Queue(insertLost, now, refresh, ids, tweets)
+		b.Queue(insertLost, now, refresh, ids, tweets, shares)
 	}
 }
 

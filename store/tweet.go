@@ -137,7 +137,7 @@ func scanWholeTweet(r pgx.CollectableRow) (Tweet, error) {
 		collected, claimed, observed, next, retry, missed, snapshotAt *time.Time
 		current, snapshot                                             postgres.Counts
 	)
-	var estimate storedActivity
+	var estimate postgres.StoredActivity
 	t := &w.Tracking
 	dest := []any{
 		&w.Row, &w.TweetID, &w.ZoneID, &w.ZoneName, &w.ZoneActive,
@@ -147,11 +147,11 @@ func scanWholeTweet(r pgx.CollectableRow) (Tweet, error) {
 		&missed, &t.GoneReason, &snapshotAt, &t.CreatedAt,
 	}
 	dest = append(append(append(dest, current.Dest()...), snapshot.Dest()...), &t.Provider, &t.Unrecorded)
-	if err := r.Scan(append(dest, estimate.dest()...)...); err != nil {
+	if err := r.Scan(append(dest, estimate.Dest()...)...); err != nil {
 		return w, err
 	}
 	t.TweetID = w.TweetID
-	t.Activity = estimate.activity()
+	t.Activity = estimate.Activity()
 	w.CollectedAt, w.ClaimedUntil = postgres.TimeOf(collected), postgres.TimeOf(claimed)
 	t.CreatedAt = t.CreatedAt.UTC()
 	t.ObservedAt, t.NextUpdateAt, t.RetryAt = postgres.TimeOf(observed), postgres.TimeOf(next), postgres.TimeOf(retry)

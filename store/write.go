@@ -244,7 +244,7 @@ func (a *trackingArrays) add(id uuid.UUID, t engagement.Tracking, s *engagement.
 	}
 	a.velocity = append(a.velocity, velocity)
 	a.providers = append(a.providers, t.Provider)
-	a.activities = append(a.activities, packActivity(t.Activity))
+	a.activities = append(a.activities, postgres.PackActivity(t.Activity))
 	a.gaps = append(a.gaps, postgres.GapText(t.Gap))
 }
 

@@ -8,6 +8,8 @@ import (
 	"io"
 	"net/http"
 	"time"
+
+	"gorgone/web/answers"
 )
 
 // writeJSON responds with v.
@@ -31,6 +33,8 @@ type fault struct {
 	Code      string    `json:"code"`
 	RequestID string    `json:"request_id"`
 	Timestamp time.Time `json:"timestamp"`
+
+	Cap *answers.Cap `json:"cap,omitempty"` // of the code cap: which one is used up
 }
 
 // readJSON decodes the body into v; an empty body leaves v as it is. Unknown fields are

@@ -16,6 +16,7 @@ import (
 	"gorgone/store"
 	"gorgone/store/access"
 	"gorgone/store/postgres"
+	"gorgone/web/answers"
 	"gorgone/web/auth"
 )
 
@@ -25,7 +26,8 @@ type failure struct {
 	code       string // for programs
 	message    string // for people
 	retryAfter time.Duration
-	cause      error // for the log only; may be nil
+	cap        *answers.Cap // that is used up; nil: it is not for that
+	cause      error        // for the log only; may be nil
 }
 
 func (f *failure) Error() string {
@@ -67,6 +69,8 @@ func failureOf(err error) *failure {
 		return known
 	case refused:
 		return refusal(reason, auth.Status(err))
+	case errors.As(err, &limit) && limit.Cap != nil:
+		return &failure{status: http.StatusPaymentRequired, code: "cap", message: limit.Reason, retryAfter: limit.After, cap: answers.CapOf(*limit.Cap)}
 	case errors.As(err, &limit):
 		return &failure{status: http.StatusTooManyRequests, code: "limit", message: limit.Reason, retryAfter: limit.After}
 	case errors.As(err, &stopped):

@@ -144,7 +144,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, f *failure) {
 		s.log.Error().Err(f.cause).Str("request", n.id).Str("route", n.route).Int("status", f.status).Msg("request failed")
 	}
 	setRetryAfter(w.Header(), f.retryAfter)
-	_ = writeJSON(w, f.status, fault{Error: f.message, Code: f.code, RequestID: n.id, Timestamp: s.parts.Clock.Database()})
+	_ = writeJSON(w, f.status, fault{Error: f.message, Code: f.code, RequestID: n.id, Timestamp: s.parts.Clock.Database(), Cap: f.cap})
 }
 
 // logRequest logs a request. Paths, queries and headers may hold secrets, so it names the

@@ -113,6 +113,9 @@ func refusedRefresh(err error) error {
 	if !errors.As(err, &limit) {
 		return err
 	}
+	if limit.Cap != nil {
+		return fmt.Errorf("%w: raise it with gorgone budget", err)
+	}
 	variable := "GORGONE_WEB_REFRESH_ALLOWANCE"
 	if limit.Budget {
 		variable = "GORGONE_REFRESH_BUDGET_DAY"

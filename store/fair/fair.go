@@ -3,12 +3,8 @@
 package fair
 
 import (
-	"cmp"
 	"context"
-	"encoding/binary"
 	"fmt"
-	"hash/fnv"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -19,10 +15,6 @@ import (
 )
 
 const (
-	// shareRounds bounds how often a claim shares out what zones with little due
-	// left over. What is not shared out by then waits for the next claim.
-	shareRounds = 8
-
 	// BackfillChunk is how many due rows without a zone are given theirs at once, and
 	// backfillRounds how often a claim does so.
 	BackfillChunk  = 5000
@@ -37,7 +29,6 @@ type Row struct {
 	ID   uuid.UUID
 	Zone uuid.UUID
 	Due  time.Time
-	rank int // place among the due rows of its zone
 
 	Prior engagement.PriorState
 }
@@ -72,13 +63,13 @@ const SelectZones = `
 		where k.zone_id = live.id and k.next_update_at is not null
 		and greatest(k.next_update_at, k.retry_at) <= $1::timestamptz)`
 
-// SelectDue locks up to $3 unclaimed due rows of each zone, the longest
-// overdue first. It must stay a scan of the index gorgone_tracking_zone_due for
+// SelectDue locks unclaimed due rows of each zone, up to as many as $3 says of it, the
+// longest overdue first. It must stay a scan of the index gorgone_tracking_zone_due for
 // each zone, whose expression it repeats; see docs/data-model.md. Rows that others
 // have locked are another claim's work already and are passed over.
 const SelectDue = `
 	select d.tweet_db_id, u.zone_id, d.due, d.observed, d.doubted
-	from unnest($2::uuid[]) u (zone_id)
+	from unnest($2::uuid[], $3::int4[]) u (zone_id, most)
 	cross join lateral (
 		select k.tweet_db_id, greatest(k.next_update_at, k.retry_at) due, ` + PriorColumns + `
 		from public.twitter_engagement_tracking k
@@ -86,7 +77,7 @@ const SelectDue = `
 		and greatest(k.next_update_at, k.retry_at) <= $1::timestamptz
 		and (k.claimed_until is null or k.claimed_until <= $1::timestamptz)
 		order by greatest(k.next_update_at, k.retry_at)
-		limit $3::int4
+		limit u.most
 		for update skip locked
 	) d (tweet_db_id, due, observed, doubted)`
 
@@ -114,73 +105,6 @@ func AnyDue(ctx context.Context, t *postgres.Tx, now time.Time, zones []uuid.UUI
 		return false, fmt.Errorf("look for due rows: %w", err)
 	}
 	return due, nil
-}
-
-// Share locks up to want due rows so that no zone waits for another: each zone
-// with something due gets an equal share, and what a zone does not need goes to
-// the others (max-min fairness). The rows are in due order; more tells that due
-// rows were left.
-func Share(ctx context.Context, t *postgres.Tx, now time.Time, zones []uuid.UUID, want int) (rows []Row, more bool, err error) {
-	var (
-		byZone      = make(map[uuid.UUID][]Row, len(zones))
-		unsatisfied = zones // those that may have more than they got
-		left        = want  // for the unsatisfied ones
-	)
-	for round := 0; round < shareRounds && left > 0 && len(unsatisfied) > 0; round++ {
-		limit := (left + len(unsatisfied) - 1) / len(unsatisfied)
-		var found []Row
-		b := t.Group()
-		b.Queue(SelectDue, now, unsatisfied, limit).Query(postgres.Collect(&found, func(r pgx.CollectableRow) (d Row, err error) {
-			return d, r.Scan(&d.ID, &d.Zone, &d.Due, &d.Prior.Observed, &d.Prior.InDoubt)
-		}))
-		if err := t.Send(ctx, b); err != nil {
-			return nil, false, fmt.Errorf("select due rows: %w", err)
-		}
-		// A further round finds the rows of the one before again, which this
-		// transaction has locked.
-		for _, zone := range unsatisfied {
-			byZone[zone] = byZone[zone][:0]
-		}
-		for _, d := range found {
-			d.rank = len(byZone[d.Zone])
-			byZone[d.Zone] = append(byZone[d.Zone], d)
-		}
-		var still []uuid.UUID
-		for _, zone := range unsatisfied {
-			if n := len(byZone[zone]); n < limit {
-				left -= n
-			} else {
-				still = append(still, zone)
-			}
-		}
-		if len(still) == len(unsatisfied) {
-			break // all is shared out
-		}
-		unsatisfied = still
-	}
-	for _, zone := range zones {
-		rows = append(rows, byZone[zone]...)
-	}
-	// Shares are rounded up: the last of each zone go first.
-	turns := make(map[uuid.UUID]uint64, len(zones))
-	for _, zone := range zones {
-		turns[zone] = turn(zone, now)
-	}
-	slices.SortFunc(rows, func(a, b Row) int {
-		return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(turns[a.Zone], turns[b.Zone]))
-	})
-	more = len(unsatisfied) > 0 || len(rows) > want
-	rows = rows[:min(len(rows), want)]
-	slices.SortStableFunc(rows, func(a, b Row) int { return a.Due.Compare(b.Due) })
-	return rows, more, nil
-}
-
-// turn is the place of a zone among equals in a claim: another one each time, so
-// that no zone always comes last when there are more zones than may be claimed.
-func turn(zone uuid.UUID, now time.Time) uint64 {
-	h := fnv.New64a()
-	_, _ = h.Write(binary.BigEndian.AppendUint64(zone[:], uint64(now.UnixNano()))) // hashes never fail
-	return h.Sum64()
 }
 
 // Zones returns the active and the inactive zones that have something due.

@@ -60,7 +60,7 @@ func (g *gate) Wait(ctx context.Context) error {
 	if until, reason, paused := g.Limiter.Paused(); paused && until.Sub(g.client.parts.Clock.Database()) > g.maxPause() {
 		return &throttle.PausedError{Until: until, Reason: reason}
 	}
-	if err := g.req.purse.take(ctx, g.tweets); err != nil {
+	if err := g.req.purse.take(ctx, g.tweets, g.ids); err != nil {
 		return err
 	}
 	g.paid = true

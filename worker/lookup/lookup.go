@@ -48,8 +48,9 @@ type Tweets interface {
 	// RecordCalls records what calls cost that belong to no batch and no refresh.
 	RecordCalls(ctx context.Context, refresh bool, calls ...store.Calls) error
 	// SetAside holds the money for a call of so many tweets beyond those that count as spent
-	// already, until ReleaseAside, or fails when the budget does not have it.
-	SetAside(ctx context.Context, id uuid.UUID, refresh bool, tweets int) error
+	// already, until ReleaseAside, or fails when a budget, or a cap of the zones of the tweets
+	// asked for, does not have it.
+	SetAside(ctx context.Context, id uuid.UUID, refresh bool, tweets int, asked []string) error
 	ReleaseAside(ctx context.Context, ids ...uuid.UUID) error
 }
 

@@ -45,7 +45,7 @@ func (noTweets) RecordCalls(context.Context, bool, ...store.Calls) error   { ret
 func (noTweets) ShareBaseline(context.Context, engagement.Sample) (b engagement.Baseline, err error) {
 	return b, nil
 }
-func (noTweets) SetAside(context.Context, uuid.UUID, bool, int) error { return nil }
+func (noTweets) SetAside(context.Context, uuid.UUID, bool, int, []string) error { return nil }
 func (noTweets) ReleaseAside(context.Context, ...uuid.UUID) error     { return nil }
 
 // provider takes a fixed time for each call, and grants so many a second. It counts.

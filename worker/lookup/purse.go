@@ -38,15 +38,15 @@ func newPurse(t Tweets, class queue.Class, open, redelivered int) *purse {
 	return p
 }
 
-// take takes the money for a call of so many tweets.
-func (p *purse) take(ctx context.Context, tweets int) error {
+// take takes the money for a call of so many tweets; ids are those of them that it is for.
+func (p *purse) take(ctx context.Context, tweets int, ids []string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if short := tweets - p.left; short > 0 {
 		ctx, cancel := context.WithTimeout(ctx, databaseTimeout)
 		defer cancel()
 		id := uuid.New()
-		if err := p.tweets.SetAside(ctx, id, p.refresh, short); err != nil {
+		if err := p.tweets.SetAside(ctx, id, p.refresh, short, ids); err != nil {
 			return fmt.Errorf("%w: %w", errUnaffordable, err)
 		}
 		p.extra, p.left = p.extra+short, p.left+short

@@ -21,7 +21,7 @@ type till struct {
 	aside map[uuid.UUID]int
 }
 
-func (t *till) SetAside(_ context.Context, id uuid.UUID, _ bool, tweets int) error {
+func (t *till) SetAside(_ context.Context, id uuid.UUID, _ bool, tweets int, _ []string) error {
 	if tweets > t.left {
 		return errors.New("used up")
 	}
@@ -53,7 +53,7 @@ func TestAPurseBuysNoMoreThanIsInIt(t *testing.T) {
 		spent, open, unwritten := 0, tweets, 0
 		for range rapid.IntRange(1, 30).Draw(rt, "steps") {
 			n := rapid.IntRange(1, 60).Draw(rt, "tweets of the call")
-			if p.take(rt.Context(), n) == nil {
+			if p.take(rt.Context(), n, nil) == nil {
 				cost := rapid.SampledFrom([]int{0, 1, n / 2, n}).Draw(rt, "cost")
 				p.settle(n, cost)
 				spent, unwritten = spent+cost, unwritten+cost

@@ -184,9 +184,9 @@ func (c *Client) try(ctx context.Context, p *Provider, g twitter.Gate, began *ti
 func (c *Client) check(ctx context.Context, p *Provider) (engagement.FailureCause, string) {
 	// Either budget may pay for it, since both kinds of look-ups wait for it.
 	money := newPurse(c.parts.Tweets, queue.ClassBatch, 0, 0)
-	if err := money.take(ctx, 1); err != nil {
+	if err := money.take(ctx, 1, nil); err != nil {
 		money = newPurse(c.parts.Tweets, queue.ClassRefresh, 0, 0)
-		if err := money.take(ctx, 1); err != nil {
+		if err := money.take(ctx, 1, nil); err != nil {
 			c.parts.Log.Info().Err(err).Str("provider", p.Name).Msg("the provider is not checked")
 			return engagement.CauseOutage, reasonOutage
 		}

@@ -786,6 +786,27 @@ export interface components {
             request_id: string;
             /** Format: date-time */
             timestamp: string;
+            /** @description of the code cap: whose cap is used up, and until when */
+            cap?: {
+                /** @enum {unknown} */
+                kind: "zone" | "client";
+                /** Format: uuid */
+                id: string;
+                name: string;
+                /**
+                 * @description in UTC
+                 * @enum {unknown}
+                 */
+                period: "day" | "month";
+                dollars: number;
+                /** @description dollars, with what is under way */
+                spent: number;
+                /**
+                 * Format: date-time
+                 * @description when the next period begins
+                 */
+                until: string;
+            };
         };
         /** @description Counts, named as in the product's tables. null: not known, which is not 0. */
         Metrics: {
@@ -1672,7 +1693,7 @@ export interface components {
          * @description what went wrong, for programs; there may be more of them in a later version
          * @enum {string}
          */
-        ErrorCode: "algorithm" | "anonymous" | "bad_request" | "bad_signature" | "busy" | "database" | "expired" | "gone" | "internal" | "key_in_use" | "key_refused" | "late" | "limit" | "malformed" | "method" | "missing" | "missing_claim" | "no_credentials" | "no_local_login" | "not_found" | "not_kept" | "not_permitted" | "not_tracked" | "not_yet_valid" | "other_body" | "other_host" | "other_origin" | "out_of_credit" | "outage" | "paused" | "provider" | "queue_away" | "rate_limited" | "replayed" | "stopping" | "too_large" | "too_many_refused" | "unavailable" | "unknown_code" | "unknown_key" | "unknown_rule" | "unknown_session" | "unknown_token" | "unreadable" | "wrong_audience" | "wrong_issuer" | "wrong_role" | "wrong_subject";
+        ErrorCode: "algorithm" | "anonymous" | "bad_request" | "bad_signature" | "busy" | "cap" | "database" | "expired" | "gone" | "internal" | "key_in_use" | "key_refused" | "late" | "limit" | "malformed" | "method" | "missing" | "missing_claim" | "no_credentials" | "no_local_login" | "not_found" | "not_kept" | "not_permitted" | "not_tracked" | "not_yet_valid" | "other_body" | "other_host" | "other_origin" | "out_of_credit" | "outage" | "paused" | "provider" | "queue_away" | "rate_limited" | "replayed" | "stopping" | "too_large" | "too_many_refused" | "unavailable" | "unknown_code" | "unknown_key" | "unknown_rule" | "unknown_session" | "unknown_token" | "unreadable" | "wrong_audience" | "wrong_issuer" | "wrong_role" | "wrong_subject";
         /** @description A tweet in an update or a failure. */
         LiveTweet: {
             /**
@@ -1942,7 +1963,7 @@ export interface components {
                 "application/json": components["schemas"]["Fault"];
             };
         };
-        /** @description the provider's account is out of credit */
+        /** @description the provider's account is out of credit, or a cap of the zone or its client is used up */
         OutOfCredit: {
             headers: {
                 "X-Request-Id": components["headers"]["RequestID"];

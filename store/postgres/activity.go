@@ -1,4 +1,4 @@
-package store
+package postgres
 
 import (
 	"encoding/json"
@@ -6,17 +6,17 @@ import (
 	"gorgone/engagement"
 )
 
-// storedActivity is the estimate of a tracking row as it is stored. Rows that were last
+// StoredActivity is the estimate of a tracking row as it is stored. Rows that were last
 // looked up by an older version have it as JSON. A look-up moves it to the binary
 // column and empties the other one, so JSON that is there is the newer of the two.
-type storedActivity struct{ json, state []byte }
+type StoredActivity struct{ json, state []byte }
 
-// dest returns the destinations of the columns activity and activity_state.
-func (s *storedActivity) dest() []any { return []any{&s.json, &s.state} }
+// Dest returns the destinations of the columns activity and activity_state.
+func (s *StoredActivity) Dest() []any { return []any{&s.json, &s.state} }
 
-// activity decodes the estimate. One that cannot be read starts over: it is an
+// Activity decodes the estimate. One that cannot be read starts over: it is an
 // estimate, and no record.
-func (s *storedActivity) activity() engagement.Activity {
+func (s *StoredActivity) Activity() engagement.Activity {
 	var a engagement.Activity
 	var err error
 	switch {
@@ -31,10 +31,10 @@ func (s *storedActivity) activity() engagement.Activity {
 	return a
 }
 
-// packActivity encodes an estimate for the column activity_state: nil for none. What
+// PackActivity encodes an estimate for the column activity_state: nil for none. What
 // the column has no number for becomes nil too: an estimate must not keep the counts
 // beside it from being written.
-func packActivity(a engagement.Activity) []byte {
+func PackActivity(a engagement.Activity) []byte {
 	if a == (engagement.Activity{}) {
 		return nil
 	}
