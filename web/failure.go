@@ -85,6 +85,8 @@ func failureOf(err error) *failure {
 		return &failure{status: http.StatusNotFound, code: "not_found", message: "there is no such refresh request"}
 	case errors.Is(err, store.ErrZoneNotFound):
 		return &failure{status: http.StatusNotFound, code: "not_found", message: "there is no such zone"}
+	case errors.Is(err, access.ErrClientNotFound):
+		return &failure{status: http.StatusNotFound, code: "not_found", message: "there is no such client"}
 	case errors.Is(err, alert.ErrRuleNotFound):
 		return &failure{status: http.StatusNotFound, code: "not_found", message: "there is no such alert rule"}
 	case errors.Is(err, alert.ErrWebhookNotFound):

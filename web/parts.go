@@ -19,6 +19,7 @@ import (
 	"gorgone/refresh"
 	"gorgone/store"
 	"gorgone/store/access"
+	"gorgone/store/budget"
 	"gorgone/store/history"
 	"gorgone/store/pause"
 	"gorgone/store/pushed"
@@ -114,6 +115,7 @@ type Ledger interface {
 	Expenses(ctx context.Context, from, to time.Time) ([]store.Expense, error)
 	Spending(ctx context.Context) (store.Spending, error)
 	Purchases(ctx context.Context) (store.Purchases, error)
+	Tenants(ctx context.Context) ([]budget.State, error)
 }
 
 // Tracker tracks new tweets.
@@ -173,9 +175,12 @@ type Calls interface {
 	Status(ctx context.Context) ([]throttle.ProviderStatus, error)
 }
 
-// Settings changes what a zone's settings say of its schedule. [access.Store] does.
+// Settings changes what a zone's settings say of its schedule, and the budgets of zones and
+// clients. [access.Store] does.
 type Settings interface {
 	SetZone(ctx context.Context, zone uuid.UUID, keys json.RawMessage) error
+	SetZoneBudget(ctx context.Context, zone uuid.UUID, caps budget.Caps) error
+	SetClientBudget(ctx context.Context, client uuid.UUID, caps budget.Caps, by string) error
 }
 
 // Pauses sets and reads what operators have paused.
