@@ -23,12 +23,14 @@ const reconcileWindow = 30 * 24 * time.Hour
 type costs struct {
 	Today       answers.Sum       `json:"today"` // UTC
 	Month       answers.Sum       `json:"month"`
+	MonthEnd    float64           `json:"month_end"` // dollars, if the days go on as those of the last week
 	Budget      costBudget        `json:"budget"`
 	CreditsLeft *float64          `json:"credits_left"` // over all providers, when last read; null: not known
 	Balances    []answers.Balance `json:"balances"`
 	Purchases   answers.Purchases `json:"purchases"`
 	Days        []costDay         `json:"days"`  // the last 31 UTC days, the oldest first
 	Zones       []costZone        `json:"zones"` // in these days, the dearest first
+	Clients     []costZone        `json:"clients"`
 	Limits      []costUsed        `json:"limits"`
 }
 
@@ -43,7 +45,7 @@ type costDay struct {
 	Zones     map[uuid.UUID]float64 `json:"zones"`        // of the cost, by zone
 }
 
-// costZone is the cost of a zone; the zero id is of no zone.
+// costZone is the cost of a zone or client; the zero id is of none that is known.
 type costZone struct {
 	ID    uuid.UUID `json:"id"`
 	Today float64   `json:"today"`
@@ -59,9 +61,14 @@ type costUsed struct {
 	Next    time.Time `json:"next"`
 }
 
-// breakDown adds what was spent by day and by zone.
-func (c *costs) breakDown(list []store.Expense, first, today time.Time) {
-	zones := make(map[uuid.UUID]*costZone)
+// breakDown adds what was spent by day, by zone and by client.
+func (c *costs) breakDown(list []store.Expense, zones []store.Zone, first, today time.Time) {
+	clientOf := make(map[uuid.UUID]uuid.UUID, len(zones))
+	for _, z := range zones {
+		clientOf[z.ID] = z.ClientID
+	}
+	c.Zones = shareOut(list, today, func(zone uuid.UUID) uuid.UUID { return zone })
+	c.Clients = shareOut(list, today, func(zone uuid.UUID) uuid.UUID { return clientOf[zone] })
 	for day := first; !day.After(today); day = day.AddDate(0, 0, 1) {
 		c.Days = append(c.Days, costDay{Day: day.Format(time.DateOnly), Zones: map[uuid.UUID]float64{}})
 	}
@@ -75,19 +82,28 @@ func (c *costs) breakDown(list []store.Expense, first, today time.Time) {
 		if e.Refresh {
 			c.Days[i].Refreshes = answers.Rounded(c.Days[i].Refreshes + e.Dollars)
 		}
-		if zones[e.Zone] == nil {
-			zones[e.Zone] = &costZone{ID: e.Zone}
+	}
+}
+
+// shareOut sums up what was spent by who it was spent for.
+func shareOut(list []store.Expense, today time.Time, of func(zone uuid.UUID) uuid.UUID) []costZone {
+	parts := make(map[uuid.UUID]*costZone)
+	for _, e := range list {
+		id := of(e.Zone)
+		if parts[id] == nil {
+			parts[id] = &costZone{ID: id}
 		}
-		zones[e.Zone].Add(e)
+		parts[id].Add(e)
 		if e.Day.Equal(today) {
-			zones[e.Zone].Today = answers.Rounded(zones[e.Zone].Today + e.Dollars)
+			parts[id].Today = answers.Rounded(parts[id].Today + e.Dollars)
 		}
 	}
-	c.Zones = make([]costZone, 0, len(zones))
-	for _, z := range zones {
-		c.Zones = append(c.Zones, *z)
+	all := make([]costZone, 0, len(parts))
+	for _, z := range parts {
+		all = append(all, *z)
 	}
-	slices.SortFunc(c.Zones, func(a, b costZone) int { return cmp.Or(cmp.Compare(b.Cost, a.Cost), bytes.Compare(a.ID[:], b.ID[:])) })
+	slices.SortFunc(all, func(a, b costZone) int { return cmp.Or(cmp.Compare(b.Cost, a.Cost), bytes.Compare(a.ID[:], b.ID[:])) })
+	return all
 }
 
 // costBudget is what may be spent, in dollars; null: no limit.
@@ -127,8 +143,12 @@ func (s *Server) readCosts(ctx context.Context) (costs, error) {
 	if err != nil {
 		return costs{}, err
 	}
-	c := costs{Balances: []answers.Balance{}, Limits: []costUsed{}}
-	c.breakDown(list, first, today)
+	zones, err := s.parts.Ledger.Zones(ctx)
+	if err != nil {
+		return costs{}, err
+	}
+	c := costs{MonthEnd: answers.MonthEnd(list, now), Balances: []answers.Balance{}, Limits: []costUsed{}}
+	c.breakDown(list, zones, first, today)
 	for _, e := range list {
 		if e.Day.Month() == today.Month() {
 			c.Month.Add(e)

@@ -198,7 +198,7 @@ func (e *engine) startServer(o options) {
 		o.config(&config)
 	}
 	calls := throttle.Providers{e.source}
-	refreshes := &refresh.Service{Requests: e.store, Queue: e.queue, Calls: calls, Clock: e.clock, Log: log}
+	refreshes := &refresh.Service{Requests: e.ledger, Queue: e.queue, Calls: calls, Clock: e.clock, Log: log}
 	parts := web.Parts{
 		Guard:  auth.NewGuard(auth.GuardConfig{QStash: qstash, Tokens: known, Users: users, Local: e.local, Log: log}),
 		Access: zones, Local: e.local,

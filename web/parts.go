@@ -116,6 +116,7 @@ type Ledger interface {
 	Spending(ctx context.Context) (store.Spending, error)
 	Purchases(ctx context.Context) (store.Purchases, error)
 	Tenants(ctx context.Context) ([]budget.State, error)
+	Zones(ctx context.Context) ([]store.Zone, error)
 }
 
 // Tracker tracks new tweets.

@@ -118,6 +118,7 @@ type cost struct {
 	Month        float64           `json:"cost_month"`
 	RefreshToday float64           `json:"refresh_cost_today"`
 	RefreshMonth float64           `json:"refresh_cost_month"`
+	MonthEnd     float64           `json:"cost_month_end"` // refreshes included, if the days go on as the last week's
 	Limits       []answers.Budget  `json:"limits"`
 	Balances     []answers.Balance `json:"balances"`
 	Purchases    answers.Purchases `json:"purchases"`
@@ -157,6 +158,7 @@ func (sh *shell) readCost(ctx context.Context, days, volume int) (*cost, error) 
 		return nil, err
 	}
 	c.gather(list, zones)
+	c.MonthEnd = answers.MonthEnd(list, now)
 	v, err := d.Report.Volume(ctx, c.From, now)
 	if err != nil {
 		return nil, err
@@ -299,6 +301,7 @@ func (c *cost) print(out io.Writer, byZone bool) {
 	} else {
 		fmt.Fprintln(out, "no whole day (UTC) between the first spending and today yet: what a day costs is not known")
 	}
+	fmt.Fprintf(out, "%.2f dollars by the end of this month (UTC), if the days go on as those of the last week\n", c.MonthEnd)
 	c.printBudget(out)
 	for _, b := range c.reconciled {
 		if b.Endless() {

@@ -110,3 +110,39 @@ func BudgetsOf(s store.Spending, dollars bool) []Budget {
 	}
 	return list
 }
+
+// recentDays is how many whole days the rest of a month is projected from.
+const recentDays = 7
+
+// MonthEnd projects what the UTC month of now costs in all: what was spent, and for the rest
+// of it the mean of the last seven whole days of the list, or, where these are not all in it,
+// of those from its first day on.
+func MonthEnd(list []store.Expense, now time.Time) float64 {
+	now = now.UTC()
+	today := now.Truncate(24 * time.Hour)
+	month := today.AddDate(0, 0, 1-today.Day())
+	ends := month.AddDate(0, 1, 0)
+	first := today
+	for _, e := range list {
+		if e.Day.Before(first) {
+			first = e.Day
+		}
+	}
+	if week := today.AddDate(0, 0, -recentDays); first.Before(week) {
+		first = week
+	}
+	var spent, recent float64
+	for _, e := range list {
+		if !e.Day.Before(month) {
+			spent += e.Dollars
+		}
+		if !e.Day.Before(first) && e.Day.Before(today) {
+			recent += e.Dollars
+		}
+	}
+	days := today.Sub(first).Hours() / 24
+	if days == 0 { // today is the first day: it goes on as it began
+		recent, days = spent, max(now.Sub(today).Hours()/24, 1.0/24)
+	}
+	return Rounded(spent + recent/days*ends.Sub(now).Hours()/24)
+}

@@ -692,6 +692,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/twitter/zones/{zone}/budget": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Set the caps and the weight of a zone
+         * @description Scope operate. What is sent replaces all of it; an empty object removes it. It is in force within a minute.
+         */
+        post: operations["setZoneBudget"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/twitter/clients/{client}/budget": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Set the caps and the weight of a client
+         * @description Scope operate, for callers who see all zones. What is sent replaces all of it; an empty object removes it. It is in force within a minute.
+         */
+        post: operations["setClientBudget"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/twitter/budgets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Caps and weights of zones and clients
+         * @description Scope operate. Those of clients are for callers who see all zones.
+         */
+        get: operations["listBudgets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/twitter/pauses": {
         parameters: {
             query?: never;
@@ -1618,6 +1678,8 @@ export interface components {
                     credits: number;
                     cost: number;
                 };
+                /** @description dollars by the end of the UTC month, if the days go on as those of the last week */
+                month_end: number;
                 budget: {
                     day: number | null;
                     month: number | null;
@@ -1669,6 +1731,16 @@ export interface components {
                 }[];
                 /** @description what these days cost by zone, the dearest first */
                 zones: {
+                    /** Format: uuid */
+                    id: string;
+                    today: number;
+                    calls: number;
+                    tweets: number;
+                    credits: number;
+                    cost: number;
+                }[];
+                /** @description likewise by client; zeros: of a zone that is gone, or of none */
+                clients: {
                     /** Format: uuid */
                     id: string;
                     today: number;
@@ -1938,6 +2010,42 @@ export interface components {
                 seq: number;
                 /** @description empty: it was done */
                 error: string;
+            }[];
+        };
+        /** @description in dollars; 0 or absent: no cap */
+        Budget: {
+            /** @description hard cap of a UTC day */
+            day?: number;
+            /** @description hard cap of a UTC month */
+            month?: number;
+            /** @description soft cap of a day */
+            soft_day?: number;
+            /** @description soft cap of a month */
+            soft_month?: number;
+            /** @description for how many equals it counts when not all that is due can be looked up; 0 or absent: the usual */
+            weight?: number;
+        };
+        Budgets: {
+            /** @constant */
+            success: true;
+            data: {
+                /** @enum {unknown} */
+                kind: "zone" | "client";
+                /** Format: uuid */
+                id: string;
+                name: string;
+                budget: components["schemas"]["Budget"];
+                /** @description dollars, refreshes included */
+                today: number;
+                month: number;
+                /** @description dollars that what is under way will cost */
+                committed: number;
+                /** @description hard caps that stop scheduled look-ups */
+                used_up: ("day" | "month")[];
+                /** @description soft caps that are passed */
+                soft: ("day" | "month")[];
+                /** @description why what is set cannot be read and counts for nothing; empty: it can */
+                fault: string;
             }[];
         };
     };
@@ -3509,6 +3617,116 @@ export interface operations {
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    setZoneBudget: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description of a service: the same request with the same key gets the first answer for two days; what did not succeed may be tried again */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description of the zone */
+                zone: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Budget"];
+            };
+        };
+        responses: {
+            /** @description done */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestID"];
+                    "Idempotent-Replayed": components["headers"]["Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Done"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    setClientBudget: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description of a service: the same request with the same key gets the first answer for two days; what did not succeed may be tried again */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description of the client */
+                client: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Budget"];
+            };
+        };
+        responses: {
+            /** @description done */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestID"];
+                    "Idempotent-Replayed": components["headers"]["Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Done"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listBudgets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the clients and zones that have some */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Budgets"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             429: components["responses"]["TooMany"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];

@@ -30,7 +30,7 @@ export async function showCosts(v) {
     notice.hidden = notices.length === 0;
     const figure = (/** @type {string} */ name, /** @type {string} */ value, /** @type {any} */ note, /** @type {any} */ more = null) =>
       h("section", { class: "card figure", "data-figure": name }, h("h2", {}, name), h("p", { class: "number" }, value), h("p", { class: "note" }, note), more);
-    fill(cards, figure("Today", dollars(data.today.cost), `${compact(data.today.tweets)} tweets billed`), figure("This month", dollars(data.month.cost), `${compact(data.month.tweets)} tweets billed`),
+    fill(cards, figure("Today", dollars(data.today.cost), `${compact(data.today.tweets)} tweets billed`), figure("This month", dollars(data.month.cost), `about ${dollars(data.month_end)} by its end`),
       ...data.limits.map((/** @type {any} */ l) => figure(names[l.period], percent(l.spent / l.dollars), [`${dollars(l.spent)} of ${dollars(l.dollars)}; the next begins `, ahead(l.next)],
         h("meter", { min: 0, max: l.dollars, high: l.dollars * 0.8, value: Math.min(l.spent, l.dollars), "aria-label": names[l.period] }))));
     const shown = data.days.map((/** @type {any} */ d) => ({ day: d.day, cost: zone ? d.zones[zone] ?? 0 : d.cost })).reverse();
