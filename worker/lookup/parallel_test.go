@@ -46,7 +46,7 @@ func (noTweets) ShareBaseline(context.Context, engagement.Sample) (b engagement.
 	return b, nil
 }
 func (noTweets) SetAside(context.Context, uuid.UUID, bool, int, []string) error { return nil }
-func (noTweets) ReleaseAside(context.Context, ...uuid.UUID) error     { return nil }
+func (noTweets) ReleaseAside(context.Context, ...uuid.UUID) error               { return nil }
 
 // provider takes a fixed time for each call, and grants so many a second. It counts.
 type provider struct {
