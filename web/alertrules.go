@@ -32,166 +32,49 @@ func (s *Server) did(w http.ResponseWriter, r *request, what, of string) error {
 	return writeJSON(w, http.StatusOK, map[string]any{"success": true, "message": what})
 }
 
-func (s *Server) alertRules(w http.ResponseWriter, r *request) error {
-	rules, err := s.parts.Alerts.Rules(r.Context())
-	if err != nil {
-		return err
+type (
+	keptRules    = kept[alert.Rule, forms.ListedRule]
+	keptWebhooks = kept[alert.Webhook, forms.ListedWebhook]
+)
+
+func (s *Server) rules() keptRules {
+	a := s.parts.Alerts
+	return keptRules{
+		server: s, name: "alert rule", missing: alert.ErrRuleNotFound,
+		list: a.Rules, create: a.AddRule, update: a.UpdateRule, delete: a.RemoveRule,
+		parse: parsed(forms.Rule.Parse), show: forms.RuleOf,
+		keys: func(rule alert.Rule) (id, zone uuid.UUID) { return rule.ID, rule.Zone },
 	}
-	list := make([]forms.ListedRule, len(rules))
-	for i, rule := range rules {
-		list[i] = forms.RuleOf(rule)
-	}
-	return writeJSON(w, http.StatusOK, map[string]any{"success": true, "data": list})
 }
 
-// sentRule reads a rule from the body, which the caller may have in its zone.
-func (r *request) sentRule(id uuid.UUID) (rule alert.Rule, err error) {
-	var sent forms.Rule
-	if err := readJSON(r.body, &sent); err != nil {
-		return rule, err
+func (s *Server) webhooks() keptWebhooks {
+	a := s.parts.Alerts
+	return keptWebhooks{
+		server: s, name: "webhook", missing: alert.ErrWebhookNotFound,
+		list: a.Webhooks, create: a.AddWebhook, update: a.UpdateWebhook, delete: a.RemoveWebhook,
+		parse: parsed(forms.Webhook.Parse), show: forms.WebhookOf,
+		keys: func(hook alert.Webhook) (id, zone uuid.UUID) { return hook.ID, hook.Zone },
+		first: func(hook alert.Webhook) any { // its secret is in this response and in no other
+			return struct {
+				forms.ListedWebhook
+				Secret string `json:"secret"`
+			}{forms.WebhookOf(hook), hook.Secret}
+		},
 	}
-	if rule, err = sent.Parse(id); err != nil {
-		return rule, badRequest("%s", err)
-	}
-	return rule, r.mayOperate(rule.Zone)
 }
 
-// namedRule finds the rule that the path names, which the caller may change.
-func (s *Server) namedRule(r *request) (alert.Rule, error) {
-	id, err := pathID(r.PathValue("id"))
-	if err != nil {
-		return alert.Rule{}, err
-	}
-	rules, err := s.parts.Alerts.Rules(r.Context())
-	if err != nil {
-		return alert.Rule{}, err
-	}
-	for _, rule := range rules {
-		if rule.ID == id {
-			return rule, r.mayOperate(rule.Zone)
+// parsed reads a form from a body, and makes of it what it describes.
+func parsed[F, T any](parse func(F, uuid.UUID) (T, error)) func([]byte, uuid.UUID) (T, error) {
+	return func(body []byte, id uuid.UUID) (t T, err error) {
+		var sent F
+		if err := readJSON(body, &sent); err != nil {
+			return t, err
 		}
-	}
-	return alert.Rule{}, alert.ErrRuleNotFound
-}
-
-func (s *Server) addAlertRule(w http.ResponseWriter, r *request) error {
-	rule, err := r.sentRule(uuid.Nil)
-	if err != nil {
-		return err
-	}
-	if rule, err = s.parts.Alerts.AddRule(r.Context(), rule); err != nil {
-		return err
-	}
-	return s.changed(w, r, "alert rule added", rule.ID, forms.RuleOf(rule))
-}
-
-func (s *Server) changeAlertRule(w http.ResponseWriter, r *request) error {
-	old, err := s.namedRule(r)
-	if err != nil {
-		return err
-	}
-	rule, err := r.sentRule(old.ID)
-	if err != nil {
-		return err
-	}
-	if rule, err = s.parts.Alerts.UpdateRule(r.Context(), rule); err != nil {
-		return err
-	}
-	return s.changed(w, r, "alert rule changed", rule.ID, forms.RuleOf(rule))
-}
-
-func (s *Server) removeAlertRule(w http.ResponseWriter, r *request) error {
-	rule, err := s.namedRule(r)
-	if err != nil {
-		return err
-	}
-	if err := s.parts.Alerts.RemoveRule(r.Context(), rule.ID); err != nil {
-		return err
-	}
-	return s.did(w, r, "alert rule removed", rule.ID.String())
-}
-
-func (s *Server) webhooks(w http.ResponseWriter, r *request) error {
-	hooks, err := s.parts.Alerts.Webhooks(r.Context())
-	if err != nil {
-		return err
-	}
-	list := make([]forms.ListedWebhook, len(hooks))
-	for i, hook := range hooks {
-		list[i] = forms.WebhookOf(hook)
-	}
-	return writeJSON(w, http.StatusOK, map[string]any{"success": true, "data": list})
-}
-
-// sentWebhook reads a webhook from the body, which the caller may have in its zone.
-func (r *request) sentWebhook(id uuid.UUID) (hook alert.Webhook, err error) {
-	var sent forms.Webhook
-	if err := readJSON(r.body, &sent); err != nil {
-		return hook, err
-	}
-	if hook, err = sent.Parse(id); err != nil {
-		return hook, badRequest("%s", err)
-	}
-	return hook, r.mayOperate(hook.Zone)
-}
-
-// namedWebhook finds the webhook that the path names, which the caller may change.
-func (s *Server) namedWebhook(r *request) (alert.Webhook, error) {
-	id, err := pathID(r.PathValue("id"))
-	if err != nil {
-		return alert.Webhook{}, err
-	}
-	hooks, err := s.parts.Alerts.Webhooks(r.Context())
-	if err != nil {
-		return alert.Webhook{}, err
-	}
-	for _, hook := range hooks {
-		if hook.ID == id {
-			return hook, r.mayOperate(hook.Zone)
+		if t, err = parse(sent, id); err != nil {
+			return t, badRequest("%s", err)
 		}
+		return t, nil
 	}
-	return alert.Webhook{}, alert.ErrWebhookNotFound
-}
-
-// addWebhook adds a webhook. Its secret is in this response and in no other.
-func (s *Server) addWebhook(w http.ResponseWriter, r *request) error {
-	hook, err := r.sentWebhook(uuid.Nil)
-	if err != nil {
-		return err
-	}
-	if hook, err = s.parts.Alerts.AddWebhook(r.Context(), hook); err != nil {
-		return err
-	}
-	return s.changed(w, r, "webhook added", hook.ID, struct {
-		forms.ListedWebhook
-		Secret string `json:"secret"`
-	}{forms.WebhookOf(hook), hook.Secret})
-}
-
-func (s *Server) changeWebhook(w http.ResponseWriter, r *request) error {
-	old, err := s.namedWebhook(r)
-	if err != nil {
-		return err
-	}
-	hook, err := r.sentWebhook(old.ID)
-	if err != nil {
-		return err
-	}
-	if hook, err = s.parts.Alerts.UpdateWebhook(r.Context(), hook); err != nil {
-		return err
-	}
-	return s.changed(w, r, "webhook changed", hook.ID, forms.WebhookOf(hook))
-}
-
-func (s *Server) removeWebhook(w http.ResponseWriter, r *request) error {
-	hook, err := s.namedWebhook(r)
-	if err != nil {
-		return err
-	}
-	if err := s.parts.Alerts.RemoveWebhook(r.Context(), hook.ID); err != nil {
-		return err
-	}
-	return s.did(w, r, "webhook removed", hook.ID.String())
 }
 
 // Poster posts an alert to a webhook. [alert.Poster] does.
@@ -201,7 +84,7 @@ type Poster interface {
 
 // testWebhook posts a test to a webhook now, and responds with what came of it.
 func (s *Server) testWebhook(w http.ResponseWriter, r *request) error {
-	hook, err := s.namedWebhook(r)
+	hook, id, err := s.webhooks().named(r)
 	if err != nil {
 		return err
 	}
@@ -216,5 +99,5 @@ func (s *Server) testWebhook(w http.ResponseWriter, r *request) error {
 	if err := s.parts.Poster.Post(r.Context(), hook, m.ID.String(), m); err != nil {
 		result.Delivered, result.Error = false, err.Error()
 	}
-	return s.changed(w, r, "webhook tested", hook.ID, result)
+	return s.changed(w, r, "webhook tested", id, result)
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -71,10 +70,10 @@ func (s *Server) export(w http.ResponseWriter, r *request) error {
 		if !begun {
 			begun = true
 			csvHeaders(w.Header(), zoneFile(zone))
-			_ = c.Write(append([]string{"id", "tweet_id", "twitter_created_at"}, answers.CSVColumns...))
+			_ = c.Write(answers.ExportColumns())
 		}
 		for _, e := range rows {
-			_ = c.Write(append([]string{e.Row.String(), e.TweetID, e.Posted.Format(time.RFC3339)}, answers.CSVCells(e.Snapshot)...))
+			_ = c.Write(answers.ExportCells(e.Row, e.TweetID, e.Posted, e.Snapshot))
 		}
 		c.Flush()
 		// The export may take long; each page has the usual time.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"gorgone/internal/testkit"
 	"gorgone/web/answers"
 )
 
@@ -76,6 +77,18 @@ func TestEveryCommand(t *testing.T) {
 		records, err := csv.NewReader(strings.NewReader(u.run("history", row, "--csv"))).ReadAll()
 		if err != nil || len(records) != 1+len(h.Snapshots) || !slices.Equal(records[0], answers.CSVColumns) {
 			t.Errorf("history --csv: %v, %v", records, err)
+		}
+		var zone string
+		testkit.Must(t, u.sql().QueryRow(t.Context(), `select z.name from zones z join twitter_tweets w on w.zone_id = z.id where w.id = $1`, row).Scan(&zone))
+		records, err = csv.NewReader(strings.NewReader(u.run("history", "--zone", zone, "--csv"))).ReadAll()
+		ofRow := slices.DeleteFunc(slices.Clone(records), func(r []string) bool { return r[0] != row })
+		if err != nil || !slices.Equal(records[0], answers.ExportColumns()) || len(ofRow) < len(h.Snapshots) || len(records) <= 1+len(ofRow) {
+			t.Errorf("history of a zone: %d lines, %d of the tweet, %v", len(records), len(ofRow), err)
+		}
+		for _, args := range [][]string{{"history", "--zone", zone}, {"history", "--csv"}, {"history", "--zone", zone, "--csv", "--limit", "3"}} {
+			if _, code := gorgone(t, "", append(args, "--data-dir", dir)...); code != exitUsage {
+				t.Errorf("%v exits %d, want %d", args, code, exitUsage)
+			}
 		}
 	})
 	t.Run("track", func(t *testing.T) {

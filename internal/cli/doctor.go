@@ -96,7 +96,6 @@ func (e *examination) run(ctx context.Context, ask bool) {
 	d, err := e.process.OpenDatabase(ctx, e.cfg)
 	if e.report("database", err, "reachable", "check DATABASE_URL and that Postgres runs; then gorgone migrate") {
 		defer d.Close()
-		e.report("writes", d.DB.Ping(ctx), "the database takes them", "point DATABASE_URL at the primary, and see that its disk is not full")
 		e.examineDatabase(ctx, d)
 		e.examineLookups(ctx, d)
 	}
@@ -220,8 +219,8 @@ func (e *examination) examineLookups(ctx context.Context, d *app.Database) {
 		e.report("look-ups", err, "", "")
 		return
 	}
-	e.report("look-ups", r.Fault(), fmt.Sprintf("%d calls in %s, %d failed; %d tweets found, %d missing, %d without a usable answer",
-		r.Calls.Count, app.LookBack, r.Calls.Failed, r.Found, r.Missing, r.Unresolved), "see an answer with gorgone probe; compare TWITTER_API_URL and TWITTER_PROVIDER")
+	e.report("look-ups", r.Fault(), fmt.Sprintf("calls in %s: %d, %d failed; tweets: %d found, %d missing, %d without a usable answer",
+		app.LookBack, r.Calls.Count, r.Calls.Failed, r.Found, r.Missing, r.Unresolved), "see an answer with gorgone probe; compare TWITTER_API_URL and TWITTER_PROVIDER")
 }
 
 // examinePauses says what people have paused: nothing is looked up until then.

@@ -70,11 +70,11 @@ GORGONE_TRACK_INSERTED has dispatchers do so all the time.`,
 				return err
 			}
 			// So many lines would only hide on a terminal how far it is.
-			long := len(tweets) > trackPart && app.IsTerminal(sh.errOut)
-			brief := long && app.IsTerminal(sh.out) && !asJSON
+			long := len(tweets) > trackPart
+			brief := long && app.IsTerminal(sh.errOut) && app.IsTerminal(sh.out) && !asJSON
 			var bar *terminal.Progress
 			if long {
-				bar = terminal.New(sh.errOut, "tweets", len(tweets), time.Now)
+				bar = terminal.Start(sh.errOut, "tweets", len(tweets))
 			}
 			var all []store.Tracked
 			err = trackAll(ctx, d, z.ID, tweets, func(part []store.Tracked) {

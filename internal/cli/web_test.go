@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"bufio"
 	"context"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -76,5 +78,34 @@ func TestToken(t *testing.T) {
 		if _, code := gorgone(t, "", append([]string{"token", "new"}, args...)...); code != exitUsage {
 			t.Errorf("%v: exit %d", args, code)
 		}
+	}
+}
+
+// TestWebWithoutCallers: a server that no one may call says so as it starts, and what to set.
+func TestWebWithoutCallers(t *testing.T) {
+	t.Parallel()
+	dir := dataDir(t)
+	startUp(t, dir, "--tweets", "5", "--listen", "127.0.0.1:0")
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	log, out := io.Pipe()
+	ended := make(chan error, 1)
+	go func() {
+		root := New(strings.NewReader(""), io.Discard, out, "")
+		root.SetArgs([]string{"web", "--data-dir", dir, "--listen", "127.0.0.1:0"})
+		ended <- root.ExecuteContext(ctx)
+		_ = out.Close()
+	}()
+	told := false
+	lines := bufio.NewScanner(log)
+	for lines.Scan() {
+		line := lines.Text()
+		told = told || strings.Contains(line, "no caller is configured") && strings.Contains(line, "GORGONE_WEB_TOKENS")
+		if strings.Contains(line, "serving http") {
+			cancel() // it goes on reading until the server has ended
+		}
+	}
+	if err := <-ended; err != nil || !told {
+		t.Errorf("told that no one may call: %v; %v", told, err)
 	}
 }

@@ -21,6 +21,7 @@ import (
 // shell is what every command runs in.
 type shell struct {
 	out     io.Writer // results
+	errOut  io.Writer // logs and progress
 	dataDir string
 	program string // of gorgone; "": to be found
 	version string
@@ -31,7 +32,7 @@ type shell struct {
 // NewCommand returns the command gorgone-lab. Results go to out, logs to errOut. Its
 // errors have kinds; see [failure.KindOf].
 func NewCommand(out, errOut io.Writer, version string) *cobra.Command {
-	sh := &shell{out: out, version: version}
+	sh := &shell{out: out, errOut: errOut, version: version}
 	root := &cobra.Command{
 		Use:     "gorgone-lab",
 		Version: version,

@@ -31,19 +31,26 @@ type forecastFigures struct {
 func (sh *shell) manySeeds(ctx context.Context, o simulation) error {
 	all := overSeeds{measures: map[string]map[time.Duration][simulate.NumMeasures][]float64{}, foretold: map[string][]forecastFigures{}, final: map[string][]float64{}}
 	first := o.seed
+	var bar *steps
+	defer func() { bar.end() }()
 	for i := range o.seeds {
 		o.seed = first + uint64(i)
 		populations, err := sh.populations(ctx, o)
 		if err != nil {
 			return err
 		}
+		if bar == nil {
+			bar = startSteps(sh.errOut, o.seeds*len(populations))
+		}
 		for _, p := range populations {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
 			all.add(p.FoundAt(o.discovery), o)
+			bar.done(1)
 		}
 	}
+	bar.clear()
 	for _, name := range all.names {
 		sh.printf("%s, seeds %d to %d: mean ± standard deviation [lowest, highest]\n", name, first, o.seed)
 		w := tabwriter.NewWriter(sh.out, 0, 0, 2, ' ', tabwriter.AlignRight)

@@ -149,11 +149,13 @@ func (sh *shell) simulate(ctx context.Context, o simulation) error {
 		}
 		return nil
 	}
+	bar := startSteps(sh.errOut, len(populations)*(2*len(o.horizons)+1))
+	defer bar.end()
 	for _, p := range populations {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := sh.contest(p.FoundAt(o.discovery), o); err != nil {
+		if err := sh.contest(p.FoundAt(o.discovery), o, bar); err != nil {
 			return err
 		}
 	}
@@ -254,23 +256,30 @@ func (sh *shell) inLoop(ctx context.Context, p simulate.Population, o simulation
 }
 
 // contest runs and prints one population.
-func (sh *shell) contest(p simulate.Population, o simulation) error {
+func (sh *shell) contest(p simulate.Population, o simulation, bar *steps) error {
 	model := modelFor(p, o)
 	k := model.Engagement
+	bar.clear()
 	sh.printf("%s: %d tweets to learn from (median %.2f h, sigma %.2f, prior %.2f around %.0f), %d to test on\n",
 		p.Name, len(p.Train), k.Kernel.Median.Hours(), k.Kernel.Sigma, k.Prior.Shape, k.Prior.Mean(), len(p.Test))
 	for _, horizon := range o.horizons {
 		known := p.KnownUntil(horizon)
 		if len(known.Test) < simulate.MinTweets {
+			bar.done(2)
+			bar.clear()
 			sh.printf("\nup to %s: %d of the tweets were followed that long, fewer than %d\n", horizon, len(known.Test), simulate.MinTweets)
 			continue
 		}
+		bar.show()
 		curves := simulate.Contest(known, horizon, model, func(price float64) engagement.Policy {
 			return engagement.DefaultAdaptive(model, price)
 		})
+		bar.done(1)
+		results := simulate.Compare(curves, known.Test, o.samples, o.seed)
+		bar.done(1)
+		bar.clear()
 		sh.printf("\nup to %s, %d tweets\n", horizon, len(known.Test))
 		sh.showCurves(curves)
-		results := simulate.Compare(curves, known.Test, o.samples, o.seed)
 		sh.showResults(results)
 		sh.showBill(curves, results)
 		if o.plots == "" {
@@ -285,8 +294,12 @@ func (sh *shell) contest(p simulate.Population, o simulation) error {
 			sh.printf("wrote %s\n", file)
 		}
 	}
+	bar.show()
+	forecasts := simulate.Foretell(model, p, o.samples, o.seed)
+	bar.done(1)
+	bar.clear()
 	sh.printf("\nforecasts\n")
-	sh.showForecasts(simulate.Foretell(model, p, o.samples, o.seed))
+	sh.showForecasts(forecasts)
 	if f := simulate.ForetellFinal(model, p.Test); f.Tweets > 0 {
 		sh.printf("final size after 1 h, %d tweets of 50 or more: relative error %.3f on average, median %.3f\n", f.Tweets, f.Mean, f.Median)
 	}

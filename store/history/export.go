@@ -15,8 +15,8 @@ import (
 	"gorgone/store/postgres"
 )
 
-// exportPage is how many tweets are read at once.
-const exportPage = 100
+// ExportPage is how many tweets [Archive.Export] reads at once.
+const ExportPage = 100
 
 // ExportRow is one snapshot in an export.
 type ExportRow struct {
@@ -33,19 +33,13 @@ type ExportRow struct {
 // in the range. What is written meanwhile may or may not be part of it.
 func (a *Archive) Export(ctx context.Context, zone uuid.UUID, r Range, page func([]ExportRow) error) error {
 	const tweets = `
-		select w.id, w.tweet_id, w.twitter_created_at
-		from public.twitter_tweets w
-		left join public.twitter_engagement_tracking k on k.tweet_db_id = w.id
-		where w.zone_id = $1::uuid and (w.twitter_created_at, w.id) > ($2::timestamptz, $3::uuid)
-		and (k.snapshot_at is null or k.snapshot_at >= $4::timestamptz)
+		select w.id, w.tweet_id, w.twitter_created_at` + exported + `
+		and (w.twitter_created_at, w.id) > ($3::timestamptz, $4::uuid)
 		order by w.twitter_created_at, w.id limit $5::int4`
-	from := r.From
-	if from.IsZero() {
-		from = time.Unix(0, 0).UTC()
-	}
+	from := r.begin()
 	after := ExportRow{}
 	for {
-		batch, err := collectPage(ctx, a.db, tweets, scanExported, zone, after.Posted, after.Row, from, exportPage)
+		batch, err := collectPage(ctx, a.db, tweets, scanExported, zone, from, after.Posted, after.Row, ExportPage)
 		if err != nil {
 			return fmt.Errorf("export zone %s: %w", zone, err)
 		}
@@ -59,11 +53,35 @@ func (a *Archive) Export(ctx context.Context, zone uuid.UUID, r Range, page func
 		if err := page(rows); err != nil {
 			return err
 		}
-		if len(batch) < exportPage {
+		if len(batch) < ExportPage {
 			return nil
 		}
 		after = batch[len(batch)-1]
 	}
+}
+
+// exported are the tweets of zone $1 that may have snapshots since $2.
+const exported = `
+		from public.twitter_tweets w
+		left join public.twitter_engagement_tracking k on k.tweet_db_id = w.id
+		where w.zone_id = $1::uuid and (k.snapshot_at is null or k.snapshot_at >= $2::timestamptz)`
+
+// begin is when the range begins.
+func (r Range) begin() time.Time {
+	if r.From.IsZero() {
+		return time.Unix(0, 0).UTC()
+	}
+	return r.From
+}
+
+// Exported counts the tweets that [Archive.Export] goes through.
+func (a *Archive) Exported(ctx context.Context, zone uuid.UUID, r Range) (tweets int, err error) {
+	ctx, cancel := a.db.Bounded(ctx)
+	defer cancel()
+	if err := a.db.QueryRow(ctx, `select count(*)`+exported, zone, r.begin()).Scan(&tweets); err != nil {
+		return 0, fmt.Errorf("count what an export of zone %s has: %w", zone, err)
+	}
+	return tweets, nil
 }
 
 func scanExported(r pgx.CollectableRow) (e ExportRow, err error) {
@@ -75,7 +93,7 @@ func scanExported(r pgx.CollectableRow) (e ExportRow, err error) {
 // Lives calls page with all snapshots of some tweets, of which Row, TweetID and Posted are
 // given: of 100 tweets at a time, each tweet's oldest first.
 func (a *Archive) Lives(ctx context.Context, tweets []ExportRow, page func([]ExportRow) error) error {
-	for batch := range slices.Chunk(tweets, exportPage) {
+	for batch := range slices.Chunk(tweets, ExportPage) {
 		rows, err := a.exportTweets(ctx, batch, time.Unix(0, 0).UTC(), time.Time{})
 		if err != nil {
 			return fmt.Errorf("read the lives of tweets: %w", err)

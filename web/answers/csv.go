@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/google/uuid"
+
 	"gorgone/engagement"
 )
 
@@ -35,4 +37,14 @@ func CSVCells(s engagement.Snapshot) []string {
 		velocity = strconv.FormatFloat(*s.Velocity, 'f', -1, 64)
 	}
 	return append(cells, velocity, s.Provider, strconv.FormatBool(s.ProviderChanged))
+}
+
+// ExportColumns are the columns of an export of many tweets.
+func ExportColumns() []string {
+	return append([]string{"id", "tweet_id", "twitter_created_at"}, CSVColumns...)
+}
+
+// ExportCells are the cells of a snapshot in such an export.
+func ExportCells(row uuid.UUID, tweetID string, posted time.Time, s engagement.Snapshot) []string {
+	return append([]string{row.String(), tweetID, posted.Format(time.RFC3339)}, CSVCells(s)...)
 }

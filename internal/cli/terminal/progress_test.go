@@ -22,6 +22,19 @@ func TestProgress(t *testing.T) {
 	if out.String() != want {
 		t.Errorf("%q, want %q", out.String(), want)
 	}
+	out.Reset()
+	p = terminal.NewLines(&out, "steps", 4, func() time.Time { return now })
+	p.Show(0)
+	now = now.Add(20 * time.Second)
+	p.Show(1) // too soon
+	now = now.Add(20 * time.Second)
+	p.Show(2)
+	now = now.Add(20 * time.Second)
+	p.Show(3)
+	p.End()
+	if want := "50%  2 of 4 steps, 3.0 a minute, 40s left\n"; out.String() != want {
+		t.Errorf("%q, want %q", out.String(), want)
+	}
 	var silent *terminal.Progress
 	silent.Show(1)
 	silent.End()
