@@ -327,7 +327,7 @@ func TestPlanOfSomeFaults(t *testing.T) {
 // TestPlan: the same seed makes the same plan, within its time.
 func TestPlan(t *testing.T) {
 	t.Parallel()
-	o := Options{Seed: 3, Duration: 10 * time.Minute, Tweets: 5000, Workers: 3, Dispatchers: 2, Nodes: 3}
+	o := Options{Seed: 3, Duration: 10 * time.Minute, Tweets: 5000, Workers: 3, Dispatchers: 2, Nodes: 3, Standby: true}
 	one, again := newPlan(o), newPlan(o)
 	if one.list() != again.list() {
 		t.Error("the same seed makes two plans")
