@@ -158,7 +158,6 @@ func (sh *shell) readCost(ctx context.Context, days, volume int) (*cost, error) 
 		return nil, err
 	}
 	c.gather(list, zones)
-	c.MonthEnd = answers.MonthEnd(list, now)
 	v, err := d.Report.Volume(ctx, c.From, now)
 	if err != nil {
 		return nil, err
@@ -189,6 +188,7 @@ func (sh *shell) readCost(ctx context.Context, days, volume int) (*cost, error) 
 }
 
 func (c *cost) gather(list []store.Expense, zones []store.Zone) {
+	c.MonthEnd = answers.MonthEnd(list, c.To)
 	names := map[uuid.UUID]string{uuid.Nil: "(none)"}
 	for _, z := range zones {
 		names[z.ID] = z.Name

@@ -147,7 +147,7 @@ func (w *world) runUntilDone(tb testing.TB, tweets, batch int, seed uint64) {
 }
 
 // crowd has many zones with a few due tweets and a cap each, one with very many and a cap,
-// and one with many and none. Nobody is billed more than their cap and one batch, everyone
+// and one with many and none. No zone is billed more than its cap and one batch, everyone
 // gets what their cap buys, and who has no cap gets all.
 func crowd(t *testing.T, zones, few, many int) {
 	w := newWorld(t, store.Options{})
@@ -194,7 +194,7 @@ func (w *world) ledger(tb testing.TB) map[uuid.UUID]float64 {
 	return sum
 }
 
-func TestNobodyExceedsTheirCap(t *testing.T) {
+func TestNoZoneExceedsItsCap(t *testing.T) {
 	t.Parallel()
 	crowd(t, 40, 20, 2000)
 }

@@ -191,9 +191,9 @@ func TestSharesAreMaxMinFair(t *testing.T) {
 	})
 }
 
-// TestNobodyStarves: over many claims, each smaller than the number of zones, every zone gets
+// TestNoZoneStarves: over many claims, each smaller than the number of zones, every zone gets
 // about its share, however heavy the others are.
-func TestNobodyStarves(t *testing.T) {
+func TestNoZoneStarves(t *testing.T) {
 	t.Parallel()
 	w := world{due: make(map[uuid.UUID]int), rules: &Rules{Zones: make(map[uuid.UUID]Rule)}}
 	const zones, claims, want = 200, 1000, 50

@@ -77,7 +77,7 @@ minute. Scheduled look-ups leave a tenth of each cap to refreshes.`,
 	return cmd
 }
 
-// target reads whose budget is meant; the zero id is nobody's.
+// target reads whose budget is meant; the zero id means all.
 func target(args []string) (uuid.UUID, error) {
 	if len(args) == 0 {
 		return uuid.Nil, nil
