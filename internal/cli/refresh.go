@@ -113,11 +113,10 @@ func refusedRefresh(err error) error {
 	if !errors.As(err, &limit) {
 		return err
 	}
-	if limit.Cap != nil {
-		return fmt.Errorf("%w: raise it with gorgone budget", err)
-	}
 	variable := "GORGONE_WEB_REFRESH_ALLOWANCE"
-	if limit.Budget {
+	if limit.Cap != nil {
+		variable = "the cap with gorgone budget"
+	} else if limit.Budget {
 		variable = "GORGONE_REFRESH_BUDGET_DAY"
 	}
 	return fmt.Errorf("%w: try again in %s, or raise %s", err, limit.After.Round(time.Second), variable)
