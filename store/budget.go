@@ -265,5 +265,5 @@ func (s *Store) overCap(tenants *budget.Tenants, books budget.Books, zone uuid.U
 	if short == nil {
 		return nil
 	}
-	return &LimitError{After: s.clock.Real(short.Until.Sub(now)), Reason: short.Error(), Budget: true, Cap: short}
+	return &LimitError{After: s.clock.Real(short.Until.Sub(now)), Reason: short.String(), Budget: true, Cap: short}
 }

@@ -142,8 +142,8 @@ type Shortage struct {
 	Until  time.Time // when the next period begins, in engine time
 }
 
-// Error says whose cap is used up and until when.
-func (s *Shortage) Error() string {
+// String says whose cap is used up and until when.
+func (s *Shortage) String() string {
 	return fmt.Sprintf("the %s %s has used up its cap of %.2f dollars a %s; the next %s begins at %s UTC",
 		s.Owner.Kind, s.Owner.Name, s.Cap, s.Period, s.Period, s.Until.UTC().Format(time.DateTime))
 }
