@@ -13,6 +13,7 @@ import (
 // TestBillsByThePriceLists holds what calls cost against sums done by hand from the price
 // lists.
 func TestBillsByThePriceLists(t *testing.T) {
+	t.Parallel()
 	twitterAPI := engagement.Billing{Dollars: 0.00015, Credits: 15, Least: 1}
 	x := engagement.Billing{Dollars: 0.005, DayPass: true}
 	socialData := engagement.Billing{Dollars: 0.0002, Credits: 0.02}
@@ -47,6 +48,7 @@ func TestBillsByThePriceLists(t *testing.T) {
 
 // TestDayPassEndsAtMidnightUTC asks in other time zones, since the day is UTC's.
 func TestDayPassEndsAtMidnightUTC(t *testing.T) {
+	t.Parallel()
 	x := engagement.Billing{Dollars: 0.005, DayPass: true}
 	east := time.FixedZone("east", 9*3600)
 	paid := time.Date(2026, 11, 29, 8, 30, 0, 0, east) // 23:30 UTC on the 28th
@@ -77,6 +79,7 @@ func TestDayPassEndsAtMidnightUTC(t *testing.T) {
 // TestDayPassChargesTweetsOnceADay replays look-ups of few tweets over some days, and counts
 // by hand the pairs of tweet and day.
 func TestDayPassChargesTweetsOnceADay(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		x := engagement.Billing{Dollars: 0.005, DayPass: true}
 		now := time.Date(2026, 2, 27, rapid.IntRange(0, 23).Draw(t, "hour"), 0, 0, 0, time.UTC)

@@ -46,7 +46,7 @@ func TestPushTellsBeside(t *testing.T) {
 	t.Parallel()
 	const body = `{"event_type":"tweet","rule_id":"r","timestamp":%s,"tweets":[
 		{"id":"1981517640000000000","inReplyToId":"1981517630000000000","likeCount":1,"retweetCount":1,"replyCount":1,"quoteCount":1,"createdAt":"Fri Oct 24 01:07:19 +0000 2025"},
-		{"id":"1981517640000000001","inReplyToId":"nobody","likeCount":1,"createdAt":"Fri Oct 24 01:07:19 +0000 2025","quoted_tweet":` + quoted + `}]}`
+		{"id":"1981517640000000001","inReplyToId":"no-id","likeCount":1,"createdAt":"Fri Oct 24 01:07:19 +0000 2025","quoted_tweet":` + quoted + `}]}`
 	p, err := twitter.DecodePush(fmt.Appendf(nil, body, "1761268100000"))
 	if err != nil || len(p.Tweets) != 2 || p.Tweets[0].ReplyTo != "1981517630000000000" || p.Tweets[1].ReplyTo != "" {
 		t.Fatalf("%+v: %v", p, err)

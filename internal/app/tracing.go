@@ -3,13 +3,12 @@ package app
 import (
 	"context"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/go-logr/logr"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
@@ -18,7 +17,6 @@ import (
 	"gorgone/internal/address"
 	"gorgone/internal/config"
 	"gorgone/internal/failure"
-	"gorgone/internal/otlp"
 )
 
 // flushTraces is how long the last spans may take to be sent at a stop.
@@ -38,13 +36,9 @@ func (p *Process) openTracer(ctx context.Context, open *closers) (trace.Tracer, 
 	}
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { p.Log.Warn().Err(address.Without(err)).Msg("traces are not sent") }))
 	otel.SetLogger(logr.Discard()) // it quotes settings that it cannot read, which may be secrets
-	client, err := otlp.NewClient(os.Getenv)
+	exporter, err := otlptracehttp.New(ctx)
 	if err != nil {
-		return nil, failure.Usagef("%w", err)
-	}
-	exporter, err := otlptrace.New(ctx, client)
-	if err != nil {
-		return nil, fmt.Errorf("send traces: %w", err)
+		return nil, failure.Usagef("send traces: %w", address.Without(err))
 	}
 	// What the environment says of the resource wins.
 	about, err := resource.New(ctx,

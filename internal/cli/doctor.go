@@ -96,6 +96,7 @@ func (e *examination) run(ctx context.Context, ask bool) {
 	d, err := e.process.OpenDatabase(ctx, e.cfg)
 	if e.report("database", err, "reachable", "check DATABASE_URL and that Postgres runs; then gorgone migrate") {
 		defer d.Close()
+		e.report("writes", d.DB.Ping(ctx), "the database takes them", "point DATABASE_URL at the primary, and see that its disk is not full")
 		e.examineDatabase(ctx, d)
 		e.examineLookups(ctx, d)
 	}

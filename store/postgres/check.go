@@ -94,7 +94,7 @@ func (db *DB) checkMigrations(ctx context.Context) (Finding, error) {
 
 // checkWritable tells a standby, and a database or a role that is set to read only.
 func (db *DB) checkWritable(ctx context.Context) (Finding, error) {
-	f := Finding{Check: "writes", Detail: "the database takes them"}
+	f := Finding{Check: "writes", Detail: "taken"}
 	err := db.Ping(ctx)
 	if errors.Is(err, ErrReadOnly) {
 		f.Detail = "this server, database or role is read-only: nothing is written"

@@ -1,5 +1,5 @@
 // Package pushed writes what comes of tracked tweets without a look-up: counts inside tweets that
-// quote or repeat them, and the news that somebody has answered.
+// quote or repeat them, and the news that a reply came in.
 package pushed
 
 import (
