@@ -279,7 +279,7 @@ func providerLine(p throttle.ProviderStatus) string {
 	if p.RateLimits > 0 {
 		fmt.Fprintf(&b, ", rate limited %d times", p.RateLimits)
 	}
-	if p.Balance != nil {
+	if p.Balance != nil && !p.Balance.Endless() {
 		fmt.Fprintf(&b, ", %d %s left (%s)", p.Balance.Left, p.Balance.Unit, p.Balance.At.Format(time.DateTime))
 	}
 	return b.String()
