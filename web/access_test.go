@@ -124,6 +124,9 @@ func TestScopes(t *testing.T) {
 		"POST /api/twitter/dead-letters/drop":            auth.ScopeOperate,
 		"GET /api/twitter/schedule/trials":               auth.ScopeRead,
 		"GET /api/twitter/cost":                          auth.ScopeRead,
+		"GET /api/twitter/budgets":                       auth.ScopeOperate,
+		"POST /api/twitter/zones/{zone}/budget":          auth.ScopeOperate,
+		"POST /api/twitter/clients/{client}/budget":      auth.ScopeOperate,
 		"GET /api/twitter/overview":                      auth.ScopeRead,
 		"GET /api/twitter/tweets":                        auth.ScopeRead,
 		"GET /api/session":                               auth.ScopeRead,
@@ -211,7 +214,7 @@ func TestTheShell(t *testing.T) {
 		t.Errorf("headers %v", h)
 	}
 	a = e.ok(200, "GET", "/healthz", "", "", "X-Request-Id", "bad id\"", "Origin", "https://evil.example.com")
-	if a.header.Get("Access-Control-Allow-Origin") != "" || strings.Contains(a.header.Get("X-Request-Id"), "bad") {
+	if a.header.Get("Access-Control-Allow-Origin") != "" || strings.Contains(a.header.Get("X-Request-Id"), "bad id") {
 		t.Errorf("headers %v", a.header)
 	}
 	pre := e.ok(204, "OPTIONS", updatePath, "", "", "Origin", "https://app.example.com", "Access-Control-Request-Method", "POST")

@@ -312,7 +312,7 @@ func (c *every) eitherID(id string) {
 	c.t.Helper()
 	var row, zone string
 	testkit.Must(c.t, c.sql().QueryRow(c.t.Context(), `select id::text, zone_id::text from twitter_tweets where tweet_id = $1`, id).Scan(&row, &zone))
-	others := []string{"alert rules", "alert webhooks", "alert retry", "track"}
+	others := []string{"alert rules", "alert webhooks", "alert retry", "budget", "track"}
 	var walk func(cmd *cobra.Command)
 	walk = func(cmd *cobra.Command) {
 		for _, sub := range cmd.Commands() {
