@@ -36,9 +36,9 @@ func (o Options) goneWithin(spans time.Duration) time.Duration {
 }
 
 const (
-	// backOffs is how long a deleted tweet may back off after answers that proved nothing, and
-	// unproven how many there may be.
-	backOffs = 90 * time.Second
+	// backOffs is how long a deleted tweet may back off after answers that proved nothing: twice
+	// the longest that the engine documents. And unproven is how many such answers there may be.
+	backOffs = 2 * time.Hour / speed
 	unproven = 4
 )
 

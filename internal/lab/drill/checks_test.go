@@ -23,7 +23,7 @@ func goodRun() *facts {
 	f := &facts{
 		Options: Options{Rate: 10, Every: 10 * time.Second, Duration: longRun},
 		setting: clock.Setting{Database: start, Engine: start, Speed: speed},
-		from:    start, to: start.Add(40 * time.Second), caughtUp: start.Add(41 * time.Second), settled: start.Add(4 * time.Minute),
+		from:    start, to: start.Add(40 * time.Second), caughtUp: start.Add(41 * time.Second), settled: start.Add(6 * time.Minute),
 		lives:     map[string][]life{"worker-1": {{pid: 7, from: start, to: start.Add(5 * time.Minute), expected: true}}},
 		absences:  map[string][]absence{"3": {{from: start}}},
 		resources: &samples{}, ledger: 1000,
