@@ -1,0 +1,11 @@
+//go:build load
+
+package budget_test
+
+import "testing"
+
+// TestCapsUnderLoad has 200 zones with caps, one of them with 100,000 due tweets.
+func TestCapsUnderLoad(t *testing.T) {
+	t.Parallel()
+	crowd(t, 200, 20, 100_000)
+}
