@@ -118,7 +118,7 @@ type cost struct {
 	Month        float64           `json:"cost_month"`
 	RefreshToday float64           `json:"refresh_cost_today"`
 	RefreshMonth float64           `json:"refresh_cost_month"`
-	MonthEnd     float64           `json:"cost_month_end"` // refreshes included, if the days go on as the last week's
+	MonthEnd     float64           `json:"month_end"` // refreshes included, if the days go on as the last week's
 	Limits       []answers.Budget  `json:"limits"`
 	Balances     []answers.Balance `json:"balances"`
 	Purchases    answers.Purchases `json:"purchases"`

@@ -46,6 +46,7 @@ func TestEveryCommandRuns(t *testing.T) {
 		{"tweets"},
 		{"top", "--once"},
 		{"cost"},
+		{"budget"},
 		{"history", id},
 		{"refresh", id},
 		{"track", "--new-zone", "Mine", "1585841080431321088"},

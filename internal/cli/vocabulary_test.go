@@ -23,7 +23,7 @@ import (
 var ownWords = strings.Fields(`
 	adopted alert_id applied arch attempts before body_base64 calls_per_day calls_per_second check chosen
 	cold_estimated consent_by cron destination detail dollars_per_month due_at entry fits fix full_seconds go
-	gone_reason header lease_seconds looks_per_tweet made_due measured metrics_before most_looks_per_hour msg_id
+	gone_reason header kinds lease_seconds looks_per_tweet made_due measured metrics_before most_looks_per_hour msg_id
 	ok os paused points previous_secret_until projected queue_fault refresh_cost_month refresh_cost_today removes
 	result retried rows stream stream_seq subject token tweets_of_whole_life tweets_per_day unusable was_paused
 	webhook_id whole_days`)
@@ -235,6 +235,8 @@ func (c *every) speakAlike(id, hook string) {
 		{"dashboard"},
 		{"tweets"},
 		{"cost", "--volume", "1000"},
+		{"budget", "client", "6f726700-6e65-4000-8000-000000000001", "--month", "9000", "--weight", "2"},
+		{"budget"},
 		{"history", id},
 		{"refresh", id},
 		{"track", "--new-zone", "Yours", "1585841080431321089"},
