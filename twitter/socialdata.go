@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
-	"strconv"
 	"strings"
 )
 
@@ -63,14 +62,7 @@ var listLimit = regexp.MustCompile(`(?i)\bids\b.{0,40}more than (\d{1,9})`)
 
 // socialDataLimit reads the number of ids a call may hold from a refusal.
 func socialDataLimit(refusal *BadRequestError, asked int) int {
-	match := listLimit.FindStringSubmatch(refusal.Message)
-	if match == nil {
-		return 0
-	}
-	if n, err := strconv.Atoi(match[1]); err == nil && n >= 1 && n < asked {
-		return n
-	}
-	return asked / 2
+	return limitNamed(listLimit, refusal, asked)
 }
 
 // Balance asks for what is left of the account, in cents: GET /user, which the vendor's

@@ -64,10 +64,16 @@ func (c *TwitterAPI) Through(gate Gate) *TwitterAPI {
 // please batch into multiple calls".
 var batchLimit = regexp.MustCompile(`(?i)\bmax(?:imum)?\D{0,20}(\d{0,9})\D{0,20}tweet_ids`)
 
-// twitterAPILimit reads the number of ids a call may hold from a refusal, or
-// halves what was asked when it names no number that helps.
+// twitterAPILimit reads the number of ids a call may hold from a refusal.
 func twitterAPILimit(refusal *BadRequestError, asked int) int {
-	match := batchLimit.FindStringSubmatch(refusal.Message)
+	return limitNamed(batchLimit, refusal, asked)
+}
+
+// limitNamed reads the number of ids a call may hold from a refusal by a pattern whose group
+// is that number, or halves what was asked when it names no number that helps. It is 0 when
+// the refusal is of something else.
+func limitNamed(pattern *regexp.Regexp, refusal *BadRequestError, asked int) int {
+	match := pattern.FindStringSubmatch(refusal.Message)
 	if match == nil {
 		return 0
 	}
