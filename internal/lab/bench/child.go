@@ -17,6 +17,7 @@ import (
 	"github.com/sourcegraph/conc"
 
 	"gorgone/internal/config"
+	"gorgone/internal/lab/proc"
 )
 
 // child is a command of the gorgone binary in a process of its own.
@@ -54,7 +55,7 @@ func (c *child) cpu() time.Duration { return usageOf(c.cmd.Process.Pid).own }
 // stop ends the process, which must end well. It may be called again.
 func (c *child) stop() error {
 	if !c.stopping.Swap(true) {
-		c.peak = peakMemory(c.cmd.Process.Pid)
+		c.peak = proc.PeakMemory(c.cmd.Process.Pid)
 		_ = c.cmd.Process.Signal(syscall.SIGTERM) // it may have ended already
 	}
 	kill := time.AfterFunc(20*time.Second, func() { _ = c.cmd.Process.Kill() })

@@ -62,24 +62,6 @@ func cpuOfServer(postmaster int) time.Duration {
 	return sum + u.own + u.reaped
 }
 
-// peakMemory is the largest resident set that a process had, in bytes. What wait4
-// returns is of no use: it begins with the parent's.
-func peakMemory(pid int) int64 {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return 0
-	}
-	for line := range strings.Lines(string(status)) {
-		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			var kib int64
-			if _, err := fmt.Sscanf(rest, "%d kB", &kib); err == nil {
-				return kib << 10
-			}
-		}
-	}
-	return 0
-}
-
 // allocations reads from its metrics how many objects a process has allocated.
 func allocations(ctx context.Context, monitor string) (float64, error) {
 	body, err := get(ctx, "http://"+monitor+"/metrics")

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"strings"
 	"syscall"
 	"time"
 
@@ -17,6 +16,7 @@ import (
 
 	"gorgone/internal/config"
 	"gorgone/internal/devstack"
+	"gorgone/internal/lab/proc"
 	"gorgone/web/auth"
 )
 
@@ -172,7 +172,7 @@ func isReady(ctx context.Context, monitor string) bool {
 
 // stop ends the process, which must end well.
 func (r *role) stop() error {
-	r.peak = peakMemory(r.cmd.Process.Pid)
+	r.peak = proc.PeakMemory(r.cmd.Process.Pid)
 	_ = r.cmd.Process.Signal(syscall.SIGTERM) // it may have ended already
 	kill := time.AfterFunc(startWithin, func() { _ = r.cmd.Process.Kill() })
 	defer kill.Stop()
@@ -181,23 +181,6 @@ func (r *role) stop() error {
 		return fmt.Errorf("stop the %s: %w", r.name, r.err)
 	}
 	return nil
-}
-
-// peakMemory is the largest resident set that a process had, from Linux's /proc; 0 elsewhere.
-func peakMemory(pid int) int64 {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return 0
-	}
-	for line := range strings.Lines(string(status)) {
-		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			var kib int64
-			if _, err := fmt.Sscanf(rest, "%d kB", &kib); err == nil {
-				return kib << 10
-			}
-		}
-	}
-	return 0
 }
 
 func freeAddress(ctx context.Context) (string, error) {
