@@ -13,10 +13,11 @@ import (
 
 // Zone is a topic that tweets are collected for.
 type Zone struct {
-	ID       uuid.UUID
-	Name     string
-	ClientID uuid.UUID
-	Active   bool
+	ID         uuid.UUID
+	Name       string
+	ClientID   uuid.UUID
+	ClientName string // empty: there is no such client
+	Active     bool
 }
 
 // ownClient is the client that zones made here belong to unless told otherwise.
@@ -26,10 +27,11 @@ const (
 	ownClientName = "gorgone"
 )
 
-const selectZones = `select z.id, z.name, z.client_id, ` + postgres.ActiveZone + ` from public.zones z`
+const selectZones = `select z.id, z.name, z.client_id, coalesce((select p.name from public.clients p where p.id = z.client_id), ''), ` +
+	postgres.ActiveZone + ` from public.zones z`
 
 func scanZone(r pgx.CollectableRow) (z Zone, err error) {
-	return z, r.Scan(&z.ID, &z.Name, &z.ClientID, &z.Active)
+	return z, r.Scan(&z.ID, &z.Name, &z.ClientID, &z.ClientName, &z.Active)
 }
 
 // Zones returns all zones by name.

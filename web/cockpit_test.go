@@ -132,19 +132,33 @@ func TestZonesAreListedAndChanged(t *testing.T) {
 	if all := list(e.service); len(all) != 2 || all[e.zone].MinEngagement != 50 || all[e.zone].CostToday == nil {
 		t.Errorf("a service sees %+v", all)
 	}
+	e.exec(`insert into gorgone.ledger (day, provider, zone_id, refresh, kind, calls, tweets, credits, dollars)
+		values ((now() at time zone 'UTC')::date - 1, 'x', $1, true, 'refresh', 1, 50, 0, 0.25)`, e.zone)
 	var cost struct {
 		Data struct {
 			Days []struct {
 				Day  string
 				Cost float64
 			}
-			Zones  []struct{ Today, Cost float64 }
+			Zones   []struct{ Today, Cost float64 }
+			Clients []struct {
+				Name        string
+				Today, Cost float64
+			}
+			Kinds []struct {
+				Provider, Kind string
+				Cost           float64
+			}
 			Limits []struct{ Spent, Dollars float64 }
 		}
 	}
 	e.ok(200, "GET", "/api/twitter/cost", e.service, "").into(t, &cost)
-	if d := cost.Data; len(d.Days) != 31 || d.Days[30].Cost != 1 || len(d.Zones) != 1 || d.Zones[0].Today != 1 || len(d.Limits) != 1 || d.Limits[0].Spent != 1 {
+	if d := cost.Data; len(d.Days) != 31 || d.Days[30].Cost != 1 || d.Days[29].Cost != 0.25 || len(d.Zones) != 2 || d.Zones[0].Today != 1 || len(d.Limits) != 1 || d.Limits[0].Spent != 1 {
 		t.Errorf("the cost: %+v", d)
+	}
+	if d := cost.Data; len(d.Clients) != 2 || d.Clients[0].Name != "" || d.Clients[0].Cost != 1 || d.Clients[1].Name != "gorgone" || d.Clients[1].Cost != 0.25 ||
+		len(d.Kinds) != 2 || d.Kinds[0].Kind != "schedule" || d.Kinds[0].Cost != 1 || d.Kinds[1].Kind != "refresh" || d.Kinds[1].Cost != 0.25 {
+		t.Errorf("by client and kind: %+v, %+v", d.Clients, d.Kinds)
 	}
 }
 

@@ -30,7 +30,8 @@ type costs struct {
 	Purchases   answers.Purchases `json:"purchases"`
 	Days        []costDay         `json:"days"`  // the last 31 UTC days, the oldest first
 	Zones       []costZone        `json:"zones"` // in these days, the dearest first
-	Clients     []costZone        `json:"clients"`
+	Clients     []costClient      `json:"clients"`
+	Kinds       []answers.Kind    `json:"kinds"` // in these days, by provider and kind
 	Limits      []costUsed        `json:"limits"`
 }
 
@@ -52,6 +53,13 @@ type costZone struct {
 	answers.Sum
 }
 
+// costClient is the cost of a client.
+type costClient struct {
+	costZone
+
+	Name string `json:"name"` // empty: not known
+}
+
 // costUsed is what is spent of a budget.
 type costUsed struct {
 	Period  string    `json:"period"`
@@ -61,14 +69,17 @@ type costUsed struct {
 	Next    time.Time `json:"next"`
 }
 
-// breakDown adds what was spent by day, by zone and by client.
+// breakDown adds what was spent by day, by zone, by client and by kind.
 func (c *costs) breakDown(list []store.Expense, zones []store.Zone, first, today time.Time) {
-	clientOf := make(map[uuid.UUID]uuid.UUID, len(zones))
+	clientOf, names := make(map[uuid.UUID]uuid.UUID, len(zones)), make(map[uuid.UUID]string)
 	for _, z := range zones {
-		clientOf[z.ID] = z.ClientID
+		clientOf[z.ID], names[z.ClientID] = z.ClientID, z.ClientName
 	}
+	c.Kinds, c.Clients = answers.KindsOf(list), []costClient{}
 	c.Zones = shareOut(list, today, func(zone uuid.UUID) uuid.UUID { return zone })
-	c.Clients = shareOut(list, today, func(zone uuid.UUID) uuid.UUID { return clientOf[zone] })
+	for _, part := range shareOut(list, today, func(zone uuid.UUID) uuid.UUID { return clientOf[zone] }) {
+		c.Clients = append(c.Clients, costClient{part, names[part.ID]})
+	}
 	for day := first; !day.After(today); day = day.AddDate(0, 0, 1) {
 		c.Days = append(c.Days, costDay{Day: day.Format(time.DateOnly), Zones: map[uuid.UUID]float64{}})
 	}

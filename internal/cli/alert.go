@@ -13,6 +13,7 @@ import (
 	"gorgone/alert"
 	"gorgone/engagement"
 	"gorgone/internal/app"
+	"gorgone/internal/cli/tenants"
 	"gorgone/internal/failure"
 	"gorgone/store"
 	"gorgone/web/forms"
@@ -59,7 +60,7 @@ func zoneID(cmd *cobra.Command, s *store.Store, ref string) (uuid.UUID, error) {
 	if err != nil {
 		return uuid.Nil, err
 	}
-	z, err := findZone(zones, ref)
+	z, err := tenants.Zone(zones, ref)
 	return z.ID, err
 }
 

@@ -66,8 +66,10 @@ func TestEveryCommand(t *testing.T) {
 		u := u.in(t)
 		var zone, client string
 		testkit.Must(t, u.sql().QueryRow(t.Context(), `select z.id::text, z.client_id::text from zones z join twitter_tweets w on w.zone_id = z.id where w.id = $1`, row).Scan(&zone, &client))
-		u.run("budget", "zone", zone, "--day", "500", "--soft-day", "400")
-		u.run("budget", "client", client, "--month", "9000", "--weight", "2")
+		var name, owner string
+		testkit.Must(t, u.sql().QueryRow(t.Context(), `select z.name, c.name from zones z join clients c on c.id = z.client_id where z.id::text = $1`, zone).Scan(&name, &owner))
+		u.run("budget", "zone", name, "--day", "500", "--soft-day", "400")
+		u.run("budget", "client", owner, "--month", "9000", "--weight", "2")
 		if out := u.run("budget"); !strings.Contains(out, zone) || !strings.Contains(out, "$500.00 a day") || !strings.Contains(out, client) || !strings.Contains(out, "weight 2") {
 			t.Errorf("budget printed:\n%s", out)
 		}
@@ -75,9 +77,14 @@ func TestEveryCommand(t *testing.T) {
 		if out := u.run("budget"); strings.Contains(out, "$500") || !strings.Contains(out, client) {
 			t.Errorf("budget printed after --none:\n%s", out)
 		}
-		for _, args := range [][]string{{"zone", zone}, {"zone", zone, "--day", "-1"}, {"zone", zone, "--day", "5", "--soft-day", "6"}, {"zone", "x", "--day", "5"}, {"client", zone, "--day", "5"}} {
+		for _, args := range [][]string{{"zone", zone}, {"zone", zone, "--day", "-1"}, {"zone", zone, "--day", "5", "--soft-day", "6"}, {"country", "x", "--day", "5"}, {"client", zone, "--day", "5"}} {
 			if _, code := gorgone(t, "", append([]string{"budget", "--data-dir", dir}, args...)...); code != exitUsage {
 				t.Errorf("budget %v exits %d, want %d", args, code, exitUsage)
+			}
+		}
+		for _, kind := range []string{"zone", "client"} {
+			if out, code := gorgone(t, "", "budget", "--data-dir", dir, kind, "Nowhere", "--day", "5"); code != exitNotFound {
+				t.Errorf("an unknown %s exits %d, want %d:\n%s", kind, code, exitNotFound, out)
 			}
 		}
 	})

@@ -4,11 +4,8 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"fmt"
-	"io"
 	"maps"
 	"slices"
-	"text/tabwriter"
 	"time"
 
 	"github.com/google/uuid"
@@ -28,12 +25,13 @@ const daysAMonth = 30
 
 func newCost(sh *shell) *cobra.Command {
 	var days, volume int
-	var byZone, asJSON bool
+	var byZone, byClient, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "cost",
 		Short: "Show the cost of look-ups, and project it for a volume",
-		Long: `Show calls, tweets billed, credits and dollars by day or by zone, with refreshes
-listed separately; how they compare with the provider's own balance; what is left
+		Long: `Show calls, tweets billed, credits and dollars by day, zone or client, and by
+provider and kind: schedule, refresh, control (calls that tell whether answers can
+be believed) and retry; how they compare with the provider's own balance; what is left
 of the budgets; and what the adaptive schedule would buy for half and for double
 the money.
 
@@ -46,6 +44,7 @@ The cost of a call for tweets of several zones is split among them. Calls whose
 answer was lost may be billed without being listed; the balance shows them.`,
 		Example: `  gorgone cost
   gorgone cost --days 7 --by-zone
+  gorgone cost --by-client --json
   gorgone cost --volume 100000`,
 		Args: exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -62,13 +61,22 @@ answer was lost may be billed without being listed; the balance shows them.`,
 			if asJSON {
 				return json.NewEncoder(sh.out).Encode(c)
 			}
-			c.print(sh.out, byZone)
+			switch {
+			case byZone:
+				c.print(sh.out, "zone", c.zoneLines())
+			case byClient:
+				c.print(sh.out, "client", c.clientLines())
+			default:
+				c.print(sh.out, "day (UTC)", c.dayLines())
+			}
 			return nil
 		},
 	}
 	f := cmd.Flags()
 	f.IntVar(&days, "days", 30, "number of UTC days, today included")
 	f.BoolVar(&byZone, "by-zone", false, "print a line per zone instead of per day")
+	f.BoolVar(&byClient, "by-client", false, "print a line per client instead of per day")
+	cmd.MarkFlagsMutuallyExclusive("by-zone", "by-client")
 	f.IntVar(&volume, "volume", 0, "project the cost of this many new tweets a day")
 	f.BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
@@ -94,9 +102,9 @@ type dayCost struct {
 	expense
 }
 
-// zoneCost is what a zone cost.
-type zoneCost struct {
-	ID   uuid.UUID `json:"id"` // zero: of no zone
+// partCost is what a zone or a client cost.
+type partCost struct {
+	ID   uuid.UUID `json:"id"` // zero: of none
 	Name string    `json:"name"`
 	expense
 }
@@ -107,7 +115,8 @@ type cost struct {
 	To           time.Time         `json:"to"`
 	Total        expense           `json:"total"`
 	Days         []*dayCost        `json:"days"`            // the oldest first
-	Zones        []*zoneCost       `json:"zones"`           // by name
+	Zones        []*partCost       `json:"zones"`           // by name
+	Clients      []*partCost       `json:"clients"`         // by name
 	Kinds        []answers.Kind    `json:"kinds"`           // by provider and kind
 	WholeDays    int               `json:"whole_days"`      // UTC days that are over, after that of the first spending
 	PerDay       float64           `json:"dollars_per_day"` // on average of these; 0: there is none
@@ -190,29 +199,24 @@ func (sh *shell) readCost(ctx context.Context, days, volume int) (*cost, error) 
 func (c *cost) gather(list []store.Expense, zones []store.Zone) {
 	c.MonthEnd = answers.MonthEnd(list, c.To)
 	names := map[uuid.UUID]string{uuid.Nil: "(none)"}
+	clientOf := make(map[uuid.UUID]uuid.UUID, len(zones))
 	for _, z := range zones {
-		names[z.ID] = z.Name
+		names[z.ID], names[z.ClientID], clientOf[z.ID] = z.Name, z.ClientName, z.ClientID
 	}
 	c.Kinds = answers.KindsOf(list)
-	byDay, byZone := make(map[string]*dayCost), make(map[uuid.UUID]*zoneCost)
+	c.Zones = partsOf(list, names, func(zone uuid.UUID) uuid.UUID { return zone })
+	c.Clients = partsOf(list, names, func(zone uuid.UUID) uuid.UUID { return clientOf[zone] })
+	byDay := make(map[string]*dayCost)
 	for _, x := range list {
 		day := x.Day.Format(time.DateOnly)
 		if byDay[day] == nil {
 			byDay[day] = &dayCost{Day: day}
 		}
-		if byZone[x.Zone] == nil {
-			byZone[x.Zone] = &zoneCost{ID: x.Zone, Name: cmp.Or(names[x.Zone], x.Zone.String())} // a deleted one has its id only
-		}
-		for _, e := range []*expense{&c.Total, &byDay[day].expense, &byZone[x.Zone].expense} {
-			e.add(x)
-		}
+		c.Total.add(x)
+		byDay[day].add(x)
 	}
 	c.Days = slices.AppendSeq([]*dayCost{}, maps.Values(byDay))
 	slices.SortFunc(c.Days, func(a, b *dayCost) int { return cmp.Compare(a.Day, b.Day) })
-	c.Zones = slices.AppendSeq([]*zoneCost{}, maps.Values(byZone))
-	slices.SortFunc(c.Zones, func(a, b *zoneCost) int {
-		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID.String(), b.ID.String()))
-	})
 	if len(list) == 0 {
 		return
 	}
@@ -228,6 +232,23 @@ func (c *cost) gather(list []store.Expense, zones []store.Zone) {
 	if c.WholeDays > 0 {
 		c.PerDay = answers.Rounded(c.PerDay / float64(c.WholeDays))
 	}
+}
+
+// partsOf adds expenses up by who they were for.
+func partsOf(list []store.Expense, names map[uuid.UUID]string, of func(zone uuid.UUID) uuid.UUID) []*partCost {
+	parts := make(map[uuid.UUID]*partCost)
+	for _, x := range list {
+		id := of(x.Zone)
+		if parts[id] == nil {
+			parts[id] = &partCost{ID: id, Name: cmp.Or(names[id], id.String())} // a deleted one has its id only
+		}
+		parts[id].add(x)
+	}
+	all := slices.AppendSeq([]*partCost{}, maps.Values(parts))
+	slices.SortFunc(all, func(a, b *partCost) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID.String(), b.ID.String()))
+	})
+	return all
 }
 
 // enoughLives is how many tweets must have been tracked all their life for their
@@ -264,93 +285,6 @@ func looksOf(steps []engagement.Step) (looks float64) {
 	return looks
 }
 
-func (c *cost) print(out io.Writer, byZone bool) {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	line := func(name string, e expense) {
-		fmt.Fprintf(w, "%s\t%.0f\t%.0f\t%.0f\t%.4f\t%.4f\t\n", name, e.Calls, e.Tweets, e.Credits, e.Cost, e.Refresh)
-	}
-	if byZone {
-		fmt.Fprint(w, "zone")
-	} else {
-		fmt.Fprint(w, "day (UTC)")
-	}
-	fmt.Fprint(w, "\tcalls\ttweets billed\tcredits\tdollars\tof it refreshes\t\n")
-	for _, z := range c.Zones {
-		if byZone {
-			line(z.Name, z.expense)
-		}
-	}
-	for _, d := range c.Days {
-		if !byZone {
-			line(d.Day, d.expense)
-		}
-	}
-	line("all", c.Total)
-	for _, k := range c.Kinds {
-		fmt.Fprintf(w, "%s, %s\t%.0f\t%.0f\t%.0f\t%.4f\t\t\n", k.Provider, k.Kind, k.Calls, k.Tweets, k.Credits, k.Cost)
-	}
-	_ = w.Flush()
-
-	fmt.Fprintf(out, "\n%d tweets tracked; %d of them from within half an hour of their post until they went cold", c.Tracked, c.Whole)
-	if c.Whole > 0 {
-		fmt.Fprintf(out, ", with %.1f looks each", c.PerTweet)
-	}
-	fmt.Fprintln(out)
-	if c.WholeDays > 0 {
-		fmt.Fprintf(out, "%.4f dollars a day, on average of %d whole days; that is %.2f a month of %d days\n", c.PerDay, c.WholeDays, c.PerDay*daysAMonth, daysAMonth)
-	} else {
-		fmt.Fprintln(out, "no whole day (UTC) between the first spending and today yet: what a day costs is not known")
-	}
-	fmt.Fprintf(out, "%.2f dollars by the end of this month (UTC), if the days go on as those of the last week\n", c.MonthEnd)
-	c.printBudget(out)
-	for _, b := range c.reconciled {
-		if b.Endless() {
-			continue
-		}
-		fmt.Fprintf(out, "%s: %.0f credits left at %s", b.Provider, b.Left, b.To.Format(time.DateTime))
-		if b.Taken > 0 {
-			fmt.Fprintf(out, "; taken %.0f, in the ledger %.0f since %s (%.1f%% more taken)", b.Taken, b.Booked, b.From.Format(time.DateTime), b.Drift()*100)
-		}
-		fmt.Fprintln(out)
-	}
-	printPurchases(out, c.purchases, c.MostLooks)
-	if p := c.Projected; p != nil {
-		by := "by the schedule"
-		if p.Measured {
-			by = fmt.Sprintf("as measured over %d tweets", c.Whole)
-		}
-		fmt.Fprintf(out, "%d new tweets a day, %.1f looks each (%s): %.0f calls a day (%.2f a second), %.2f dollars a day, %.2f a month\n",
-			p.TweetsPerDay, p.LooksPerTweet, by, p.CallsPerDay, p.CallsPerSec, p.DollarsPerDay, p.DollarsAMonth)
-	}
-}
-
-func (c *cost) printBudget(out io.Writer) {
-	s := c.spent
-	for _, b := range []struct {
-		name          string
-		spent, budget float64
-	}{
-		{"today", s.Today, s.Budget.Day}, {"this month", s.Month, s.Budget.Month}, {"refreshes today", s.RefreshToday, s.Budget.RefreshDay},
-	} {
-		if b.budget > 0 {
-			fmt.Fprintf(out, "budget, %s: %.4f of %.2f dollars (%.0f%%)\n", b.name, b.spent, b.budget, b.spent/b.budget*100)
-		}
-	}
-	for _, notice := range noticesOf(s) {
-		fmt.Fprintf(out, "USED UP: %s\n", notice)
-	}
-}
-
-// noticesOf says of each budget that is used up when the next one begins.
-func noticesOf(s store.Spending) (notices []string) {
-	for _, l := range s.Limits() {
-		if notice := l.Notice(); notice != "" {
-			notices = append(notices, notice)
-		}
-	}
-	return notices
-}
-
 // mostLooks is how many tweets an hour of the engine's time can be looked up at the
 // provider's rate; 0: it is not known, or there is no end.
 func (sh *shell) mostLooks(c *clock.Clock) float64 {
@@ -359,26 +293,4 @@ func (sh *shell) mostLooks(c *clock.Clock) float64 {
 		return 0
 	}
 	return providers[0].TweetRate() * c.Real(time.Hour).Seconds()
-}
-
-// printPurchases says what the adaptive schedule costs, and what other money would
-// buy, and when that is more looks an hour than the rate allows.
-func printPurchases(out io.Writer, p store.Purchases, most float64) {
-	if p.Now.Price == 0 {
-		return
-	}
-	for _, b := range []struct {
-		name string
-		p    store.Purchase
-	}{{"adaptive, now", p.Now}, {"half the looks", p.Half}, {"double", p.Double}} {
-		if b.p.Price == 0 {
-			continue // the sample does not tell
-		}
-		beyond := ""
-		if most > 0 && b.p.LookupsPerHour > most {
-			beyond = fmt.Sprintf("; beyond the rate of the key, which allows %.0f an hour", most)
-		}
-		fmt.Fprintf(out, "%s: %.0f looks an hour, %.2f dollars a day, an engagement seen after %s on average (price %.3g%s)\n",
-			b.name, b.p.LookupsPerHour, b.p.DollarsPerDay, b.p.Delay.Round(time.Second), b.p.Price, beyond)
-	}
 }

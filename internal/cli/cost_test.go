@@ -38,7 +38,7 @@ func TestCostADay(t *testing.T) {
 			t.Errorf("%s: %g a day of %d, want %g of %d", name, got.PerDay, got.WholeDays, c.want, c.whole)
 		}
 		var out strings.Builder
-		got.print(&out, false)
+		got.print(&out, "day (UTC)", got.dayLines())
 		if says := strings.Contains(out.String(), "not known"); says != (c.whole == 0) {
 			t.Errorf("%s:\n%s", name, out.String())
 		}
@@ -65,7 +65,7 @@ func TestBalancesThatSayNothingAreLeftOut(t *testing.T) {
 	t.Parallel()
 	c := &cost{reconciled: []report.Reconciliation{{Provider: "double", Left: 2147483647, Booked: 31410}, {Provider: "fresh", Left: 100}, {Provider: "used", Left: 90, Taken: 10, Booked: 9}}}
 	var out strings.Builder
-	c.print(&out, false)
+	c.print(&out, "day (UTC)", c.dayLines())
 	if text := out.String(); strings.Contains(text, "double") || !strings.Contains(text, "fresh: 100 credits left") || strings.Count(text, "taken") != 2 {
 		t.Errorf("printed:\n%s", text)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gorgone/internal/app"
+	"gorgone/internal/cli/tenants"
 	"gorgone/internal/cli/terminal"
 	"gorgone/internal/cli/tweetlist"
 	"gorgone/internal/failure"
@@ -258,7 +259,7 @@ func zoneFor(ctx context.Context, s *store.Store, ref, name string) (store.Zone,
 		return store.Zone{}, err
 	}
 	if name == "" {
-		return findZone(zones, ref)
+		return tenants.Zone(zones, ref)
 	}
 	for _, z := range zones {
 		if z.Name == name {
@@ -266,31 +267,4 @@ func zoneFor(ctx context.Context, s *store.Store, ref, name string) (store.Zone,
 		}
 	}
 	return s.CreateZone(ctx, store.Zone{Name: name})
-}
-
-func findZone(zones []store.Zone, ref string) (store.Zone, error) {
-	var found []store.Zone
-	for _, z := range zones {
-		if ref == "" || z.ID.String() == ref || z.Name == ref {
-			found = append(found, z)
-		}
-	}
-	switch {
-	case len(found) == 1:
-		return found[0], nil
-	case len(zones) == 0:
-		return store.Zone{}, failure.NotFoundf("there are no zones yet; create one with gorgone track --new-zone NAME")
-	case len(found) == 0:
-		return store.Zone{}, failure.NotFoundf("no zone %q; there are %s", ref, zoneNames(zones))
-	default:
-		return store.Zone{}, failure.Usagef("which zone? name one with --zone: %s", zoneNames(found))
-	}
-}
-
-func zoneNames(zones []store.Zone) string {
-	names := make([]string, 0, 10)
-	for _, z := range zones[:min(len(zones), 10)] {
-		names = append(names, fmt.Sprintf("%s (%s)", z.Name, z.ID))
-	}
-	return strings.Join(names, ", ")
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gorgone/engagement"
+	"gorgone/internal/cli/tenants"
 	"gorgone/internal/cli/terminal"
 	"gorgone/internal/failure"
 	"gorgone/store"
@@ -49,7 +50,7 @@ commands take. A tweet tracked in several zones is listed once per zone.`,
 			}
 			q := report.TopQuery{Since: d.Clock.Now().Add(-since), By: report.TopBy(by), Limit: limit}
 			if zone != "" {
-				z, err := findZone(zones, zone)
+				z, err := tenants.Zone(zones, zone)
 				if err != nil {
 					return err
 				}

@@ -1743,7 +1743,22 @@ export interface components {
                 clients: {
                     /** Format: uuid */
                     id: string;
+                    /** @description empty: not known */
+                    name: string;
                     today: number;
+                    calls: number;
+                    tweets: number;
+                    credits: number;
+                    cost: number;
+                }[];
+                /** @description likewise by provider and kind */
+                kinds: {
+                    provider: string;
+                    /**
+                     * @description control: calls that tell whether answers can be believed
+                     * @enum {unknown}
+                     */
+                    kind: "schedule" | "refresh" | "control" | "retry";
                     calls: number;
                     tweets: number;
                     credits: number;

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gorgone/internal/app"
+	"gorgone/internal/cli/tenants"
 	"gorgone/internal/failure"
 	"gorgone/store"
 	"gorgone/store/access"
@@ -28,25 +29,24 @@ func Command(open func(context.Context) (*app.Database, error), by func() string
 		none, asJSON bool
 	)
 	cmd := &cobra.Command{
-		Use:   "budget [zone|client ID]",
+		Use:   "budget [zone|client NAME|ID]",
 		Short: "Show and set what zones and clients may spend",
 		Long: `Show the zones and clients that have caps or a weight, and what is spent of them;
-or set those of one. What is given replaces all that was set before; --none removes
+or set those of one, named by its name or id. What is given replaces all that was set before; --none removes
 it. Caps are in dollars, of UTC days and months, and a change is in force within a
 minute. Scheduled look-ups leave a tenth of each cap to refreshes.`,
 		Example: `  gorgone budget
-  gorgone budget zone 0b0e6ad4-3f0f-4c4b-9b8e-0a4f3f1c2d11 --day 5 --month 100 --soft-month 80
+  gorgone budget zone Elections --day 5 --month 100 --soft-month 80
   gorgone budget client 6f726700-6e65-4000-8000-000000000001 --month 250 --weight 2
   gorgone budget zone 0b0e6ad4-3f0f-4c4b-9b8e-0a4f3f1c2d11 --none`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			set := cmd.Flags().Changed("day") || cmd.Flags().Changed("month") || cmd.Flags().Changed("soft-day") ||
 				cmd.Flags().Changed("soft-month") || cmd.Flags().Changed("weight")
-			id, err := target(args)
 			switch {
-			case err != nil:
-				return err
+			case len(args) != 0 && (len(args) != 2 || args[0] != "zone" && args[0] != "client"):
+				return failure.Usagef("%q: want zone or client, and its name or id", strings.Join(args, " "))
 			case len(args) == 0 && (set || none):
-				return failure.Usagef("whose budget? Want zone ID or client ID")
+				return failure.Usagef("whose budget? Want zone or client, and its name or id")
 			case set && none:
 				return failure.Usagef("--none removes all that is set: want it alone")
 			case len(args) > 0 && !set && !none:
@@ -63,6 +63,10 @@ minute. Scheduled look-ups leave a tenth of each cap to refreshes.`,
 			if len(args) == 0 {
 				return list(cmd.Context(), d.Store, out, asJSON)
 			}
+			id, err := target(cmd.Context(), d.Store, args[0], args[1])
+			if err != nil {
+				return err
+			}
 			return change(cmd.Context(), d.Access, args[0], id, caps, by(), out, asJSON)
 		},
 	}
@@ -77,19 +81,20 @@ minute. Scheduled look-ups leave a tenth of each cap to refreshes.`,
 	return cmd
 }
 
-// target reads whose budget is meant; the zero id means all.
-func target(args []string) (uuid.UUID, error) {
-	if len(args) == 0 {
-		return uuid.Nil, nil
+// target returns the id of the zone or client that is meant.
+func target(ctx context.Context, s *store.Store, kind, ref string) (uuid.UUID, error) {
+	if id, err := uuid.Parse(ref); err == nil {
+		return id, nil
 	}
-	if len(args) != 2 || args[0] != "zone" && args[0] != "client" {
-		return uuid.Nil, failure.Usagef("%q: want zone ID or client ID", strings.Join(args, " "))
-	}
-	id, err := uuid.Parse(args[1])
+	zones, err := s.Zones(ctx)
 	if err != nil {
-		return uuid.Nil, failure.Usagef("%s %q: want its id, a UUID", args[0], args[1])
+		return uuid.Nil, err
 	}
-	return id, nil
+	if kind == "client" {
+		return tenants.Client(zones, ref)
+	}
+	zone, err := tenants.Zone(zones, ref)
+	return zone.ID, err
 }
 
 func change(ctx context.Context, s *access.Store, kind string, id uuid.UUID, caps budget.Caps, by string, out io.Writer, asJSON bool) error {

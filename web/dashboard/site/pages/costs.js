@@ -1,4 +1,4 @@
-// What look-ups cost: by day and by zone, and what is left of the budgets.
+// What look-ups cost: by day, client, zone and kind, and what is left of the budgets.
 
 import { call } from "../api.js";
 import { ahead } from "../clock.js";
@@ -11,7 +11,26 @@ import { budgetNotices, dollars } from "./cost.js";
 
 /** @type {Record<string, string>} */
 const names = { day: "Today’s budget", month: "This month’s budget", refresh_day: "Today’s budget of refreshes" };
+/** @type {Record<string, string>} */
+const kinds = { schedule: "Schedule", refresh: "Refreshes", control: "Controls of answers", retry: "Retries" };
 const noZone = "00000000-0000-0000-0000-000000000000";
+
+/**
+ * A table of what 31 days cost, the dearest first.
+ * @param {string} name
+ * @param {any[]} parts
+ * @param {(part: any) => string} nameOf
+ * @param {(part: any) => Record<string, string>} marks
+ */
+function plainTable(name, parts, nameOf, marks) {
+  if (parts.length === 0) return null;
+  const sorted = [...parts].sort((a, b) => b.cost - a.cost);
+  const columns = [["31 days", "right"], [name, ""], ["Calls", "right"], ["Tweets billed", "right"]];
+  return h("table", { class: "rows" }, h("thead", {}, h("tr", {}, ...columns.map(([text, side]) => h("th", { scope: "col", class: side }, text)))),
+    h("tbody", {}, ...sorted.map((p) => h("tr", marks(p),
+      h("td", { class: "right", "data-label": "31 days" }, dollars(p.cost)), h("td", { "data-label": name }, nameOf(p)),
+      h("td", { class: "right", "data-label": "Calls" }, count(Math.round(p.calls))), h("td", { class: "right", "data-label": "Tweets billed" }, count(Math.round(p.tweets)))))));
+}
 
 /** @param {import("../app.js").Visit} v */
 export async function showCosts(v) {
@@ -21,6 +40,8 @@ export async function showCosts(v) {
   const cards = h("div", { class: "cards" });
   const days = h("div", {});
   const zones = h("div", {});
+  const clients = h("div", {});
+  const byKind = h("div", {});
   const nameOf = (/** @type {string} */ id) => (id === noZone ? "No zone: calls that failed" : v.me.zones.find((z) => z.id === id)?.name ?? "Another zone");
   const fresh = keepFresh(v, async () => {
     const { data } = await call("/api/twitter/cost", { signal: v.ended });
@@ -46,9 +67,12 @@ export async function showCosts(v) {
       { key: "today", name: "Today", class: "right", value: (z) => z.today, show: (z) => dollars(z.today) },
       { key: "tweets", name: "Tweets billed", class: "right", value: (z) => z.tweets, show: (z) => count(Math.round(z.tweets)) },
     ], data.zones, (z) => ({ "data-zone": z.id })));
+    fill(clients, plainTable("Client", data.clients, (c) => (c.id === noZone ? "None: calls that failed" : c.name || c.id), (c) => ({ "data-client": c.id })));
+    fill(byKind, plainTable("Provider and kind", data.kinds, (k) => `${k.provider}: ${kinds[k.kind] ?? k.kind}`, (k) => ({ "data-kind": `${k.provider} ${k.kind}` })));
   }, { every: 15_000, unless: () => zones.contains(document.activeElement) });
   fill(v.root, h("h1", {}, "Cost"), fresh.banner, notice, cards,
     h("div", { class: "filters" }, choice("#/cost", asked, "zone", "Zone", zoneOptions(v.me))),
-    h("section", { class: "card" }, h("h2", {}, "By day (UTC)"), days), h("section", { class: "card flush" }, zones));
+    h("section", { class: "card" }, h("h2", {}, "By day (UTC)"), days), h("section", { class: "card flush" }, zones),
+    h("section", { class: "card flush" }, clients), h("section", { class: "card flush" }, byKind));
   await fresh.start();
 }

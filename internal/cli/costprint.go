@@ -1,0 +1,132 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"gorgone/store"
+)
+
+// costLine is a line of the printed table.
+type costLine struct {
+	name string
+	expense
+}
+
+func (c *cost) dayLines() (lines []costLine) {
+	for _, d := range c.Days {
+		lines = append(lines, costLine{d.Day, d.expense})
+	}
+	return lines
+}
+
+func (c *cost) zoneLines() []costLine { return partLines(c.Zones) }
+
+func (c *cost) clientLines() []costLine { return partLines(c.Clients) }
+
+func partLines(parts []*partCost) (lines []costLine) {
+	for _, p := range parts {
+		lines = append(lines, costLine{p.Name, p.expense})
+	}
+	return lines
+}
+
+// print prints all, the lines first, each of which is a day, or of what else there is.
+func (c *cost) print(out io.Writer, of string, lines []costLine) {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	line := func(name string, e expense) {
+		fmt.Fprintf(w, "%s\t%.0f\t%.0f\t%.0f\t%.4f\t%.4f\t\n", name, e.Calls, e.Tweets, e.Credits, e.Cost, e.Refresh)
+	}
+	fmt.Fprint(w, of, "\tcalls\ttweets billed\tcredits\tdollars\tof it refreshes\t\n")
+	for _, l := range lines {
+		line(l.name, l.expense)
+	}
+	line("all", c.Total)
+	for _, k := range c.Kinds {
+		fmt.Fprintf(w, "%s, %s\t%.0f\t%.0f\t%.0f\t%.4f\t\t\n", k.Provider, k.Kind, k.Calls, k.Tweets, k.Credits, k.Cost)
+	}
+	_ = w.Flush()
+
+	fmt.Fprintf(out, "\n%d tweets tracked; %d of them from within half an hour of their post until they went cold", c.Tracked, c.Whole)
+	if c.Whole > 0 {
+		fmt.Fprintf(out, ", with %.1f looks each", c.PerTweet)
+	}
+	fmt.Fprintln(out)
+	if c.WholeDays > 0 {
+		fmt.Fprintf(out, "%.4f dollars a day, on average of %d whole days; that is %.2f a month of %d days\n", c.PerDay, c.WholeDays, c.PerDay*daysAMonth, daysAMonth)
+	} else {
+		fmt.Fprintln(out, "no whole day (UTC) between the first spending and today yet: what a day costs is not known")
+	}
+	fmt.Fprintf(out, "%.2f dollars by the end of this month (UTC), if the days go on as those of the last week\n", c.MonthEnd)
+	c.printBudget(out)
+	for _, b := range c.reconciled {
+		if b.Endless() {
+			continue
+		}
+		fmt.Fprintf(out, "%s: %.0f credits left at %s", b.Provider, b.Left, b.To.Format(time.DateTime))
+		if b.Taken > 0 {
+			fmt.Fprintf(out, "; taken %.0f, in the ledger %.0f since %s (%.1f%% more taken)", b.Taken, b.Booked, b.From.Format(time.DateTime), b.Drift()*100)
+		}
+		fmt.Fprintln(out)
+	}
+	printPurchases(out, c.purchases, c.MostLooks)
+	if p := c.Projected; p != nil {
+		by := "by the schedule"
+		if p.Measured {
+			by = fmt.Sprintf("as measured over %d tweets", c.Whole)
+		}
+		fmt.Fprintf(out, "%d new tweets a day, %.1f looks each (%s): %.0f calls a day (%.2f a second), %.2f dollars a day, %.2f a month\n",
+			p.TweetsPerDay, p.LooksPerTweet, by, p.CallsPerDay, p.CallsPerSec, p.DollarsPerDay, p.DollarsAMonth)
+	}
+}
+
+func (c *cost) printBudget(out io.Writer) {
+	s := c.spent
+	for _, b := range []struct {
+		name          string
+		spent, budget float64
+	}{
+		{"today", s.Today, s.Budget.Day}, {"this month", s.Month, s.Budget.Month}, {"refreshes today", s.RefreshToday, s.Budget.RefreshDay},
+	} {
+		if b.budget > 0 {
+			fmt.Fprintf(out, "budget, %s: %.4f of %.2f dollars (%.0f%%)\n", b.name, b.spent, b.budget, b.spent/b.budget*100)
+		}
+	}
+	for _, notice := range noticesOf(s) {
+		fmt.Fprintf(out, "USED UP: %s\n", notice)
+	}
+}
+
+// noticesOf says of each budget that is used up when the next one begins.
+func noticesOf(s store.Spending) (notices []string) {
+	for _, l := range s.Limits() {
+		if notice := l.Notice(); notice != "" {
+			notices = append(notices, notice)
+		}
+	}
+	return notices
+}
+
+// printPurchases says what the adaptive schedule costs, and what other money would
+// buy, and when that is more looks an hour than the rate allows.
+func printPurchases(out io.Writer, p store.Purchases, most float64) {
+	if p.Now.Price == 0 {
+		return
+	}
+	for _, b := range []struct {
+		name string
+		p    store.Purchase
+	}{{"adaptive, now", p.Now}, {"half the looks", p.Half}, {"double", p.Double}} {
+		if b.p.Price == 0 {
+			continue // the sample does not tell
+		}
+		beyond := ""
+		if most > 0 && b.p.LookupsPerHour > most {
+			beyond = fmt.Sprintf("; beyond the rate of the key, which allows %.0f an hour", most)
+		}
+		fmt.Fprintf(out, "%s: %.0f looks an hour, %.2f dollars a day, an engagement seen after %s on average (price %.3g%s)\n",
+			b.name, b.p.LookupsPerHour, b.p.DollarsPerDay, b.p.Delay.Round(time.Second), b.p.Price, beyond)
+	}
+}
