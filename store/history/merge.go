@@ -276,8 +276,6 @@ func (m *merge) abandon(ctx context.Context, t *postgres.Tx) error {
 	var tables []string // that have a trigger
 	var begun bool
 	b := t.Group()
-	b.Queue(`delete from gorgone.history_merge`)
-	b.Queue(`delete from gorgone.history_changes`)
 	b.Queue(`select to_regclass($1::text) is not null and not exists (select from pg_inherits where inhrelid = to_regclass($1::text))`, m.name()).
 		QueryRow(func(row pgx.Row) error { return row.Scan(&begun) })
 	b.Queue(`select c.oid::regclass::text from pg_trigger g join pg_class c on c.oid = g.tgrelid
@@ -295,5 +293,7 @@ func (m *merge) abandon(ctx context.Context, t *postgres.Tx) error {
 		b.Queue(`drop trigger gorgone_merge on ` + table)
 		b.Queue(`drop trigger if exists gorgone_merge_emptied on ` + table)
 	}
+	b.Queue(`delete from gorgone.history_merge`) // after the locks: who truncates a day waits for it
+	b.Queue(`delete from gorgone.history_changes`)
 	return t.Send(ctx, b)
 }

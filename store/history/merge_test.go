@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -229,8 +230,11 @@ func TestMergeSurvivesEveryBreak(t *testing.T) {
 func TestWritesBesideAMerge(t *testing.T) {
 	t.Parallel()
 	e := storetest.New(t, postgres.ExecPrepared)
-	first := time.Date(2025, 12, 1, 0, 0, 0, 0, time.UTC)
-	turnOfTheYear(t, e, 31, 60)
+	first := time.Date(2025, 12, 22, 0, 0, 0, 0, time.UTC)
+	turnOfTheYear(t, e, 10, 60)
+	// Whoever waits at all is looked at, so that no deadlock goes by because a merge gives up.
+	e.Exec(t, fmt.Sprintf(`alter database %s set deadlock_timeout = '1ms'`, pgx.Identifier{e.Raw.Config().ConnConfig.Database}.Sanitize()))
+	e.Raw.Reset()
 	e.Exec(t, `create table shadow as select id, tweet_id, snapshot_at, like_count from twitter_engagement_history`)
 	e.Exec(t, `create index on shadow (snapshot_at, id)`)
 	e.Exec(t, `create index on shadow (id)`)
@@ -240,7 +244,7 @@ func TestWritesBesideAMerge(t *testing.T) {
 	var writes int
 	writing.Go(func() {
 		random := rand.New(rand.NewPCG(1, 2))
-		for ; !merged.Load(); writes++ {
+		for ; writes < 300 && !merged.Load(); writes++ {
 			writeOld(t, e, random, first)
 		}
 	})
@@ -261,10 +265,10 @@ func TestWritesBesideAMerge(t *testing.T) {
 	}
 }
 
-// writeOld inserts, changes, moves and deletes points of December, and deletes a tweet now
-// and then, and does the same to the shadow.
+// writeOld inserts, changes, moves and deletes points of December, and deletes three tweets
+// now and then, and does the same to the shadow.
 func writeOld(t *testing.T, e *storetest.Env, random *rand.Rand, first time.Time) {
-	at := first.Add(time.Duration(random.Int64N(int64(31 * aDay)))).Truncate(time.Second)
+	at := first.Add(time.Duration(random.Int64N(int64(10 * aDay)))).Truncate(time.Second)
 	old := fmt.Sprintf(`(select id from shadow where snapshot_at >= '%s' and snapshot_at < '2026-01-01' order by snapshot_at, id limit 1)`, at.Format(time.RFC3339))
 	statements := []string{
 		`update %[1]s set like_count = like_count + 1000 where id = ` + old,
@@ -275,10 +279,15 @@ func writeOld(t *testing.T, e *storetest.Env, random *rand.Rand, first time.Time
 	statement := statements[random.IntN(len(statements))]
 	err := pgx.BeginFunc(t.Context(), e.Raw, func(tx pgx.Tx) error {
 		if random.IntN(20) == 0 {
-			statement = "delete a tweet"
-			_, err := tx.Exec(t.Context(), `with gone as (delete from twitter_tweets where id = (select max(id::text)::uuid from twitter_tweets where (select count(*) from twitter_tweets) > 10) returning id)
-				delete from shadow where tweet_id in (select id from gone)`)
-			return err
+			statement = "delete tweets"
+			// Each by a statement of its own, so that others come between.
+			for range 3 {
+				if _, err := tx.Exec(t.Context(), `with gone as (delete from twitter_tweets where id = (select id from twitter_tweets where (select count(*) from twitter_tweets) > 10 order by md5(id::text || $1::text) limit 1) returning id)
+					delete from shadow where tweet_id in (select id from gone)`, strconv.Itoa(random.Int())); err != nil {
+					return err
+				}
+			}
+			return nil
 		}
 		for _, table := range []string{"public.twitter_engagement_history", "shadow"} {
 			if _, err := tx.Exec(t.Context(), fmt.Sprintf(statement, table)); err != nil {

@@ -25,8 +25,10 @@ func (m *merge) copyNext(ctx context.Context, t *postgres.Tx, done *Merged) erro
 			select ` + columns + ` from ` + partitionName(d) + `
 			where $1::uuid is null or (tweet_id, snapshot_at, id) > ($1::uuid, $2::timestamptz, $3::uuid)
 			order by tweet_id, snapshot_at, id limit $4::int4
+		), tweets as materialized (` + lockTweets(`select tweet_id from part`) + `
 		), put as (
-			insert into ` + m.name() + ` (` + columns + `) select ` + columns + ` from part on conflict do nothing
+			insert into ` + m.name() + ` (` + columns + `) select ` + columns + ` from part
+			where (select count(*) from tweets) >= 0 on conflict do nothing
 		)
 		select p.tweet_id, p.snapshot_at, p.id, (select count(*)::int4 from part)
 		from part p order by p.tweet_id desc, p.snapshot_at desc, p.id desc limit 1`
@@ -56,6 +58,13 @@ func (m *merge) copyNext(ctx context.Context, t *postgres.Tx, done *Merged) erro
 		b.Queue(`analyze ` + m.name())
 	}
 	return t.Send(ctx, b)
+}
+
+// lockTweets locks the rows of tweets, as the foreign key of a point does when it is
+// copied, but waits for none: a merge that held some and waited for another could be waited
+// for by who deletes them all. What is locked by others is for the next call.
+func lockTweets(ids string) string {
+	return `select id from public.twitter_tweets where id in (` + ids + `) for key share nowait`
 }
 
 // verify counts the points of a day that was copied and those of the copy. While there is
@@ -103,10 +112,10 @@ func (m *merge) copyChanges(ctx context.Context, t *postgres.Tx, columns string)
 	}
 	// Statements after that one see all that they noted.
 	b = t.Group()
+	const given = ` h where (h.id, h.snapshot_at) in (select * from unnest($1::uuid[], $2::timestamptz[])) and h.snapshot_at >= $3::timestamptz and h.snapshot_at < $4::timestamptz`
+	b.Queue(lockTweets(`select tweet_id from public.twitter_engagement_history`+given+` union all select tweet_id from `+m.name()+given), points, at, m.month, m.past())
 	b.Queue(`delete from `+m.name()+` h using unnest($1::uuid[], $2::timestamptz[]) u (id, at) where h.id = u.id and h.snapshot_at = u.at`, points, at)
-	b.Queue(`insert into `+m.name()+` (`+columns+`) select `+columns+` from public.twitter_engagement_history h
-		where (h.id, h.snapshot_at) in (select * from unnest($1::uuid[], $2::timestamptz[]))
-		and h.snapshot_at >= $3::timestamptz and h.snapshot_at < $4::timestamptz`, points, at, m.month, m.past())
+	b.Queue(`insert into `+m.name()+` (`+columns+`) select `+columns+` from public.twitter_engagement_history`+given, points, at, m.month, m.past())
 	if err := t.Send(ctx, b); err != nil {
 		return 0, fmt.Errorf("copy what was written meanwhile: %w", err)
 	}
