@@ -41,6 +41,10 @@ func TestMisfits(t *testing.T) {
 		"a column of ours":      {adopted + `; alter table twitter_engagement_tracking add column attempts text`, []string{"twitter_engagement_tracking.attempts: found text, want int4"}},
 		"a renamed column":      {adopted + `; alter table twitter_tweets rename like_count to likes`, []string{"public.twitter_tweets.like_count: found missing", "add column like_count int4"}},
 		"numbers as tweet ids":  {"create table twitter_tweets (id uuid primary key, tweet_id bigint)", []string{"public.twitter_tweets.tweet_id: found int8, want text or varchar"}},
+		"a time that is always": {adopted + `; truncate twitter_engagement_tracking; alter table twitter_engagement_tracking alter next_update_at set not null`, []string{"twitter_engagement_tracking.next_update_at: found not null, want null allowed", "alter column next_update_at drop not null"}},
+		"a column to fill in":   {adopted + `; alter table twitter_engagement_history add column source text not null default 'x'; alter table twitter_engagement_history alter source drop default`, []string{"twitter_engagement_history.source: found not null without a default, want a default, or null allowed"}},
+		"one with a default":    {adopted + `; alter table twitter_engagement_history add column source text not null default 'x', add column number bigint generated always as identity`, nil},
+		"tiers of its own":      {adopted + `; truncate twitter_engagement_tracking; alter table twitter_engagement_tracking add constraint "two tiers" check (tier in ('hot', 'cold'))`, []string{"twitter_engagement_tracking.tier: found a constraint that refuses ultra_hot, warm", `drop constraint "two tiers"`}},
 		"something beside it":   {"create table tweets (id bigint); create table users (id bigint)", nil},
 		"the same, elsewhere":   {"create schema app; create table app.zones (id bigint)", nil},
 	} {

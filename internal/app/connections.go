@@ -19,12 +19,16 @@ func (d *Database) Connections(ctx context.Context, present []queue.Replica) (de
 	for _, r := range present {
 		most += cmp.Or(r.Conns, own)
 	}
-	detail = fmt.Sprintf("%d processes open %d at most", len(present), most)
+	processes := "processes"
+	if len(present) == 1 {
+		processes = "process"
+	}
+	detail = fmt.Sprintf("%d %s: %d at most", len(present), processes, most)
 	switch {
 	case room > 0 && most >= room:
 		return "", fmt.Errorf("%s, and %s takes %d", detail, of, room)
 	case room > 0:
-		detail += fmt.Sprintf("; %s takes %d", of, room)
+		detail += fmt.Sprintf(", and %s takes %d", of, room)
 	}
 	return detail, nil
 }

@@ -23,7 +23,7 @@ func TestBudgetThatIsUsedUp(t *testing.T) {
 		}
 	}
 	for _, command := range []string{"doctor", "retention"} {
-		if out, _ := gorgone(t, "", command, "--data-dir", u.dir); !strings.Contains(out, "kept in full for 48h0m0s, as GORGONE_RETENTION says") {
+		if out, _ := gorgone(t, "", command, "--data-dir", u.dir); !strings.Contains(out, "kept in full for 2 days, as GORGONE_RETENTION says") {
 			t.Errorf("%s:\n%s", command, out)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gorgone/internal/app"
+	"gorgone/internal/cli/terminal"
 	"gorgone/queue"
 	"gorgone/store/report"
 	"gorgone/throttle"
@@ -78,12 +79,12 @@ func (e *examination) report(check string, err error, detail, fix string) bool {
 		return err == nil
 	}
 	if err == nil {
-		e.printf("ok    %-14s %s\n", check, detail)
+		e.printf("ok    %-18s %s\n", check, detail)
 		return true
 	}
-	e.printf("FAIL  %-14s %v\n", check, err)
+	e.printf("FAIL  %-18s %v\n", check, err)
 	if fix != "" {
-		e.printf("      %-14s -> %s\n", "", fix)
+		e.printf("      %-18s -> %s\n", "", fix)
 	}
 	return false
 }
@@ -96,7 +97,6 @@ func (e *examination) run(ctx context.Context, ask bool) {
 	d, err := e.process.OpenDatabase(ctx, e.cfg)
 	if e.report("database", err, "reachable", "check DATABASE_URL and that Postgres runs; then gorgone migrate") {
 		defer d.Close()
-		e.report("writes", d.DB.Ping(ctx), "the database takes them", "point DATABASE_URL at the primary, and see that its disk is not full")
 		e.examineDatabase(ctx, d)
 		e.examineLookups(ctx, d)
 	}
@@ -104,7 +104,7 @@ func (e *examination) run(ctx context.Context, ask bool) {
 	if e.report("nats", err, "streams are there", "check NATS_URL, and that JetStream is on") {
 		defer q.Close()
 		depth, err := q.Depth(ctx)
-		e.report("queue", err, fmt.Sprintf("%d batches and %d refreshes waiting, a claim lasts %s", depth.Batch.Pending, depth.Refresh.Pending, q.Lease()), "")
+		e.report("queue", err, fmt.Sprintf("%d batches and %d refreshes waiting, a claim lasts %s", depth.Batch.Pending, depth.Refresh.Pending, terminal.Duration(q.Lease())), "")
 		present := e.examineProcesses(ctx, q)
 		if d != nil {
 			detail, err := d.Connections(ctx, present)
@@ -122,7 +122,7 @@ func (e *examination) run(ctx context.Context, ask bool) {
 		}
 	}
 	if err != nil {
-		e.report("provider", err, "", "set TWITTER_API_KEY")
+		e.report("provider", err, "", "")
 	} else if q != nil && d != nil {
 		e.examineSources(ctx, q, d)
 	}
@@ -140,7 +140,11 @@ func (e *examination) examineProcesses(ctx context.Context, q *app.Queue) []queu
 			err = errors.Join(err, fmt.Errorf("%s on %s: %s", strings.Join(r.Roles, "+"), r.Host, r.Trouble))
 		}
 	}
-	e.report("processes", err, fmt.Sprintf("%d answer", len(present)), "see that the database's disk is not full; the log of the process has more")
+	detail := "none runs: start gorgone dispatcher, gorgone worker and gorgone web"
+	if len(present) > 0 {
+		detail = fmt.Sprintf("%d answer", len(present))
+	}
+	e.report("processes", err, detail, "see that the database's disk is not full; the log of the process has more")
 	return present
 }
 
@@ -220,8 +224,8 @@ func (e *examination) examineLookups(ctx context.Context, d *app.Database) {
 		e.report("look-ups", err, "", "")
 		return
 	}
-	e.report("look-ups", r.Fault(), fmt.Sprintf("calls in %s: %d, %d failed; tweets: %d found, %d missing, %d without a usable answer",
-		app.LookBack, r.Calls.Count, r.Calls.Failed, r.Found, r.Missing, r.Unresolved), "see an answer with gorgone probe; compare TWITTER_API_URL and TWITTER_PROVIDER")
+	e.report("look-ups", r.Fault(), fmt.Sprintf("calls in the last %s: %d, %d failed; tweets: %d found, %d missing, %d without a usable answer",
+		terminal.Duration(app.LookBack), r.Calls.Count, r.Calls.Failed, r.Found, r.Missing, r.Unresolved), "see an answer with gorgone probe; compare TWITTER_API_URL and TWITTER_PROVIDER")
 }
 
 // examinePauses says what people have paused: nothing is looked up until then.

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"encoding/json"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -14,6 +16,7 @@ func TestDoctor(t *testing.T) {
 	t.Parallel()
 	u := startUp(t, madeDir(t), "--tweets", "5")
 	t.Run("names pauses", func(t *testing.T) { u.in(t).doctorNamesPauses() })
+	t.Run("asks once", func(t *testing.T) { u.in(t).doctorAsksOnce() })
 	t.Run("adds connections up", func(t *testing.T) { u.in(t).doctorAddsConnectionsUp() })
 	t.Run("names what cannot be looked up", func(t *testing.T) { u.in(t).doctorNamesWhatCannotBeLookedUp() })
 }
@@ -33,12 +36,33 @@ func (u *up) doctorNamesPauses() {
 	}
 }
 
+// doctorAsksOnce: no check is made twice, and durations are in people's units.
+func (u *up) doctorAsksOnce() {
+	t := u.t
+	t.Helper()
+	seen := make(map[string]bool)
+	for line := range strings.Lines(u.run("doctor", "--json")) {
+		var f finding
+		testkit.Must(t, json.Unmarshal([]byte(line), &f))
+		if seen[f.Check] {
+			t.Errorf("%s is asked twice", f.Check)
+		}
+		seen[f.Check] = true
+		if regexp.MustCompile(`\d[hm]\d+[ms]`).MatchString(f.Detail) {
+			t.Errorf("%s: %s", f.Check, f.Detail)
+		}
+	}
+	if !seen["writes"] {
+		t.Errorf("writes are not checked: %v", seen)
+	}
+}
+
 // doctorAddsConnectionsUp: what all processes may open together must fit into the database,
 // which refuses it under load only.
 func (u *up) doctorAddsConnectionsUp() {
 	t := u.t
 	t.Helper()
-	if out := u.run("doctor"); !strings.Contains(out, "1 processes open 12 at most; the server") {
+	if out := u.run("doctor"); !strings.Contains(out, "1 process: 12 at most, and the server") {
 		t.Errorf("before:\n%s", out)
 	}
 	r, err := runfile.Read(u.dir)

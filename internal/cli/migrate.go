@@ -8,6 +8,7 @@ import (
 
 	"gorgone/internal/app"
 	"gorgone/internal/cli/migration"
+	"gorgone/internal/cli/terminal"
 	"gorgone/store/postgres"
 )
 
@@ -63,7 +64,11 @@ func (sh *shell) migrate(ctx context.Context, url string, asJSON bool) error {
 			Applied int64  `json:"applied"`
 			Name    string `json:"name"`
 		}{s.Version, s.Name}
-		if err := sh.result(asJSON, line, "applied %05d %s", s.Version, s.Name); err != nil {
+		did := "applied "
+		if s.Version == 0 {
+			did = "built the index "
+		}
+		if err := sh.result(asJSON, line, "%s%s", did, s.Name); err != nil {
 			return err
 		}
 	}
@@ -89,7 +94,7 @@ func (sh *shell) migrate(ctx context.Context, url string, asJSON bool) error {
 	defer q.Close()
 	return sh.result(asJSON, struct {
 		LeaseSeconds float64 `json:"lease_seconds"`
-	}{q.Lease().Seconds()}, "the streams are up to date; a claim lasts %s", q.Lease())
+	}{q.Lease().Seconds()}, "the streams are up to date; a claim lasts %s", terminal.Duration(q.Lease()))
 }
 
 // checkMigrate says what of the database does not fit.
@@ -99,6 +104,13 @@ func (sh *shell) checkMigrate(ctx context.Context, url string, asJSON bool) erro
 		return err
 	}
 	if len(misfits) > 0 {
+		for _, m := range misfits {
+			if asJSON {
+				if err := sh.result(true, m, ""); err != nil {
+					return err
+				}
+			}
+		}
 		return &postgres.MisfitError{Misfits: misfits}
 	}
 	return sh.result(asJSON, struct {

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gorgone/internal/app"
+	"gorgone/internal/cli/terminal"
 	"gorgone/internal/failure"
 	"gorgone/store/history"
 	"gorgone/web/answers"
@@ -85,26 +86,27 @@ func (sh *shell) agree(ctx context.Context) error {
 	return d.History.Consent(ctx, whoami())
 }
 
-// retentionLine says in a line what is kept, and what becomes of the rest.
+// retentionLine says what is kept, and what goes or would go.
 func retentionLine(keep history.Retention, cut history.Cut) string {
 	if keep.Full <= 0 {
 		return "history is kept for ever"
 	}
+	days := terminal.Duration(keep.Full)
+	verb := "go"
+	if cut.Waiting(keep) {
+		verb = "would go"
+	}
 	old := "no point is old enough to go"
 	if cut.Points > 0 || cut.Waiting(keep) {
-		verb := "go"
-		if cut.Waiting(keep) {
-			verb = "would go"
-		}
 		old = fmt.Sprintf("about %d points from before %s %s, the oldest from %s", cut.Points, cut.Before.Format(time.DateOnly), verb, cut.Oldest.Format(time.DateOnly))
 	}
 	switch {
 	case keep.Chosen:
-		return fmt.Sprintf("history is kept in full for %s, as GORGONE_RETENTION says; %s", keep.Full, old)
+		return fmt.Sprintf("history is kept in full for %s, as GORGONE_RETENTION says; %s", days, old)
 	case cut.Adopted:
-		return "history is kept for ever: it was there before Gorgone, and GORGONE_RETENTION is not set; by default, " + old
+		return fmt.Sprintf("history is kept for ever: it was there before Gorgone, and GORGONE_RETENTION is not set; if it were %s, %s", keep.Full, old)
 	case cut.ConsentBy == "":
-		return "history is kept for ever until GORGONE_RETENTION is set, or gorgone retention --confirm agrees to " + keep.Full.String() + "; then " + old
+		return fmt.Sprintf("history is kept for ever until GORGONE_RETENTION is set, or gorgone retention --confirm agrees to %s; %s", days, old)
 	}
-	return fmt.Sprintf("history is kept in full for %s, as %s agreed on %s; %s", keep.Full, cut.ConsentBy, cut.ConsentAt.Format(time.DateOnly), old)
+	return fmt.Sprintf("history is kept in full for %s, as %s agreed on %s; %s", days, cut.ConsentBy, cut.ConsentAt.Format(time.DateOnly), old)
 }

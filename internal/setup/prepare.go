@@ -51,7 +51,10 @@ func open(in io.Reader, out io.Writer) *Terminal {
 
 // Left says what is left to do once all is set up.
 func Left(file string, cron bool) string {
-	left := []string{"what is left:", "read the settings: set -a; . " + file + "; set +a"}
+	if !strings.Contains(file, "/") {
+		file = "./" + file // without a slash, a shell looks along its PATH
+	}
+	left := []string{"what is left:", "read the settings: set -a; . " + quoted(file) + "; set +a"}
 	if cron {
 		left = append(left, "set QSTASH_CURRENT_SIGNING_KEY and QSTASH_NEXT_SIGNING_KEY for gorgone web, and run gorgone worker and gorgone web")
 	} else {
@@ -60,4 +63,12 @@ func Left(file string, cron bool) string {
 	left = append(left, "track tweets: gorgone track --new-zone NAME ID, or gorgone track --all-untracked",
 		"say how long history is kept: gorgone retention", "see that all is well: gorgone doctor")
 	return strings.Join(left, "\n  ") + "\n"
+}
+
+// quoted is a word of a shell's.
+func quoted(word string) string {
+	if !strings.ContainsAny(word, " \t'\"\\$`&;()<>|*?[]#~!{}") {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }

@@ -1,11 +1,15 @@
 package setup
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 
 	"gorgone/internal/config"
 	"gorgone/internal/failure"
+	"gorgone/twitter"
 )
 
 // Questions are the settings, with what the environment has of them.
@@ -22,9 +26,9 @@ func Questions(c config.Config) []Setting {
 		{Name: "DATABASE_URL", Value: string(c.Database.URL), Secret: true, Question: "Postgres (postgres://user:password@host:5432/database)"}, //nolint:gosec // the form, not a password
 		{Name: "GORGONE_MIGRATE_URL", Value: string(c.Database.MigrateURL), Secret: true, Optional: true, Question: "Postgres as the tables' owner, for migrations, if it is another"},
 		{Name: "NATS_URL", Value: string(c.Queue.URL), Secret: true, Question: "NATS with JetStream (nats://user:password@host:4222)"},
-		{Name: "TWITTER_PROVIDER", Value: provider, Default: c.Provider.Name, Question: "Provider: twitterapi.io, x or socialdata"},
+		{Name: "TWITTER_PROVIDER", Value: provider, Default: c.Provider.Name, Question: "Provider: twitterapi.io, x or socialdata", Check: checkProvider},
 		{Name: "TWITTER_API_KEY", Value: string(c.Provider.Key), Secret: true, Question: "The provider's key"},
-		{Name: "TWITTER_RATE", Value: rate, Default: "0", Question: "Calls a second that your plan allows; 0: the lowest plan"},
+		{Name: "TWITTER_RATE", Value: rate, Default: "0", Question: "Calls a second that your plan allows; 0: the lowest plan", Check: checkRate},
 		{Name: "QSTASH_TOKEN", Value: string(c.QStash.Token), Secret: true, Optional: true, Question: "QStash token, if QStash is to trigger dispatches"},
 		{Name: "GORGONE_WEB_PUBLIC_URL", Value: c.Web.PublicURL, Optional: true, Question: "Public https address of gorgone web, for QStash"},
 	}
@@ -59,4 +63,18 @@ func Apply(settings []Setting, c *config.Config) error {
 		}
 	}
 	return c.Check()
+}
+
+func checkProvider(answer string) error {
+	if names := []string{twitter.TwitterAPIName, twitter.XAPIName, twitter.SocialDataName}; !slices.Contains(names, answer) {
+		return errors.New("choose " + strings.Join(names, ", "))
+	}
+	return nil
+}
+
+func checkRate(answer string) error {
+	if rate, err := strconv.ParseFloat(answer, 64); err != nil || !(rate >= 0) {
+		return errors.New("write a number, such as 20 or 0.2")
+	}
+	return nil
 }

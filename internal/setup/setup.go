@@ -20,6 +20,8 @@ type Setting struct {
 	Default  string // of an empty answer
 	Secret   bool
 	Optional bool // an empty answer leaves the variable out
+
+	Check func(answer string) error // nil: any answer will do until all are there
 }
 
 // Terminal is where a person answers.
@@ -39,6 +41,14 @@ func Ask(settings []Setting, t *Terminal) error {
 			answer, err := t.ask(*s)
 			if err != nil {
 				return fmt.Errorf("read the answer: %w", err)
+			}
+			if answer != "" && s.Check != nil {
+				if err := s.Check(answer); err != nil {
+					if _, err := fmt.Fprintln(t.Out, err); err != nil {
+						return fmt.Errorf("ask again: %w", err)
+					}
+					continue
+				}
 			}
 			if s.Value = answer; answer == "" && (s.Optional || s.Default != "") {
 				break

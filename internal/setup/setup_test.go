@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -49,6 +50,40 @@ func TestAsk(t *testing.T) {
 	err = setup.Ask(setup.Questions(config.Config{}), nil)
 	if err == nil || !strings.Contains(err.Error(), "DATABASE_URL, NATS_URL, TWITTER_PROVIDER, TWITTER_API_KEY") {
 		t.Errorf("without a terminal: %v", err)
+	}
+}
+
+// TestAskAgain: an answer that cannot be right is asked for again at once, and not after all others.
+func TestAskAgain(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	settings := slices.DeleteFunc(setup.Questions(config.Config{}), func(s setup.Setting) bool {
+		return s.Name != "TWITTER_PROVIDER" && s.Name != "TWITTER_RATE"
+	})
+	terminal := &setup.Terminal{In: bufio.NewReader(strings.NewReader("twitter\nx\nfast\n-1\n2.5\n")), Out: &out}
+	if err := setup.Ask(settings, terminal); err != nil {
+		t.Fatal(err)
+	}
+	if settings[0].Value != "x" || settings[1].Value != "2.5" || !strings.Contains(out.String(), "socialdata\n") || !strings.Contains(out.String(), "a number") {
+		t.Errorf("%+v\n%s", settings, &out)
+	}
+}
+
+// TestLeft: what it says to run reads the file, wherever that is.
+func TestLeft(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for _, file := range []string{"gorgone.env", "my settings.env"} {
+		if err := setup.Write(filepath.Join(dir, file), []setup.Setting{{Name: "A", Value: "read"}}, false); err != nil {
+			t.Fatal(err)
+		}
+		_, command, _ := strings.Cut(setup.Left(file, false), "read the settings: ")
+		command, _, _ = strings.Cut(command, "\n")
+		sh := exec.CommandContext(t.Context(), "sh", "-c", command+`; echo "$A"`)
+		sh.Dir = dir
+		if out, err := sh.CombinedOutput(); string(out) != "read\n" {
+			t.Errorf("%s: %v\n%s", command, err, out)
+		}
 	}
 }
 

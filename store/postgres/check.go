@@ -97,8 +97,8 @@ func (db *DB) checkWritable(ctx context.Context) (Finding, error) {
 	f := Finding{Check: "writes", Detail: "taken"}
 	err := db.Ping(ctx)
 	if errors.Is(err, ErrReadOnly) {
-		f.Detail = "this server, database or role is read-only: nothing is written"
-		f.Fix = "point the database url at the primary, or reset default_transaction_read_only"
+		f.Detail = err.Error()
+		f.Fix = "point DATABASE_URL at the primary, or reset default_transaction_read_only"
 		return f, nil
 	}
 	return f, err

@@ -59,5 +59,5 @@ func (db *DB) Room(ctx context.Context) (conns int, of string, err error) {
 	if err := db.QueryRow(ctx, sql).Scan(&conns); err != nil {
 		return 0, "", fmt.Errorf("read the limit of connections: %w", err)
 	}
-	return max(conns, 0), "the server, beside others' connections", nil
+	return max(conns, 0), "the server, beside connections of others,", nil
 }
