@@ -265,6 +265,51 @@ func TestWritesBesideAMerge(t *testing.T) {
 	}
 }
 
+// TestMergeWaitsForNoTweet: while tweets are deleted, a merge that copies points of theirs
+// gives up instead of waiting, since it may hold what the deletion needs next.
+func TestMergeWaitsForNoTweet(t *testing.T) {
+	t.Parallel()
+	e := storetest.New(t, postgres.ExecPrepared)
+	turnOfTheYear(t, e, 3, 30)
+	reader, err := e.Raw.Begin(t.Context())
+	testkit.Must(t, err)
+	defer reader.Rollback(context.WithoutCancel(t.Context())) //nolint:errcheck // nothing was written
+	_, err = reader.Exec(t.Context(), `select count(*) from gorgone.history_2025_12_30`)
+	testkit.Must(t, err)
+	if did, err := e.Merge(t.Context(), forever()); err != nil || did.Points != 360 || !did.Busy {
+		t.Fatalf("all but the swap: %+v, %v", did, err)
+	}
+	e.Exec(t, `update twitter_engagement_history set like_count = like_count + 1`) // is copied again
+	product, err := e.Raw.Begin(t.Context())
+	testkit.Must(t, err)
+	defer product.Rollback(context.WithoutCancel(t.Context())) //nolint:errcheck // it is only to be in the way
+	_, err = product.Exec(t.Context(), `delete from twitter_tweets where id = (select max(id::text)::uuid from twitter_tweets)`)
+	testkit.Must(t, err)
+	var wg conc.WaitGroup
+	var did history.Merged
+	tried := make(chan struct{})
+	wg.Go(func() {
+		defer close(tried)
+		did, err = e.Merge(t.Context(), forever())
+	})
+	defer wg.Wait()
+	for {
+		select {
+		case <-tried:
+			if err != nil || !did.Busy || did.Points != 0 {
+				t.Errorf("%+v, %v", did, err)
+			}
+			return
+		default:
+			if storetest.Scalar[bool](t, e, `select exists (select from pg_stat_activity where datname = current_database() and wait_event in ('transactionid', 'tuple'))`) {
+				t.Error("it waits for a row")
+				<-tried
+				return
+			}
+		}
+	}
+}
+
 // writeOld inserts, changes, moves and deletes points of December, and deletes three tweets
 // now and then, and does the same to the shadow.
 func writeOld(t *testing.T, e *storetest.Env, random *rand.Rand, first time.Time) {
