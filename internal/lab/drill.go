@@ -3,12 +3,14 @@ package lab
 import (
 	"cmp"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"gorgone/internal/failure"
 	"gorgone/internal/lab/drill"
+	"gorgone/twitter"
 )
 
 func newDrill(sh *shell) *cobra.Command {
@@ -28,7 +30,8 @@ It needs nothing and touches nothing but the folder it makes (--dir), which it
 deletes when all is well. It exits with 1 when a check fails.`,
 		Example: `  gorgone-lab drill --seed 1
   gorgone-lab drill --seed 7 --tweets 50000 --duration 10m --settle 4m --nodes 3
-  gorgone-lab drill --seed 3 --nodes 3 --standby --faults kill,promote`,
+  gorgone-lab drill --seed 3 --nodes 3 --standby --faults kill,promote
+  gorgone-lab drill --seed 5 --provider x`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if o.Program, err = sh.findProgram(); err != nil {
@@ -44,6 +47,7 @@ deletes when all is well. It exits with 1 when a check fails.`,
 		},
 	}
 	f := cmd.Flags()
+	f.StringVar(&o.Provider, "provider", twitter.TwitterAPIName, "provider whose routes and bills the fake one has ("+strings.Join(twitter.Providers(), ", ")+")")
 	f.Uint64Var(&o.Seed, "seed", 1, "seed of what goes wrong, and when")
 	f.IntVar(&o.Tweets, "tweets", 3000, "number of tweets")
 	f.DurationVar(&o.Duration, "duration", 30*time.Second, "how long things go wrong")

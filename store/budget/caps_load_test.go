@@ -2,10 +2,14 @@
 
 package budget_test
 
-import "testing"
+import (
+	"testing"
+
+	"gorgone/twitter"
+)
 
 // TestCapsUnderLoad has 200 zones with caps, one of them with 100,000 due tweets.
 func TestCapsUnderLoad(t *testing.T) {
 	t.Parallel()
-	crowd(t, 200, 20, 100_000)
+	crowd(t, twitter.TwitterAPIName, 200, 20, 100_000)
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"sync"
 	"testing"
 	"time"
 
@@ -18,6 +17,7 @@ import (
 	"gorgone/store/budget"
 	"gorgone/store/postgres"
 	"gorgone/store/storetest"
+	"gorgone/twitter"
 )
 
 func TestMain(m *testing.M) { testkit.Main(m) }
@@ -25,22 +25,29 @@ func TestMain(m *testing.M) { testkit.Main(m) }
 // price is what the provider of these tests charges for a tweet.
 const price = 0.01
 
-// world is a database with zones, and what the provider of its tweets bills.
+// world is a database with zones, and the provider of its tweets.
 type world struct {
 	*storetest.Env
-	s *store.Store
-
-	mu     sync.Mutex
-	zones  map[string][]uuid.UUID // of each tweet
-	billed map[uuid.UUID]float64  // dollars, by zone
+	s        *store.Store
+	provider *provider
+	zones    map[string][]uuid.UUID // of each tweet
 }
 
-func newWorld(tb testing.TB, options store.Options) *world {
+// newWorld is of a provider that has so many tweets, of which the last are canaries: one a batch.
+func newWorld(tb testing.TB, name string, tweets int) *world {
 	tb.Helper()
-	w := &world{Env: storetest.New(tb, postgres.ExecPrepared), zones: make(map[string][]uuid.UUID), billed: make(map[uuid.UUID]float64)}
-	options.Provider, options.Prices = "p", store.Prices{"p": {Dollars: price}}
-	w.s = store.New(w.DB, w.Clock, options)
+	w := &world{Env: storetest.New(tb, postgres.ExecPrepared), zones: make(map[string][]uuid.UUID)}
+	w.provider = newProvider(tb, name, w.Clock, tweets)
+	charges := twitter.ListPrice(name)
+	charges.Dollars = price
+	w.s = store.New(w.DB, w.Clock, store.Options{Provider: name, Prices: store.Prices{name: charges}})
 	return w
+}
+
+// billed returns what the provider's log says was charged for each zone, in dollars.
+func (w *world) billed(tb testing.TB) map[uuid.UUID]float64 {
+	tb.Helper()
+	return w.provider.billed(tb, w.zones)
 }
 
 // zone makes a zone with caps and so many due tweets.
@@ -66,34 +73,26 @@ func (w *world) setCaps(tb testing.TB, zone uuid.UUID, caps budget.Caps) {
 
 func (w *world) track(tb testing.TB, zone uuid.UUID, first, tweets int) {
 	tb.Helper()
-	all := make([]store.NewTweet, tweets)
-	for i := range all {
-		all[i] = store.NewTweet{TweetID: engagement.TweetIDAt(w.Clock.Now(), int64(first+i)), CreatedAt: w.Clock.Now()}
-		w.zones[all[i].TweetID] = append(w.zones[all[i].TweetID], zone)
+	all := w.provider.tweets[first : first+tweets]
+	for _, t := range all {
+		w.zones[t.TweetID] = append(w.zones[t.TweetID], zone)
 	}
 	w.TrackIn(tb, zone, all)
 }
 
-// answer has the provider answer a batch, with a canary for each fifty tweets, and bills the
-// zones whose rows the claim names.
+// answer has the provider answer a batch.
 func (w *world) answer(tb testing.TB, b store.Batch) {
 	tb.Helper()
-	canaries := (len(b.Tweets) + 49) / 50
 	work := w.Found(b, 1)
-	work.Calls = []store.Calls{{Provider: "p", Count: canaries, Billed: len(b.Tweets) + canaries}}
-	w.mu.Lock()
+	var ids []string
 	for _, tweet := range b.Tweets {
-		// The zones whose rows it serves: of one row its only zone, of all rows all of them.
-		zones := w.zones[tweet.TweetID]
-		if len(tweet.Rows) != len(zones) {
-			w.mu.Unlock()
-			tb.Fatalf("a tweet of %d zones is claimed with %d rows: this test counts tweets of one zone", len(zones), len(tweet.Rows))
+		if zones := w.zones[tweet.TweetID]; len(tweet.Rows) != len(zones) {
+			tb.Errorf("a tweet of %d zones is claimed with %d rows: this test counts tweets of all their zones", len(zones), len(tweet.Rows))
+			return
 		}
-		for _, zone := range zones {
-			w.billed[zone] += price * (1 + float64(canaries)/float64(len(b.Tweets))) / float64(len(zones))
-		}
+		ids = append(ids, tweet.TweetID)
 	}
-	w.mu.Unlock()
+	work.Calls = w.provider.lookup(tb, ids)
 	if _, err := w.s.Apply(tb.Context(), work); err != nil {
 		tb.Error(err)
 	}
@@ -147,11 +146,11 @@ func (w *world) runUntilDone(tb testing.TB, tweets, batch int, seed uint64) {
 }
 
 // crowd has many zones with a few due tweets and a cap each, one with very many and a cap,
-// and one with many and none. No zone is billed more than its cap and one batch, everyone
-// gets what their cap buys, and who has no cap gets all.
-func crowd(t *testing.T, zones, few, many int) {
-	w := newWorld(t, store.Options{})
-	const batch = 100
+// and one with many and none. By the provider's log no zone is billed more than its cap and one
+// batch, everyone gets what their cap buys, and who has no cap gets all.
+func crowd(t *testing.T, provider string, zones, few, many int) {
+	const batch, batches = 100, 2000
+	w := newWorld(t, provider, zones*few+many+many/20+batches)
 	caps := make(map[uuid.UUID]float64)
 	for z := range zones - 2 {
 		dollars := price * float64(5+z%10)
@@ -162,19 +161,20 @@ func crowd(t *testing.T, zones, few, many int) {
 	caps[flood] = large
 	free := w.zone(t, budget.Caps{}, zones*few+many, many/20)
 	w.runUntilDone(t, 1000, batch, 1)
+	billed := w.billed(t)
 	for zone, dollars := range caps {
-		if over := w.billed[zone] - dollars; over > price*batch {
-			t.Errorf("a zone was billed $%.2f, its cap is $%.2f", w.billed[zone], dollars)
+		if over := billed[zone] - dollars; over > price*batch {
+			t.Errorf("a zone was billed $%.2f, its cap is $%.2f", billed[zone], dollars)
 		}
-		if w.billed[zone] < min(dollars*0.8-2*price, price*float64(few)) {
-			t.Errorf("a zone was billed $%.3f of its cap of $%.2f, with more due", w.billed[zone], dollars)
+		if billed[zone] < min(dollars*0.8-2*price, price*float64(few)) {
+			t.Errorf("a zone was billed $%.3f of its cap of $%.2f, with more due", billed[zone], dollars)
 		}
 	}
 	if n := w.Count(t, `select count(*) from twitter_engagement_tracking where zone_id = $1 and last_updated_at is null`, free); n != 0 {
 		t.Errorf("%d tweets of the zone without a cap were not looked up", n)
 	}
 	spent := w.ledger(t)
-	for zone, dollars := range w.billed {
+	for zone, dollars := range billed {
 		if diff := spent[zone] - dollars; diff > 1e-6 || diff < -1e-6 {
 			t.Errorf("the ledger has $%.4f of a zone, the provider billed $%.4f", spent[zone], dollars)
 		}
@@ -196,7 +196,12 @@ func (w *world) ledger(tb testing.TB) map[uuid.UUID]float64 {
 
 func TestNoZoneExceedsItsCap(t *testing.T) {
 	t.Parallel()
-	crowd(t, 40, 20, 2000)
+	for _, provider := range twitter.Providers() {
+		t.Run(provider, func(t *testing.T) {
+			t.Parallel()
+			crowd(t, provider, 40, 20, 2000)
+		})
+	}
 }
 
 // setClient sets the caps of the client of all zones.
@@ -214,7 +219,7 @@ func (w *world) setClient(tb testing.TB, caps budget.Caps) {
 // its own.
 func TestCapOfAClient(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, store.Options{})
+	w := newWorld(t, twitter.TwitterAPIName, 2000)
 	w.setClient(t, budget.Caps{Day: 2.00})
 	heavy := w.zone(t, budget.Caps{Weight: 3}, 0, 300)
 	light := w.zone(t, budget.Caps{}, 300, 300)
@@ -225,15 +230,16 @@ func TestCapOfAClient(t *testing.T) {
 		}
 	}
 	w.runUntilDone(t, 100, 50, 1)
-	sum := w.billed[heavy] + w.billed[light] + w.billed[small]
+	billed := w.billed(t)
+	sum := billed[heavy] + billed[light] + billed[small]
 	if sum > 2.00+price || sum < 1.50 {
 		t.Errorf("$%.2f were billed of the client's cap of $2.00", sum)
 	}
-	if w.billed[small] > 0.20+price {
-		t.Errorf("$%.2f were billed of a zone's cap of $0.20", w.billed[small])
+	if billed[small] > 0.20+price {
+		t.Errorf("$%.2f were billed of a zone's cap of $0.20", billed[small])
 	}
-	if ratio := w.billed[heavy] / w.billed[light]; ratio < 2 || ratio > 4.5 {
-		t.Errorf("a zone of weight 3 got $%.2f, one of weight 1 $%.2f", w.billed[heavy], w.billed[light])
+	if ratio := billed[heavy] / billed[light]; ratio < 2 || ratio > 4.5 {
+		t.Errorf("a zone of weight 3 got $%.2f, one of weight 1 $%.2f", billed[heavy], billed[light])
 	}
 }
 
@@ -241,7 +247,7 @@ func TestCapOfAClient(t *testing.T) {
 // whose cap is used up is not served, and pays nothing.
 func TestASharedTweetIsPaidByWhoItServes(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, store.Options{})
+	w := newWorld(t, twitter.TwitterAPIName, 2000)
 	poor := w.zone(t, budget.Caps{Day: 0.20}, 0, 100)
 	rich := w.zone(t, budget.Caps{Day: 50}, 0, 100) // the same tweets
 	for {
@@ -251,7 +257,7 @@ func TestASharedTweetIsPaidByWhoItServes(t *testing.T) {
 		}
 		for _, b := range c.Batches {
 			work := w.Found(b, 1)
-			work.Calls = []store.Calls{{Provider: "p", Count: 1, Billed: len(b.Tweets)}}
+			work.Calls = []store.Calls{{Provider: w.provider.name, Count: 1, Billed: len(b.Tweets)}}
 			if _, err := w.s.Apply(t.Context(), work); err != nil {
 				t.Fatal(err)
 			}
@@ -276,12 +282,12 @@ func TestASharedTweetIsPaidByWhoItServes(t *testing.T) {
 // is refused says whose cap is used up and until when. Another zone is refused nothing.
 func TestRefreshesHaveTheirPartOfACap(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, store.Options{})
+	w := newWorld(t, twitter.TwitterAPIName, 2000)
 	zone := w.zone(t, budget.Caps{Day: 1.00}, 0, 300)
 	other := w.zone(t, budget.Caps{}, 1000, 1)
 	w.runUntilDone(t, 100, 50, 1)
-	if w.billed[zone] > 0.90+price {
-		t.Errorf("scheduled look-ups cost $%.2f of a cap of $1.00, a tenth of which is for refreshes", w.billed[zone])
+	if billed := w.billed(t); billed[zone] > 0.90+price {
+		t.Errorf("scheduled look-ups cost $%.2f of a cap of $1.00, a tenth of which is for refreshes", billed[zone])
 	}
 	ask := func(zone uuid.UUID) error {
 		row := storetest.Scalar[uuid.UUID](t, w.Env, `select id from twitter_tweets where zone_id = $1 order by random() limit 1`, zone)
@@ -319,7 +325,7 @@ func TestRefreshesHaveTheirPartOfACap(t *testing.T) {
 // TestARefreshIsPaidByWhoAskedForIt, though it serves the tweet's other zones too.
 func TestARefreshIsPaidByWhoAskedForIt(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, store.Options{})
+	w := newWorld(t, twitter.TwitterAPIName, 2000)
 	asks := w.zone(t, budget.Caps{Day: 1}, 0, 1)
 	w.zone(t, budget.Caps{Day: 1}, 0, 1) // the same tweet
 	row := storetest.Scalar[uuid.UUID](t, w.Env, `select id from twitter_tweets where zone_id = $1`, asks)
@@ -330,9 +336,9 @@ func TestARefreshIsPaidByWhoAskedForIt(t *testing.T) {
 	w.Clock.Advance(time.Second)
 	result := store.RefreshResult{
 		TweetID: r.TweetID, RequestedAt: r.RequestedAt, Kind: store.Found,
-		Observation: engagement.Observation{At: w.Clock.Now(), Metrics: storetest.Likes(1), Provider: "p"},
+		Observation: engagement.Observation{At: w.Clock.Now(), Metrics: storetest.Likes(1), Provider: w.provider.name},
 	}
-	applied, err := w.s.ApplyRefresh(t.Context(), []store.RefreshResult{result}, store.Calls{Provider: "p", Count: 1, Billed: 2})
+	applied, err := w.s.ApplyRefresh(t.Context(), []store.RefreshResult{result}, store.Calls{Provider: w.provider.name, Count: 1, Billed: 2})
 	if err != nil || len(applied.Rows) != 2 {
 		t.Fatalf("%d rows, %v", len(applied.Rows), err)
 	}
@@ -345,24 +351,24 @@ func TestARefreshIsPaidByWhoAskedForIt(t *testing.T) {
 // something due, and all when they have not.
 func TestASoftCapPutsBehind(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, store.Options{})
+	w := newWorld(t, twitter.TwitterAPIName, 2000)
 	soft := w.zone(t, budget.Caps{SoftDay: 0.10}, 0, 300)
 	other := w.zone(t, budget.Caps{}, 300, 100)
 	for _, b := range w.claim(t, 40, 20).Batches {
 		w.answer(t, b)
 	}
-	before := w.billed[soft]
+	before := w.billed(t)[soft]
 	for range 4 {
 		for _, b := range w.claim(t, 20, 20).Batches {
 			w.answer(t, b)
 		}
 	}
-	if got := w.billed[soft] - before; got > 0.2 {
+	if got := w.billed(t)[soft] - before; got > 0.2 {
 		t.Errorf("beyond its soft cap a zone was served for $%.2f of $0.80", got)
 	}
 	w.runUntilDone(t, 100, 50, 1)
-	if w.billed[soft] < 300*price || w.billed[other] < 100*price {
-		t.Errorf("not all was looked up: $%.2f and $%.2f", w.billed[soft], w.billed[other])
+	if billed := w.billed(t); billed[soft] < 300*price || billed[other] < 100*price {
+		t.Errorf("not all was looked up: $%.2f and $%.2f", billed[soft], billed[other])
 	}
 }
 

@@ -116,6 +116,7 @@ func NewServer(config Config) (*Server, error) {
 		texts:     texts,
 		faults:    newFaults(config.Seed),
 		log:       newCallLog(config.LogSize, config.Log),
+		perDay:    perDay{read: make(map[time.Time]map[string]bool)},
 		buffers:   sync.Pool{New: func() any { return new([]byte) }},
 		closed:    make(chan struct{}),
 	}

@@ -171,7 +171,7 @@ func (d xAPI) charged(rec *Record, looks []look) int {
 			ids = append(ids, looks[i].id)
 		}
 	}
-	return d.perDay.charge(rec.Key, rec.At.UTC().Format(time.DateOnly), ids)
+	return d.perDay.charge(rec.Key, rec.At, ids)
 }
 
 func (xAPI) metrics(dst []byte, l *look, retweets string) []byte {

@@ -98,9 +98,14 @@ func (f *facts) mayExceed(r *refresh) bool {
 		used := 0.0
 		for i := range f.calls {
 			c := &f.calls[i]
-			if !c.Started.Before(b.from) && !c.Started.After(r.answered) && f.forRefreshes(c) {
-				used += float64(c.Billed) / creditsPerTweet
+			if c.Started.Before(b.from) || c.Started.After(r.answered) || !f.forRefreshes(c) {
+				continue
 			}
+			paid := float64(c.Billed) / creditsPerTweet
+			if lost(c.Fault) || f.disturbed(c) { // what it may have cost counts
+				paid = max(paid, float64(len(c.IDs)))
+			}
+			used += paid
 		}
 		for _, other := range f.refreshes {
 			if other != r && !other.overBudget() && !other.asked.After(r.answered) && !other.asked.Before(b.from.Add(-requestLife)) {

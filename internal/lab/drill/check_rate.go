@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"gorgone/internal/clock"
@@ -83,8 +82,11 @@ func (f *facts) lostState(bucket string, from, to time.Time) time.Time {
 	return time.Time{}
 }
 
+// lookupPaths are where the providers look tweets up.
+func lookupPaths() []string { return []string{"/twitter/tweets", "/2/tweets", "/twitter/tweets-by-ids"} }
+
 // isLookup reports whether a call asks for tweets, and not for the account's balance.
-func isLookup(c *fakeprovider.Record) bool { return strings.HasSuffix(c.Path, "/tweets") }
+func isLookup(c *fakeprovider.Record) bool { return slices.Contains(lookupPaths(), c.Path) }
 
 // heldUp is how long the drill held calls up on their way in a stretch of time.
 func (f *facts) heldUp(from, to time.Time) (longest time.Duration) {

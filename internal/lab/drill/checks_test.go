@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"gorgone/internal/clock"
+	"gorgone/twitter"
 	"gorgone/twitter/fakeprovider"
 )
 
@@ -21,7 +22,7 @@ import (
 func goodRun() *facts {
 	start := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 	f := &facts{
-		Options: Options{Rate: 10, Every: 10 * time.Second, Duration: longRun},
+		Options: Options{Provider: twitter.TwitterAPIName, Rate: 10, Every: 10 * time.Second, Duration: longRun},
 		setting: clock.Setting{Database: start, Engine: start, Speed: speed},
 		from:    start, to: start.Add(40 * time.Second), caughtUp: start.Add(41 * time.Second), settled: start.Add(6 * time.Minute),
 		lives:     map[string][]life{"worker-1": {{pid: 7, from: start, to: start.Add(5 * time.Minute), expected: true}}},
@@ -130,7 +131,7 @@ func TestChecksFail(t *testing.T) {
 		"a refresh whose connection broke":   {checkRefreshes, func(f *facts) { f.refreshes[0].err = errors.New("reset") }, "reset"},
 		"a refresh with two answers":         {checkRefreshes, func(f *facts) { f.refreshes[0].again = 504 }, "asked again it is 504"},
 		"a refresh with false counts":        {checkRefreshes, func(f *facts) { *f.refreshes[0].body.Data.Metrics.Likes = 77 }, "none of"},
-		"a ledger that counts twice":         {checkBilled, func(f *facts) { f.ledger = 2000 }, "the ledger has"},
+		"a ledger that counts twice":         {checkLedger, func(f *facts) { f.ledger = 2000 }, "the ledger has"},
 		"a refresh with counts of before": {checkRefreshes, func(f *facts) {
 			first := f.rows[0].history[1].counts
 			*f.refreshes[0].body.Data.Metrics.Likes, *f.refreshes[0].body.Data.Metrics.Retweets = first[2], first[0]
@@ -161,7 +162,7 @@ func TestChecksFail(t *testing.T) {
 		}, "no fault explains it"},
 		"a look-up paid for twice":       {checkBilled, func(f *facts) { f.events = nil; f.calls = append(f.calls, f.calls[:9]...) }, "no fault explains it"},
 		"much in flight":                 {checkBilled, func(f *facts) { f.rows = f.rows[:40] }, "overhead is more"},
-		"an answer is not in the ledger": {checkBilled, func(f *facts) { f.ledger = 700 }, "the ledger has"},
+		"an answer is not in the ledger": {checkLedger, func(f *facts) { f.ledger = 700 }, "the ledger has"},
 		"a point is there no more":       {checkHistory, func(f *facts) { f.points = []int{7, 9, 8} }, "and then 8"},
 		"a never-seen tweet counts as gone": {checkDeleted, func(f *facts) {
 			f.rows[0].gone = "missing"

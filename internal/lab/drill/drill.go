@@ -21,6 +21,9 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"gorgone/engagement"
+	"gorgone/twitter"
 )
 
 // ErrFailed is returned by [Run] when a check failed.
@@ -35,6 +38,7 @@ type Options struct {
 	Dir     string // folder for everything the drill makes; made when missing. Empty: a new one among the temporary files
 	Keep    bool   // keep Dir when all is well; otherwise it is kept after a failure only
 
+	Provider    string // whose routes and bills: a name of [twitter.Providers]
 	Seed        uint64
 	Tweets      int
 	Duration    time.Duration // of the faults
@@ -76,6 +80,9 @@ const (
 	readTime  = 2 * time.Minute
 )
 
+// billing is how the provider charges, by its list.
+func (o Options) billing() engagement.Billing { return twitter.ListPrice(o.Provider) }
+
 func (o Options) validate() error {
 	var faults []error
 	check := func(ok bool, format string, args ...any) {
@@ -83,6 +90,7 @@ func (o Options) validate() error {
 			faults = append(faults, fmt.Errorf(format, args...))
 		}
 	}
+	check(slices.Contains(twitter.Providers(), o.Provider), "provider %q: there are %s", o.Provider, strings.Join(twitter.Providers(), ", "))
 	check(o.Tweets >= 100 && o.Tweets <= 1_000_000, "%d tweets: want 100 to 1,000,000", o.Tweets)
 	check(o.Duration >= 5*time.Second && o.Duration <= 24*time.Hour, "duration %s: want 5s to 24h", o.Duration)
 	check(o.Settle >= 10*time.Second, "settle %s: want 10s or more", o.Settle)

@@ -55,9 +55,6 @@ func frozen(_ context.Context, w *world, e *event, _ *rand.Rand) (heal func() er
 	}, nil
 }
 
-// tweetPrice is what a tweet costs, in dollars.
-const tweetPrice = 0.00015
-
 // budgetWindow is a time in which look-ups had a budget: those of the schedule one, and those
 // of refreshes one.
 type budgetWindow struct {
@@ -97,8 +94,8 @@ func budgeted(ctx context.Context, w *world, e *event, _ *rand.Rand) (heal func(
 		// What is claimed and given back is the schedule's to spend.
 		window = budgetWindow{from: time.Now(), scheduled: e.number + before.claimed, refreshes: refreshLimit}
 		return restart(
-			fmt.Sprintf("GORGONE_BUDGET_DAY=%.8f", (before.scheduled+float64(window.scheduled))*tweetPrice),
-			fmt.Sprintf("GORGONE_REFRESH_BUDGET_DAY=%.8f", (before.refreshes+float64(window.refreshes))*tweetPrice),
+			fmt.Sprintf("GORGONE_BUDGET_DAY=%.8f", (before.scheduled+float64(window.scheduled))*w.billing().Dollars),
+			fmt.Sprintf("GORGONE_REFRESH_BUDGET_DAY=%.8f", (before.refreshes+float64(window.refreshes))*w.billing().Dollars),
 		)
 	}
 	return w.begun(e, begin, func() error {

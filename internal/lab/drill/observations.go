@@ -48,14 +48,8 @@ func (f *facts) observations() *observations {
 		if c.Status != 200 && !lost(c.Fault) || c.Returned == 0 {
 			continue
 		}
-		absent := make(map[string]bool, len(c.Absent))
-		for _, id := range c.Absent {
-			absent[id] = true
-		}
-		for _, id := range c.IDs {
-			if !absent[id] {
-				l.byTweet[id] = append(l.byTweet[id], &observation{call: c})
-			}
+		for _, id := range returned(c) {
+			l.byTweet[id] = append(l.byTweet[id], &observation{call: c})
 		}
 	}
 	for _, r := range f.rows {

@@ -21,7 +21,7 @@ func (v *checkResult) fault(format string, args ...any) {
 
 // checks are all checks, in the order of the report.
 func checks() []func(*facts) checkResult {
-	return []func(*facts) checkResult{checkDue, checkHistory, checkDeleted, checkRefreshes, checkRate, checkBilled, checkBudget, checkBreaker, checkSeen, checkLeftovers}
+	return []func(*facts) checkResult{checkDue, checkHistory, checkDeleted, checkRefreshes, checkRate, checkBilled, checkBudget, checkBreaker, checkSeen, checkLeftovers, checkLedger}
 }
 
 // report prints how a drill goes.
@@ -40,8 +40,8 @@ func (r *report) started(w *world) {
 	if r.o.Standby {
 		standby = " with a synchronous standby"
 	}
-	r.printf("drill of seed %d: %d tweets in %d rows, a look-up every %s; %d dispatchers, %d workers, web, %d x NATS, Postgres%s; %g calls/s\n",
-		r.o.Seed, r.o.Tweets, len(w.rows), r.o.Every, r.o.Dispatchers, r.o.Workers, r.o.Nodes, standby, r.o.Rate)
+	r.printf("drill of seed %d at %s: %d tweets in %d rows, a look-up every %s; %d dispatchers, %d workers, web, %d x NATS, Postgres%s; %g calls/s\n",
+		r.o.Seed, r.o.Provider, r.o.Tweets, len(w.rows), r.o.Every, r.o.Dispatchers, r.o.Workers, r.o.Nodes, standby, r.o.Rate)
 }
 
 // verdicts runs the checks, prints what they found, and reports whether all is well.

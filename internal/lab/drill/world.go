@@ -18,6 +18,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/sourcegraph/conc"
 
+	"gorgone/engagement"
 	"gorgone/internal/clock"
 	"gorgone/internal/lab/lookups"
 	"gorgone/store"
@@ -111,7 +112,7 @@ func (w *world) openDatabase(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.setting = clock.Setting{Database: now, Engine: now, Speed: speed}
+	w.setting = clock.Setting{Database: now, Engine: w.firstTime(now), Speed: speed}
 	if err := w.db.SetClockSetting(ctx, w.setting); err != nil {
 		return err
 	}
@@ -128,6 +129,18 @@ func (w *world) openDatabase(ctx context.Context) error {
 		return fmt.Errorf("connect to the database: %w", err)
 	}
 	return w.prepareFaults(ctx)
+}
+
+// untilFaults is about how long it takes from then until the faults begin.
+const untilFaults = 10 * time.Second
+
+// firstTime is the engine's time at the beginning, which is now by the database's clock: where a
+// UTC day is a unit of the bill, one that has midnight come halfway through the faults.
+func (w *world) firstTime(now time.Time) time.Time {
+	if !w.billing().DayPass {
+		return now
+	}
+	return engagement.UTCDay(now).Add(-(untilFaults + w.Duration/2) * speed)
 }
 
 // drillName is what the drill's own connections are called.
@@ -263,11 +276,11 @@ func (w *world) environment(ctx context.Context, name string) ([]string, error) 
 		"DATABASE_URL=" + database,
 		"NATS_URL=nats://" + strings.Join(nodes, ",nats://"),
 		w.replicas(),
+		"TWITTER_PROVIDER=" + w.Provider,
 		"TWITTER_API_KEY=" + providerKey,
 		"SCHEDULE=tiers", // a budget, which a fault sets, must not change it
 		"TWITTER_API_URL=http://" + through[0],
 		fmt.Sprintf("TWITTER_RATE=%g", w.Rate),
-		fmt.Sprintf("TWITTER_TWEET_PRICE=%g", tweetPrice),
 		"TWITTER_TIMEOUT=" + callTimeout.String(),
 		"TWITTER_BREAKER_REST=" + breakerRest.String(),
 		"TWITTER_BREAKER_REST_MAX=" + breakerMaxRest.String(),
