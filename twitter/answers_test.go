@@ -48,7 +48,17 @@ var answers = map[string]struct {
 	"x_day_limit":     {kind: twitter.KindRateLimited, says: "rate limited for 14h6m40s, " + twitter.LimitDay},
 	"x_single_object": {tweets: []string{"1 0 0 0 - -"}},
 	"x_edited":        {tweets: []string{"5 0 7 0 50 0", "5 0 7 0 50 0"}},
-	"x_id_in_a_list":  {tweets: []string{"1 0 0 0 - -", "missing " + twitter.ReasonNotFound}},
+	// What the vendor's pages show: the text under another name, a count that is not known.
+	"socialdata_tweet":                {tweets: []string{"41 18 311 7 60250 -", "missing"}},
+	"socialdata_quote_and_retweet":    {tweets: []string{"10 2 30 1 100 0", "42 - - - - -"}},
+	"socialdata_rounded_id":           {tweets: []string{"1 0 4 0 12 -"}},
+	"socialdata_no_balance":           {kind: twitter.KindOutOfCredit, says: "Insufficient balance"},
+	"socialdata_no_balance_with_200":  {kind: twitter.KindOutOfCredit, says: "Insufficient balance"},
+	"socialdata_failed_with_200":      {kind: twitter.KindFault, says: "try again later"},
+	"socialdata_too_many_attempts":    {kind: twitter.KindRateLimited, says: "rate limited for 17s"},
+	"socialdata_unauthenticated":      {kind: twitter.KindUnauthorized, says: "Unauthenticated"},
+	"socialdata_page_of_its_own_edge": {kind: twitter.KindFault, says: "a node in front of it"},
+	"x_id_in_a_list":                  {tweets: []string{"1 0 0 0 - -", "missing " + twitter.ReasonNotFound}},
 }
 
 func TestAnswersOfProviders(t *testing.T) {
@@ -102,8 +112,14 @@ func answered(t *testing.T, file string) (ids []string, a twitter.Answer, err er
 	}))
 	defer server.Close()
 	config := twitter.Config{Key: "k", BaseURL: server.URL}
-	if provider == twitter.XAPIName {
+	switch provider {
+	case twitter.XAPIName:
 		client, err := twitter.NewXAPI(twitter.XConfig{Config: config})
+		testkit.Must(t, err)
+		a, err = client.LookupOnce(t.Context(), ids)
+		return ids, a, err
+	case twitter.SocialDataName:
+		client, err := twitter.NewSocialData(config)
 		testkit.Must(t, err)
 		a, err = client.LookupOnce(t.Context(), ids)
 		return ids, a, err

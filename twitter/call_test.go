@@ -55,13 +55,18 @@ func TestContextEnds(t *testing.T) {
 func TestTimeoutIsTheProvidersFault(t *testing.T) {
 	t.Parallel()
 	server, baseURL, ids := provider(t, fakeprovider.Config{})
+	config := twitter.Config{BaseURL: baseURL, Timeout: 50 * time.Millisecond}
 	for _, fault := range []fakeprovider.Fault{fakeprovider.Hang, fakeprovider.SlowBody} {
-		if err := server.Inject(fakeprovider.Injection{Calls: []fakeprovider.CallInjection{{Fault: fault, Next: 1}}}); err != nil {
-			t.Fatal(err)
-		}
-		_, err := twitterAPI(t, twitter.Config{BaseURL: baseURL, Timeout: 50 * time.Millisecond}).Lookup(t.Context(), ids[:10])
-		if !errors.Is(err, twitter.ErrProviderFault) || errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "50ms") {
-			t.Errorf("%s: %v", fault, err)
+		for name, lookup := range map[string]func(context.Context, []string) (twitter.Answer, error){
+			twitter.TwitterAPIName: twitterAPI(t, config).Lookup, twitter.XAPIName: xAPI(t, config).Lookup, twitter.SocialDataName: socialData(t, config).Lookup,
+		} {
+			if err := server.Inject(fakeprovider.Injection{Calls: []fakeprovider.CallInjection{{Fault: fault, Next: 1}}}); err != nil {
+				t.Fatal(err)
+			}
+			a, err := lookup(t.Context(), ids[:10])
+			if !errors.Is(err, twitter.ErrProviderFault) || errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "50ms") || a.Lost != 10 {
+				t.Errorf("%s, %s: %d lost, %v", name, fault, a.Lost, err)
+			}
 		}
 	}
 }
@@ -70,12 +75,15 @@ func TestNobodyListens(t *testing.T) {
 	t.Parallel()
 	closed := httptest.NewServer(http.NotFoundHandler())
 	closed.Close()
-	a, err := xAPI(t, twitter.Config{BaseURL: closed.URL}).Lookup(t.Context(), []string{"20"})
-	if !errors.Is(err, twitter.ErrProviderFault) || len(a.Unresolved) != 1 || a.Calls != 1 {
-		t.Errorf("%+v, %v", a, err)
-	}
-	if strings.Contains(err.Error(), "ids=") {
-		t.Errorf("the URL is in %q", err)
+	config := twitter.Config{BaseURL: closed.URL}
+	for _, lookup := range []func(context.Context, []string) (twitter.Answer, error){xAPI(t, config).Lookup, socialData(t, config).Lookup} {
+		a, err := lookup(t.Context(), []string{"20"})
+		if !errors.Is(err, twitter.ErrProviderFault) || len(a.Unresolved) != 1 || a.Calls != 1 || a.Lost != 0 {
+			t.Errorf("%+v, %v", a, err)
+		}
+		if err != nil && (strings.Contains(err.Error(), "ids=") || strings.Contains(err.Error(), closed.URL)) {
+			t.Errorf("the URL is in %q", err)
+		}
 	}
 }
 
@@ -102,7 +110,7 @@ func TestKeyStaysSecret(t *testing.T) {
 	} {
 		for _, client := range []interface {
 			Probe(ctx context.Context, ids []string) twitter.ProbeResult
-		}{twitterAPI(t, twitter.Config{BaseURL: handler(t, answer)}), xAPI(t, twitter.Config{BaseURL: handler(t, answer)})} {
+		}{twitterAPI(t, twitter.Config{BaseURL: handler(t, answer)}), xAPI(t, twitter.Config{BaseURL: handler(t, answer)}), socialData(t, twitter.Config{BaseURL: handler(t, answer)})} {
 			result := client.Probe(t.Context(), []string{"20"})
 			if shown := fmt.Sprintf("%+v %s", result, result.Body); strings.Contains(shown, key) {
 				t.Errorf("%s: %s shows the key: %s", name, result.Provider, shown)
@@ -127,9 +135,9 @@ func TestRequestOnTheWire(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = listener.Close() })
-	sent := make(chan string, 2)
+	sent := make(chan string, 3)
 	go func() {
-		for range 2 {
+		for range 3 {
 			conn, err := listener.Accept()
 			if err != nil {
 				return
@@ -148,12 +156,16 @@ func TestRequestOnTheWire(t *testing.T) {
 	}{
 		{twitterAPI(t, config).Lookup, []string{"GET /twitter/tweets?tweet_ids=20,21 HTTP/1.1", "X-Api-Key: " + key}},
 		{xAPI(t, config).Lookup, []string{"GET /2/tweets?ids=20,21&tweet.fields=public_metrics,created_at HTTP/1.1", "Authorization: Bearer " + key}},
+		{socialData(t, config).Lookup, []string{"POST /twitter/tweets-by-ids HTTP/1.1", "Authorization: Bearer " + key, "Content-Type: application/json", "Content-Length: 19", `{"ids":["20","21"]}`}},
 	} {
 		if _, err := c.lookup(t.Context(), []string{"20", "21"}); !errors.Is(err, twitter.ErrProviderFault) {
 			t.Fatal(err)
 		}
 		lines := strings.Split(<-sent, "\r\n")
 		want := append(c.want, "Host: "+listener.Addr().String(), "Accept: application/json", "Accept-Encoding: gzip", "User-Agent: gorgone", "", "")
+		if strings.HasPrefix(c.want[0], "POST") {
+			want = want[:len(want)-1] // the body is in place of what follows the last line
+		}
 		slices.Sort(lines)
 		slices.Sort(want)
 		if !slices.Equal(lines, want) {
@@ -184,7 +196,7 @@ func TestBigAndZippedAnswers(t *testing.T) {
 		},
 	} {
 		config := twitter.Config{BaseURL: handler(t, answer), Timeout: time.Minute}
-		for _, lookup := range []func(context.Context, []string) (twitter.Answer, error){twitterAPI(t, config).Lookup, xAPI(t, config).Lookup} {
+		for _, lookup := range []func(context.Context, []string) (twitter.Answer, error){twitterAPI(t, config).Lookup, xAPI(t, config).Lookup, socialData(t, config).Lookup} {
 			if _, err := lookup(t.Context(), []string{"20"}); !errors.Is(err, twitter.ErrMalformed) {
 				t.Errorf("%s: %v", name, err)
 			}
@@ -319,7 +331,7 @@ func TestLongCallsGetShorter(t *testing.T) {
 			LookupOnce(ctx context.Context, ids []string) (twitter.Answer, error)
 			MaxIDs() int
 			Larger(ids int) bool
-		}{twitterAPI(t, config), xAPI(t, config)} {
+		}{twitterAPI(t, config), xAPI(t, config), socialData(t, config)} {
 			most := c.MaxIDs()
 			way := func(least int) {
 				t.Helper()

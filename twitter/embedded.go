@@ -14,10 +14,11 @@ type Embedded struct {
 	CreatedAt time.Time          // when it was posted; zero when not given or not readable
 	At        time.Time          // when the call began, of a look-up; of a delivery see [Push]
 	Call      int                // which call of the look-up gave it, from 1
+	Provider  string             // of a delivery, whose names it has; empty of a look-up, which knows whom it asked
 }
 
 // embedded reads a tweet inside another, by the names that twitterapi.io has in answers and in
-// its examples. One that lacks a count, or is no tweet at all, is passed over: nothing was asked
+// its examples, and by those of SocialData. One that lacks a count, or is no tweet at all, is passed over: nothing was asked
 // for, so nothing is owed.
 func (r *reader) embedded() (e Embedded, ok bool, err error) {
 	if r.PeekKind() != '{' {
@@ -38,15 +39,15 @@ func (r *reader) embedded() (e Embedded, ok bool, err error) {
 			return c.read(r, retweets)
 		case "replyCount", "reply_count":
 			return c.read(r, replies)
-		case "likeCount", "like_count":
+		case "likeCount", "like_count", "favorite_count":
 			return c.read(r, likes)
 		case "quoteCount", "quote_count":
 			return c.read(r, quotes)
-		case "viewCount", "view_count":
+		case "viewCount", "view_count", "views_count":
 			return c.read(r, views)
 		case "bookmarkCount", "bookmark_count":
 			return c.read(r, bookmarks)
-		case "createdAt", "created_at":
+		case "createdAt", "created_at", "tweet_created_at":
 			v, err := r.text()
 			e.CreatedAt = parseTime(v)
 			return err

@@ -40,6 +40,39 @@ func TestEmbeddedTweets(t *testing.T) {
 	}
 }
 
+// TestSocialDataEmbeds: the same by SocialData's names.
+func TestSocialDataEmbeds(t *testing.T) {
+	t.Parallel()
+	const (
+		counts = `"favorite_count":3,"retweet_count":2,"reply_count":1,"quote_count":4`
+		inside = `{"tweet_created_at":"2006-03-21T20:50:14.000000Z","id":20,"id_str":"20",` + counts + `,"views_count":50,"user":{"id":1,"favorite_count":9}}`
+		body   = `{"tweets":[{"id_str":"10",` + counts + `,"quoted_status":` + inside + `,"retweeted_status":null},
+			{"id_str":"11","full_text":"RT @a: b","retweet_count":2,"favorite_count":0,"retweeted_status":` + inside + `},
+			{"id_str":"12",` + counts + `,"quoted_status":{"id_str":"21","favorite_count":1}},
+			{"id_str":"13",` + counts + `,"quoted_status":{"id_str":"10",` + counts + `}}]}`
+	)
+	address := handler(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, body) })
+	a, err := socialData(t, twitter.Config{BaseURL: address, Now: noon}).Lookup(t.Context(), []string{"10", "11", "12", "13"})
+	if err != nil || len(a.Found) != 4 || a.Strays != 0 || a.Billed != 4 || len(a.Embedded) != 2 {
+		t.Fatalf("%d found, %d strays, %d billed, inside: %+v: %v", len(a.Found), a.Strays, a.Billed, a.Embedded, err)
+	}
+	for _, e := range a.Embedded {
+		if e.ID != "20" || e.Metrics.Likes.Value() != 3 || e.Metrics.Views.Value() != 50 || e.Metrics.Total() != 10 || !e.At.Equal(noon()) ||
+			!e.CreatedAt.Equal(time.Date(2006, 3, 21, 20, 50, 14, 0, time.UTC)) {
+			t.Errorf("%+v", e)
+		}
+	}
+	p, err := twitter.DecodePush([]byte(`{"event_type":"tweet","rule_id":"r","timestamp":1761268100000,"tweets":[{"id_str":"1981517640000000001","text":null,"full_text":"b",
+		"tweet_created_at":"2025-10-24T01:07:19.000000Z","in_reply_to_status_id_str":"1981517630000000000",` + counts + `,"views_count":7,"quoted_status":` + inside + `}]}`))
+	if err != nil || len(p.Tweets) != 1 || p.Tweets[0].Text != "b" || p.Tweets[0].ReplyTo != "1981517630000000000" || p.Tweets[0].Metrics.Views.Value() != 7 {
+		t.Fatalf("%+v: %v", p, err)
+	}
+	beside := p.Beside()
+	if len(beside) != 2 || beside[0].Provider != twitter.SocialDataName || beside[1].ID != "20" || beside[1].Provider != twitter.SocialDataName {
+		t.Errorf("%+v", beside)
+	}
+}
+
 // TestPushTellsBeside: a delivery tells the counts of its tweets and of those inside them, as of
 // its own time, and nothing when it has none.
 func TestPushTellsBeside(t *testing.T) {
@@ -56,8 +89,8 @@ func TestPushTellsBeside(t *testing.T) {
 		t.Errorf("%+v", beside)
 	}
 	for _, e := range beside {
-		if !e.At.Equal(time.UnixMilli(1761268100000)) {
-			t.Errorf("at %s", e.At)
+		if !e.At.Equal(time.UnixMilli(1761268100000)) || e.Provider != twitter.TwitterAPIName {
+			t.Errorf("at %s of %s", e.At, e.Provider)
 		}
 	}
 	// Before the tweet was posted, and without a time.

@@ -15,15 +15,17 @@ func FuzzBalance(f *testing.F) {
 	f.Add([]byte(`{"data":{"project_cap":"10000","project_usage":"12","project_id":"1"}}`))
 	f.Add([]byte(`{"data":{"project_cap":9223372036854775807,"project_usage":-1}}`))
 	f.Add([]byte(`{"data":null,"recharge_credits":"many"}`))
+	f.Add([]byte(`{"id":1,"balance":1234,"created_at":"2025-01-01"}`))
+	f.Add([]byte(`{"balance":-1.5e3}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		for unit, decode := range map[string]func([]byte) (Balance, error){UnitCredits: decodeCredits, UnitPosts: decodeUsage} {
+		for unit, decode := range map[string]func([]byte) (Balance, error){UnitCredits: decodeCredits, UnitPosts: decodeUsage, UnitCents: decodeCents} {
 			b, err := decode(body)
 			switch {
 			case err != nil:
 				if !errors.Is(err, ErrMalformed) || b != (Balance{}) {
 					t.Fatalf("%s: %+v, %v", unit, b, err)
 				}
-			case b.Unit != unit || unit == UnitPosts && b.Left < 0 || unit == UnitCredits && (!b.Known || (b.Left-b.Bonus > b.Left) != (b.Bonus < 0)):
+			case b.Unit != unit || unit == UnitPosts && b.Left < 0 || unit == UnitCents && (!b.Known || b.Bonus != 0) || unit == UnitCredits && (!b.Known || (b.Left-b.Bonus > b.Left) != (b.Bonus < 0)):
 				t.Fatalf("%s: %+v", unit, b)
 			}
 		}

@@ -40,6 +40,7 @@ type Pushed struct {
 	Raw       json.RawMessage    // the whole element; nil when Postgres could not store it
 	Embedded  []Embedded         // the tweets that it quotes or repeats, where they came with all counts
 	ReplyTo   string             // the tweet that it answers; empty: none
+	Provider  string             // whose names its counts have: [TwitterAPIName] or [SocialDataName]
 
 	whole bool // it has all counts that every tweet has
 }
@@ -49,7 +50,8 @@ type Pushed struct {
 // spoil the others.
 //
 // Real tweets have the names of the look-up (likeCount), the vendor's example has
-// others (like_count); both are read.
+// others (like_count); both are read, and those of SocialData (favorite_count), for products
+// that pass its tweets on.
 func DecodePush(body []byte) (Push, error) {
 	var p Push
 	r := newReader(body)
@@ -128,6 +130,7 @@ func pushedTweet(r *reader, p *Push) error {
 func readPushed(element []byte) (t Pushed, err error) {
 	var c counters
 	var id elementID
+	t.Provider = TwitterAPIName
 	r := newReader(element)
 	object, err := r.members(func(name []byte) (err error) {
 		switch string(name) {
@@ -135,9 +138,12 @@ func readPushed(element []byte) (t Pushed, err error) {
 			err = id.read(r)
 		case "id_str":
 			err = id.readText(r)
-		case "text":
-			t.Text, err = r.string()
-		case "createdAt", "created_at":
+		case "text", "full_text":
+			var text string
+			if text, err = r.string(); text != "" { // SocialData gives one of the two, and null for the other
+				t.Text = text
+			}
+		case "createdAt", "created_at", "tweet_created_at":
 			var v []byte
 			v, err = r.text()
 			t.CreatedAt = parseTime(v)
@@ -147,13 +153,16 @@ func readPushed(element []byte) (t Pushed, err error) {
 			err = c.read(r, replies)
 		case "likeCount", "like_count":
 			err = c.read(r, likes)
+		case "favorite_count":
+			t.Provider = SocialDataName
+			err = c.read(r, likes)
 		case "quoteCount", "quote_count":
 			err = c.read(r, quotes)
-		case "viewCount", "view_count":
+		case "viewCount", "view_count", "views_count":
 			err = c.read(r, views)
 		case "bookmarkCount", "bookmark_count":
 			err = c.read(r, bookmarks)
-		case "quoted_tweet", "retweeted_tweet":
+		case "quoted_tweet", "retweeted_tweet", "quoted_status", "retweeted_status":
 			var e Embedded
 			var ok bool
 			if e, ok, err = r.embedded(); ok {
@@ -211,17 +220,18 @@ func (p *Push) Beside() (all []Embedded) {
 	if p.At.IsZero() {
 		return nil
 	}
-	add := func(e Embedded) {
+	add := func(e Embedded, of Pushed) {
+		e.Provider = of.Provider
 		if e.At = p.At; !e.CreatedAt.After(p.At) {
 			all = append(all, e)
 		}
 	}
 	for _, t := range p.Tweets {
 		if t.whole {
-			add(Embedded{ID: t.ID, Metrics: t.Metrics, CreatedAt: t.CreatedAt})
+			add(Embedded{ID: t.ID, Metrics: t.Metrics, CreatedAt: t.CreatedAt}, t)
 		}
 		for _, e := range t.Embedded {
-			add(e)
+			add(e, t)
 		}
 	}
 	return all

@@ -174,6 +174,22 @@ func (o object) inTrouble(errorList bool) bool {
 }
 
 func referenceTwitterAPI(body []byte) (string, bool) {
+	return referenceTweets(body, func(o object) (word, notice string) {
+		word = o.classify([]string{"retweetCount"}, []string{"replyCount", "likeCount", "quoteCount"}, []string{"viewCount", "bookmarkCount"}, o.repeatsAnother())
+		return word, o.notice()
+	})
+}
+
+func referenceSocialData(body []byte) (string, bool) {
+	return referenceTweets(body, func(o object) (word, notice string) {
+		repeats := object{"text": o["full_text"], "retweeted_tweet": o["retweeted_status"]}.repeatsAnother()
+		return o.classify([]string{"retweet_count"}, []string{"reply_count", "favorite_count", "quote_count"}, []string{"views_count", "bookmark_count"}, repeats), ""
+	})
+}
+
+// referenceTweets reads an object with a list of tweets; element says what one is worth, and why
+// it is not shown.
+func referenceTweets(body []byte, element func(object) (word, notice string)) (string, bool) {
 	var top object
 	if json.Unmarshal(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")), &top) != nil || top == nil {
 		return "", false
@@ -196,8 +212,8 @@ func referenceTwitterAPI(body []byte) (string, bool) {
 		if written := o.text("id_str"); id == "" || written != "" && !strings.HasPrefix(string(o["id"]), `"`) {
 			id = written
 		}
-		word := o.classify([]string{"retweetCount"}, []string{"replyCount", "likeCount", "quoteCount"}, []string{"viewCount", "bookmarkCount"}, o.repeatsAnother())
-		if notice := o.notice(); word == "unresolved" && notice != "" {
+		word, notice := element(o)
+		if word == "unresolved" && notice != "" {
 			if notices[id] == "" {
 				notices[id] = notice
 			}
@@ -370,6 +386,16 @@ func FuzzDecodeTwitterAPI(f *testing.F) {
 	f.Add([]byte(`{"status":503,"code":"429","ok":false,"errors":["boom"],"tweets":[]}`))
 	f.Add([]byte(`{"status":"ok","err":0,"fault":{"faultstring":"x"},"exception":null,"tweets":[` + tweet20 + `,` + tweet20 + `]} <!-- edge -->`))
 	fuzzDecoder(f, decodeTwitterAPI, referenceTwitterAPI)
+}
+
+func FuzzDecodeSocialData(f *testing.F) {
+	const tweet = `{"id":10,"id_str":"10","text":null,"full_text":"a","retweet_count":1,"reply_count":2,"favorite_count":3,"quote_count":4,"views_count":5,"bookmark_count":null}`
+	f.Add([]byte(`{"tweets":[` + tweet + `,{"id":20,"id_str":"20","favorite_count":"7","quoted_status":` + tweet + `}]}`))
+	f.Add([]byte(`{"tweets":[{"id_str":"20","full_text":"RT @a: b","retweet_count":9,"favorite_count":0,"retweeted_status":` + tweet + `},null,[` + tweet + `]]}`))
+	f.Add([]byte(`{"status":"error","message":"Insufficient balance"}`))
+	f.Add([]byte(`{"message":"The ids field is required.","errors":{"ids":["x"]},"tweets":[` + tweet + `]}`))
+	f.Add([]byte(`{"tweets":[{"id":1729591119699124560,"id_str":"30","likeCount":5,"retweeted_status":{}}],"success":false}`))
+	fuzzDecoder(f, decodeSocialData, referenceSocialData)
 }
 
 func FuzzDecodeX(f *testing.F) {

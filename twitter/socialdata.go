@@ -123,7 +123,9 @@ func socialDataTweet(r *reader, p *page) error {
 			return err
 		case "retweeted_status":
 			repeats = repeats || r.PeekKind() == '{'
-			return r.skip()
+			return p.inside(r)
+		case "quoted_status":
+			return p.inside(r)
 		default:
 			return r.skip()
 		}

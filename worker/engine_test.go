@@ -23,6 +23,7 @@ import (
 	"gorgone/refresh"
 	"gorgone/store"
 	"gorgone/store/postgres"
+	"gorgone/store/pushed"
 	"gorgone/throttle"
 	"gorgone/twitter"
 	"gorgone/twitter/fakeprovider"
@@ -199,7 +200,7 @@ func (e *engine) worker(o workerOptions) *worker.Worker {
 	}, worker.Parts{
 		Batches: batches, Refreshes: refreshes, Exhausted: exhausted, Keeper: o.queue, Kept: kept, Lookups: lookups,
 		Store: o.store, Requests: o.requests, Admission: o.admission, Announcer: o.announcer, Subscribers: e.subscribers(), Clock: e.clock, Random: rand.Float64, Log: zerolog.New(cmp.Or[io.Writer](o.own, io.Discard)),
-		Tracer: o.tracer,
+		Tracer: o.tracer, Pushed: pushed.New(e.db, e.clock, e.store),
 	})
 }
 

@@ -263,7 +263,7 @@ func decodePush(body []byte) (web.Push, error) {
 	}
 	for _, e := range p.Beside() {
 		push.Beside = append(push.Beside, pushed.Observation{TweetID: e.ID, Observation: engagement.Observation{
-			At: e.At, Metrics: e.Metrics, Provider: twitter.TwitterAPIName,
+			At: e.At, Metrics: e.Metrics, Provider: e.Provider,
 		}})
 	}
 	for _, why := range p.Skipped {

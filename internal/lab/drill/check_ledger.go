@@ -18,11 +18,12 @@ const creditsPerTweet = 15
 
 // metered is what the provider charged for, in tweets, and what of it the engine can know.
 type metered struct {
-	charged float64 // by the provider's own meter
-	known   float64 // of answers that came whole, with nothing to disturb their way, so that they must be in the ledger
-	most    float64 // what the ledger may have at most
-	lost    float64 // of charged: of no answer that came whole
-	days    int     // UTC days on which calls were answered
+	charged  float64 // by the provider's own meter
+	readable float64 // of it, in answers that the provider sent whole
+	known    float64 // of these, with nothing to disturb their way
+	least    float64 // what the ledger must have: known, unless it is in doubt on which day
+	most     float64 // and what it may have
+	days     int     // UTC days on which calls were answered
 }
 
 // checkLedger holds the engine's ledger against what the provider says it charged for.
@@ -32,16 +33,15 @@ func checkLedger(f *facts) checkResult {
 	if f.ledger > m.most+0.5 {
 		v.fault("the ledger has %.0f tweets, and the provider charged for %.0f, at most %.0f by any clock", f.ledger, m.charged, m.most)
 	}
-	if f.ledger < m.known-0.5 {
-		v.fault("the ledger has %.0f tweets, and %.0f were in answers that came whole, with nothing to disturb their way", f.ledger, m.known)
+	if f.ledger < m.least-0.5 {
+		v.fault("the ledger has %.0f tweets, and %.0f were in answers that came whole, with nothing to disturb their way", f.ledger, m.least)
 	}
-	apart := math.Abs(f.ledger-m.charged) / max(m.charged, 1)
-	unknown := m.lost / max(m.charged, 1)
-	if apart > maxApart+unknown+0.5/max(m.charged, 1) {
-		v.fault("the ledger has %.0f tweets, and the provider charged for %.0f: that is %.2f%%, of which answers that were lost explain %.2f%%", f.ledger, m.charged, 100*apart, 100*unknown)
+	apart, disturbed := math.Abs(f.ledger-m.readable)/max(m.readable, 1), (m.readable-m.known)/max(m.readable, 1)
+	if apart > maxApart+disturbed+0.5/max(m.readable, 1) {
+		v.fault("the ledger has %.0f tweets, and answers that were sent whole %.0f: that is %.2f%% apart, of which what disturbed them explains %.2f%%", f.ledger, m.readable, 100*apart, 100*disturbed)
 	}
-	v.counts = fmt.Sprintf("%s charged for %.0f tweets (UTC days: %d), the ledger has %.0f: %.2f%% apart; %.0f charged for in answers that were lost or disturbed",
-		f.Provider, m.charged, m.days, f.ledger, 100*apart, m.lost)
+	v.counts = fmt.Sprintf("%s charged for %.0f tweets (UTC days: %d), %.0f of them in answers that it did not send whole; the ledger has %.0f: %.2f%% apart from the others, of which %.2f%% were disturbed on their way",
+		f.Provider, m.charged, m.days, m.charged-m.readable, f.ledger, 100*apart, 100*disturbed)
 	return v
 }
 
@@ -54,40 +54,47 @@ func (f *facts) metered() (m metered) {
 		key   string
 		tweet string
 	}
-	dayPass := f.billing().DayPass
-	known, certain, most := make(map[pass]bool), make(map[pass]bool), make(map[pass]bool)
+	readable, known, least, most := make(map[pass]bool), make(map[pass]bool), make(map[pass]bool), make(map[pass]bool)
 	days := make(map[time.Time]bool)
 	for i := range f.calls {
 		c := &f.calls[i]
 		tweets := float64(c.Billed) / creditsPerTweet
 		m.charged += tweets
-		whole := c.Status == http.StatusOK && !lost(c.Fault) && !f.disturbed(c)
+		sent := c.Status == http.StatusOK && !lost(c.Fault)
+		came := sent && !f.disturbed(c)
 		if c.Returned > 0 {
 			days[utcDay(c.At)] = true
 		}
-		if !dayPass {
-			if whole {
-				m.known += tweets
-			}
-			continue
+		if sent {
+			m.readable += tweets
+		}
+		if came {
+			m.known += tweets
 		}
 		from, to := utcDay(c.At.Add(-dayDoubt)), utcDay(c.At.Add(dayDoubt))
 		for _, tweet := range returned(c) {
+			on := pass{utcDay(c.At), c.Key, tweet}
 			most[pass{from, c.Key, tweet}], most[pass{to, c.Key, tweet}] = true, true
-			if whole {
-				known[pass{utcDay(c.At), c.Key, tweet}] = true
-			}
-			if whole && from.Equal(to) {
-				certain[pass{from, c.Key, tweet}] = true
-			}
+			readable[on] = readable[on] || sent
+			known[on] = known[on] || came
+			least[on] = least[on] || came && from.Equal(to)
 		}
 	}
-	m.days, m.most = len(days), m.charged
-	m.lost = m.charged - m.known
-	if dayPass {
-		m.known, m.most, m.lost = float64(len(certain)), float64(len(most)), m.charged-float64(len(known))
+	m.days, m.least, m.most = len(days), m.known, m.charged
+	if f.billing().DayPass {
+		m.readable, m.known, m.least, m.most = count(readable), count(known), count(least), float64(len(most))
 	}
 	return m
+}
+
+// count counts those of a set that are true.
+func count[K comparable](set map[K]bool) (n float64) {
+	for _, in := range set {
+		if in {
+			n++
+		}
+	}
+	return n
 }
 
 // dayDoubt is how long before or after midnight, in engine time, a call may be of the other day

@@ -29,7 +29,7 @@ func TestLedgerByTheDay(t *testing.T) {
 		call(late+time.Hour, "", 0, "1", "2", "4"),
 	}
 	for ledger, says := range map[float64]string{
-		4: "5 were in answers", 5: "answers that were lost explain 14.29%", 6: "", 7: "", 9: "at most 7",
+		4: "5 were in answers", 5: "that is 16.67% apart, of which what disturbed them explains 0.00%", 6: "", 7: "that is 16.67% apart", 9: "at most 7",
 	} {
 		f := &facts{Options: Options{Provider: twitter.XAPIName}, calls: calls, ledger: ledger}
 		v := checkLedger(f)
@@ -49,7 +49,7 @@ func TestLedgerByTheDay(t *testing.T) {
 		t.Errorf("%s %q", v.counts, v.details)
 	}
 	f.ledger = 60
-	if v := checkLedger(f); len(v.details) != 1 || !strings.Contains(v.details[0], "that is 25.00%, of which answers that were lost explain 0.00%") {
+	if v := checkLedger(f); len(v.details) != 1 || !strings.Contains(v.details[0], "that is 25.00% apart, of which what disturbed them explains 0.00%") {
 		t.Errorf("%s %q", v.counts, v.details)
 	}
 }
