@@ -56,6 +56,7 @@ type policies struct {
 // once made.
 type zonePolicy struct {
 	engagement.Policy
+	schedule Schedule
 	model    engagement.Model
 	forecast bool
 }
@@ -143,8 +144,10 @@ func (s *Store) readScheduling(ctx context.Context) (zones map[uuid.UUID]models.
 func (s *Store) policyFor(own models.Settings, m engagement.Model, price float64, spent Spending) *zonePolicy {
 	schedule := cmp.Or(Schedule(own.Schedule), s.options.Schedule)
 	p := &zonePolicy{model: m, forecast: s.options.Forecast}
+	p.schedule = ScheduleTiers
 	switch schedule {
 	case ScheduleAdaptive:
+		p.schedule = ScheduleAdaptive
 		// Its price is what meets the budget; nothing more need be saved.
 		p.Policy = engagement.DefaultAdaptive(m, price)
 	default:
@@ -174,6 +177,15 @@ func (s *Store) policyOf(zone uuid.UUID) *zonePolicy {
 		return &zonePolicy{Policy: s.options.Policy, model: engagement.DefaultModel()}
 	}
 	return s.policies.standard
+}
+
+// Scheduled returns what says by which schedule the tweets of a zone go, trials left out: a
+// trial is of half of a zone that goes by the tiers. What it says is at most [PoliciesKnown] old.
+func (s *Store) Scheduled(ctx context.Context) (of func(zone uuid.UUID) Schedule, err error) {
+	if err := s.readPolicies(ctx, false); err != nil {
+		return nil, err
+	}
+	return func(zone uuid.UUID) Schedule { return cmp.Or(s.policyOf(zone).schedule, ScheduleTiers) }, nil
 }
 
 // forecastOf says where the counts of a tweet will be, from its state after a look-up

@@ -96,7 +96,7 @@ func (w *Writer) due(ctx context.Context, newest map[string]Observation) ([]stri
 
 // waiting is a row whose next look-up may be brought forward.
 type waiting struct {
-	id        uuid.UUID
+	id, zone  uuid.UUID
 	tracking  engagement.Tracking
 	signalled time.Time
 }
@@ -104,7 +104,7 @@ type waiting struct {
 const (
 	// lockWaiting selects live rows of tweets that no batch holds, in the order of all writers.
 	lockWaiting = `
-		select k.tweet_db_id, k.last_updated_at, k.next_update_at, k.signalled_at,
+		select k.tweet_db_id, w.zone_id, k.last_updated_at, k.next_update_at, k.signalled_at,
 			coalesce(k.snapshot_retweets, 0) + coalesce(k.snapshot_replies, 0) + coalesce(k.snapshot_likes, 0) + coalesce(k.snapshot_quotes, 0)
 		from public.twitter_engagement_tracking k join public.twitter_tweets w on w.id = k.tweet_db_id
 		where w.tweet_id = any($1::text[]) and k.claim_id is null and k.next_update_at > $2::timestamptz
@@ -119,10 +119,15 @@ const (
 
 // PullForward brings the next look-up of tweets forward that were answered or quoted at now, by
 // [engagement.PullForward]. It returns how many rows that were. A tweet that is claimed, that
-// backs off or that is not looked up any more is left as it is.
+// backs off or that is not looked up any more is left as it is, and so is one of a zone that goes
+// by the tiers: these look tweets up on a grid, so that one more look-up would be no other's.
 func (w *Writer) PullForward(ctx context.Context, tweetIDs []string) (pulled int, err error) {
 	if len(tweetIDs) == 0 {
 		return 0, nil
+	}
+	schedule, err := w.store.Scheduled(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("bring look-ups forward: %w", err)
 	}
 	err = w.db.Transact(ctx, "bring look-ups forward", func(ctx context.Context, t *postgres.Tx) error {
 		now := w.clock.Now()
@@ -135,6 +140,9 @@ func (w *Writer) PullForward(ctx context.Context, tweetIDs []string) (pulled int
 		var ids []uuid.UUID
 		var next []time.Time
 		for _, r := range rows {
+			if schedule(r.zone) != store.ScheduleAdaptive {
+				continue
+			}
 			if at, ok := engagement.PullForward(r.tracking, r.signalled, now); ok {
 				ids, next = append(ids, r.id), append(next, at)
 			}
@@ -152,7 +160,7 @@ func (w *Writer) PullForward(ctx context.Context, tweetIDs []string) (pulled int
 func scanWaiting(r pgx.CollectableRow) (w waiting, err error) {
 	var signalled *time.Time
 	var total int64
-	err = r.Scan(&w.id, &w.tracking.ObservedAt, &w.tracking.NextUpdateAt, &signalled, &total)
+	err = r.Scan(&w.id, &w.zone, &w.tracking.ObservedAt, &w.tracking.NextUpdateAt, &signalled, &total)
 	w.tracking.Metrics = engagement.Metrics{Retweets: engagement.Known(total)}
 	w.signalled = postgres.TimeOf(signalled)
 	return w, err

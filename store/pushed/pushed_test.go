@@ -94,26 +94,31 @@ func TestPushedCountsAreFreeAndMarked(t *testing.T) {
 }
 
 // TestAnAnswerBringsALookUpForward: to half of the wait, once until the next observation, and
-// never of a claimed tweet.
+// never of a claimed tweet, nor of a zone that goes by the tiers.
 func TestAnAnswerBringsALookUpForward(t *testing.T) {
 	t.Parallel()
 	e := storetest.New(t, postgres.ExecPrepared)
+	e.Store = store.New(e.DB, e.Clock, store.Options{Schedule: store.ScheduleAdaptive, Price: 0.05})
 	w := pushed.New(e.DB, e.Clock, e.Store)
 	tweet := e.TrackNew(t, 1)[0]
 	ctx := t.Context()
+	tiers := e.NewZone(t)
+	e.Exec(t, `update zones set settings = '{"schedule": "tiers"}' where id = $1`, tiers)
+	fixed := storetest.NewTweets(e.Clock.Now(), 2)[1].TweetID
+	e.TrackIn(t, tiers, storetest.NewTweets(e.Clock.Now(), 2)[1:])
 	e.Clock.Advance(2 * time.Hour)
-	_, err := w.Observe(ctx, []pushed.Observation{observation(tweet.TweetID, e.Clock.Now(), 5)})
+	_, err := w.Observe(ctx, []pushed.Observation{observation(tweet.TweetID, e.Clock.Now(), 5), observation(fixed, e.Clock.Now(), 5)})
 	testkit.Must(t, err)
 	observed := e.Clock.Now()
 	due := func() (at time.Time) {
 		t.Helper()
-		testkit.Must(t, e.Raw.QueryRow(ctx, `select next_update_at from twitter_engagement_tracking`).Scan(&at))
+		testkit.Must(t, e.Raw.QueryRow(ctx, `select next_update_at from twitter_engagement_tracking where tweet_db_id = $1`, tweet.Row).Scan(&at))
 		return at
 	}
 	wait := due().Sub(observed)
 	pull := func(want int) {
 		t.Helper()
-		n, err := w.PullForward(ctx, []string{tweet.TweetID, "1"})
+		n, err := w.PullForward(ctx, []string{tweet.TweetID, fixed, "1"})
 		testkit.Must(t, err)
 		if n != want {
 			t.Errorf("%d rows were brought forward, want %d", n, want)
