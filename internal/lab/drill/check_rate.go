@@ -83,7 +83,9 @@ func (f *facts) lostState(bucket string, from, to time.Time) time.Time {
 }
 
 // lookupPaths are where the providers look tweets up.
-func lookupPaths() []string { return []string{"/twitter/tweets", "/2/tweets", "/twitter/tweets-by-ids"} }
+func lookupPaths() []string {
+	return []string{"/twitter/tweets", "/2/tweets", "/twitter/tweets-by-ids"}
+}
 
 // isLookup reports whether a call asks for tweets, and not for the account's balance.
 func isLookup(c *fakeprovider.Record) bool { return slices.Contains(lookupPaths(), c.Path) }
