@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"math"
 	"sync/atomic"
 	"time"
 
@@ -17,10 +16,6 @@ type Balance struct {
 	Unit string    `json:"unit"`        // of Left
 	At   time.Time `json:"at,omitzero"` // database time of the reading
 }
-
-// Endless reports whether the account has no limit in practice, such as that of the fake
-// provider.
-func (b Balance) Endless() bool { return b.Left >= math.MaxInt32 }
 
 // Account is the balance of one API key's account as all replicas know it. They take
 // turns reading it from the provider. It is safe for concurrent use.

@@ -68,7 +68,7 @@ func TestPageOfTheCockpit(t *testing.T) {
 	if text := browsertest.Get[string](b, `document.querySelector("[data-day]").textContent`); !strings.HasSuffix(text, "$1.00") {
 		t.Errorf("today: %q", text)
 	}
-	for mark, want := range map[string]string{"data-client": "$1.00gorgone", "data-kind": "$1.00"} {
+	for mark, want := range map[string]string{"data-client": "$1.00None", "data-kind": "$1.00"} {
 		if text := browsertest.Get[string](b, fmt.Sprintf(`document.querySelector("tr[%s]").textContent`, mark)); !strings.HasPrefix(text, want) {
 			t.Errorf("%s: %q, want %q", mark, text, want)
 		}

@@ -187,7 +187,7 @@ func (s *Server) readCosts(ctx context.Context) (costs, error) {
 		return costs{}, err
 	}
 	for _, b := range balances {
-		if b.Endless() {
+		if answers.Endless(b.Left) {
 			continue // an account without a limit has nothing to compare with
 		}
 		if c.CreditsLeft == nil {

@@ -21,7 +21,7 @@ import (
 
 type overviewAnswer struct {
 	Data struct {
-		Tracking struct{ Total int }
+		Tracking struct{ Total, Unusable int }
 		Recent   struct {
 			Found       int
 			Calls       int
@@ -39,7 +39,9 @@ type overviewAnswer struct {
 
 func TestOverview(t *testing.T) {
 	t.Parallel()
-	e := newEngine(t, options{tweets: 30, workers: 1})
+	e := newEngine(t, options{tweets: 31, workers: 1})
+	row, _ := e.row(0)
+	e.exec(`update twitter_tweets set tweet_id = 'none' where id = $1`, row)
 	leave, err := e.queue.ServePresence(func() queue.Replica { return queue.Replica{ID: "a", Roles: []string{"worker"}, InWork: 2} })
 	testkit.Must(t, err)
 	defer leave()
@@ -47,7 +49,7 @@ func TestOverview(t *testing.T) {
 	var view overviewAnswer
 	e.ok(200, "GET", "/api/twitter/overview", e.service, "").into(t, &view)
 	d := view.Data
-	if d.Tracking.Total != 30 || d.Recent.Found != 30 || d.Recent.Calls == 0 || len(d.Recent.Steps) != 30 {
+	if d.Tracking.Total != 31 || d.Tracking.Unusable != 1 || d.Recent.Found != 30 || d.Recent.Calls == 0 || len(d.Recent.Steps) != 30 {
 		t.Errorf("%+v", d)
 	}
 	if d.Recent.SuccessRate == nil || *d.Recent.SuccessRate != 1 || d.Recent.ErrorRate == nil || *d.Recent.ErrorRate != 0 {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"gorgone/store"
+	"gorgone/web/answers"
 )
 
 // costLine is a line of the printed table.
@@ -62,7 +63,7 @@ func (c *cost) print(out io.Writer, of string, lines []costLine) {
 	fmt.Fprintf(out, "%.2f dollars by the end of this month (UTC), if the days go on as those of the last week\n", c.MonthEnd)
 	c.printBudget(out)
 	for _, b := range c.reconciled {
-		if b.Endless() {
+		if answers.Endless(b.Left) {
 			continue
 		}
 		fmt.Fprintf(out, "%s: %.0f credits left at %s", b.Provider, b.Left, b.To.Format(time.DateTime))

@@ -210,7 +210,7 @@ func (e *examination) examineTracked(ctx context.Context, d *app.Database) {
 	if err == nil && stats.Unusable > 0 {
 		var some []report.UnusableRow
 		if some, err = d.Report.Unusable(ctx, 1); err == nil && len(some) > 0 {
-			err = fmt.Errorf("%d tracked tweets cannot be looked up: row %s", stats.Unusable, some[0])
+			err = fmt.Errorf("%d of the tracked tweets cannot be looked up: row %s", stats.Unusable, some[0])
 		}
 	}
 	e.report("tracked", err, fmt.Sprintf("%d tweets, %d in inactive zones", stats.Total(), stats.Parked),

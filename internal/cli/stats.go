@@ -53,7 +53,6 @@ type stats struct {
 	answers.Schedule
 
 	ColdEstimated bool                      `json:"cold_estimated"`
-	Unusable      int                       `json:"unusable"`
 	Queue         *answers.Depth            `json:"queue"` // null: it cannot be reached
 	QueueFault    string                    `json:"queue_fault,omitempty"`
 	PausedUntil   *time.Time                `json:"paused_until"`
@@ -81,7 +80,7 @@ func (sh *shell) readStats(ctx context.Context) (stats, error) {
 		return stats{}, err
 	}
 	s := stats{
-		Now: current.At, Schedule: answers.ScheduleOf(current), ColdEstimated: current.ColdEstimated, Unusable: current.Unusable, current: current,
+		Now: current.At, Schedule: answers.ScheduleOf(current), ColdEstimated: current.ColdEstimated, current: current,
 	}
 	if s.pauses, err = d.Pauses.List(ctx); err != nil {
 		return stats{}, err
@@ -279,7 +278,7 @@ func providerLine(p throttle.ProviderStatus) string {
 	if p.RateLimits > 0 {
 		fmt.Fprintf(&b, ", rate limited %d times", p.RateLimits)
 	}
-	if p.Balance != nil && !p.Balance.Endless() {
+	if p.Balance != nil && !answers.Endless(float64(p.Balance.Left)) {
 		fmt.Fprintf(&b, ", %d %s left (%s)", p.Balance.Left, p.Balance.Unit, p.Balance.At.Format(time.DateTime))
 	}
 	return b.String()

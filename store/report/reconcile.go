@@ -3,7 +3,6 @@ package report
 import (
 	"context"
 	"fmt"
-	"math"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -30,10 +29,6 @@ func (r Reconciliation) Drift() float64 {
 	}
 	return (r.Taken - r.Booked) / r.Taken
 }
-
-// Endless reports whether the account has no limit in practice, such as that of the
-// fake provider.
-func (r Reconciliation) Endless() bool { return r.Left >= math.MaxInt32 }
 
 // Reconcile compares the ledger with the balances that were read from the given
 // engine time on.

@@ -70,6 +70,7 @@ type Schedule struct {
 	Gone            int        `json:"gone"`                 // count as deleted
 	HeldSince       *time.Time `json:"deletions_held_since"` // too many are missing for any to be called deleted; null: they are not
 	Parked          int        `json:"parked"`               // in inactive zones
+	Unusable        int        `json:"unusable"`             // fell due and cannot be looked up: no usable id
 }
 
 // ScheduleOf names statistics.
@@ -84,7 +85,7 @@ func ScheduleOf(s report.Stats) Schedule {
 		Warm: s.Tier[engagement.Warm], Cold: s.Tier[engagement.Cold],
 		NextBatchSize: s.DueUnclaimed, NextBatchDue: TimeOrNull(next),
 		Claimed: s.DueClaimed, LatenessSeconds: s.Lateness().Seconds(), TweetsPerSecond: s.Outstanding.DonePerSecond,
-		Failing: s.Failing, Missing: s.Missing, Gone: s.Gone, Parked: s.Parked, HeldSince: TimeOrNull(s.HeldSince),
+		Failing: s.Failing, Missing: s.Missing, Gone: s.Gone, Parked: s.Parked, Unusable: s.Unusable, HeldSince: TimeOrNull(s.HeldSince),
 	}
 }
 
@@ -127,6 +128,10 @@ func PausesOf(list []pause.Pause) []Pause {
 	}
 	return pauses
 }
+
+// Endless reports whether what is left of an account, in its unit, is no limit in practice, as
+// at the fake provider: nobody is shown it.
+func Endless(left float64) bool { return left >= math.MaxInt32 }
 
 // TimeOrNull returns nil, which JSON shows as null, for the zero time.
 func TimeOrNull(t time.Time) *time.Time {

@@ -63,6 +63,10 @@
     if (size < 11.5) say(`letters of ${size} pixels`, el);
     if (phone && el.matches("button, .button, nav a") && !el.closest("td") && box.height < 26) say(`a button ${Math.round(box.height)} pixels high`, el);
   }
+  for (const svg of document.querySelectorAll("td svg")) {
+    const [inner, cell] = [svg.getBoundingClientRect(), svg.closest("td").getBoundingClientRect()];
+    if (inner.width > 0 && (inner.right > cell.right + 1 || inner.left < cell.left - 1)) say(`a drawing of ${Math.round(inner.width)} pixels in a cell of ${Math.round(cell.width)}`, svg);
+  }
   for (let i = 0; i < texts.length; i++) {
     const a = texts[i];
     for (let j = i + 1; j < texts.length; j++) {

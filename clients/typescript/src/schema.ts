@@ -905,6 +905,8 @@ export interface components {
             deletions_held_since: string | null;
             /** @description in zones that are not active */
             parked: number;
+            /** @description fell due and cannot be looked up: their tweet has no usable id or no zone */
+            unusable: number;
             /** @description what people have paused */
             pauses: {
                 /** @enum {unknown} */

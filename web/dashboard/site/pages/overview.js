@@ -219,6 +219,7 @@ function drawTiers(el, t) {
     h("span", { class: "tier-count" }, count(a.n)), h("span", { class: "muted" }, percent(a.n / t.total))))),
   h("dl", { class: "facts" },
     ...fact("Backing off after a failure", count(t.failing)), ...fact("Missing at the last look-up", count(t.missing)), ...fact("In inactive zones", count(t.parked)),
+    ...(t.unusable > 0 ? fact("Cannot be looked up, without a usable id", count(t.unusable)) : []),
     ...(t.deletions_held_since ? fact("Deletions held, too many tweets are missing, since", new Date(t.deletions_held_since).toLocaleString()) : [])));
 }
 
