@@ -38,6 +38,15 @@ type Activity struct {
 
 	// Delta is the change of the total engagement that the last look-up showed.
 	Delta int64 `json:"d,omitempty"`
+
+	// PaidDay is the UTC day on which the tweet was last looked up at a provider that charges
+	// for a tweet once a day, as its midnight; zero: never, or nothing goes by it.
+	PaidDay time.Time `json:"p,omitzero"`
+}
+
+// PaidOn reports whether the tweet was paid for on the UTC day of a time.
+func (a Activity) PaidOn(at time.Time) bool {
+	return !a.PaidDay.IsZero() && a.PaidDay.Equal(UTCDay(at))
 }
 
 // add brings e from age before on to age now, at which n more were seen. Sums fade

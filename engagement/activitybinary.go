@@ -9,12 +9,22 @@ import (
 	"time"
 )
 
-// activityVersion is the first byte of the binary form of an [Activity].
-const activityVersion = 1
+// The first byte of the binary form of an [Activity]: the second version is the first with
+// the day that was paid for behind it.
+const (
+	activityVersion     = 1
+	activityPaidVersion = 2
+)
 
 // activitySize is the length of version 1: the version, the time, seven pairs of sums,
-// the expectation and the delta.
-const activitySize = 1 + 8 + (NumCounters+1)*8 + 8 + 4
+// the expectation and the delta. Version 2 is activityPaidSize long.
+const (
+	activitySize     = 1 + 8 + (NumCounters+1)*8 + 8 + 4
+	activityPaidSize = activitySize + 4
+)
+
+// secondsADay is the length of a UTC day.
+const secondsADay = 24 * 60 * 60
 
 var (
 	_ encoding.BinaryAppender    = Activity{}
@@ -23,14 +33,19 @@ var (
 
 // AppendBinary appends the binary form, 77 bytes, big endian: the version (1), At in
 // microseconds since 1970 (int64; 0: zero), Seen and Exposure of each counter and of
-// Engagement (float32 each), Expected (float64), and Delta (int32). [Model.Learn] returns values
+// Engagement (float32 each), Expected (float64), and Delta (int32). With a PaidDay it is 81
+// bytes: the version (2), the same, and the days since 1970 (int32). [Model.Learn] returns values
 // that fit it exactly. It returns an error for what is no finite number.
 func (a Activity) AppendBinary(b []byte) ([]byte, error) {
 	var at int64
 	if !a.At.IsZero() {
 		at = a.At.UnixMicro()
 	}
-	b = append(b, activityVersion)
+	version := byte(activityVersion)
+	if !a.PaidDay.IsZero() {
+		version = activityPaidVersion
+	}
+	b = append(b, version)
 	b = binary.BigEndian.AppendUint64(b, uint64(at)) // #nosec G115 -- its bits
 	for _, v := range a.sums() {
 		v32 := float32(*v)
@@ -44,7 +59,11 @@ func (a Activity) AppendBinary(b []byte) ([]byte, error) {
 	}
 	b = binary.BigEndian.AppendUint64(b, math.Float64bits(a.Expected))
 	delta := min(max(a.Delta, math.MinInt32), math.MaxInt32)
-	return binary.BigEndian.AppendUint32(b, uint32(int32(delta))), nil // #nosec G115 -- its bits
+	b = binary.BigEndian.AppendUint32(b, uint32(int32(delta))) // #nosec G115 -- its bits
+	if version == activityPaidVersion {
+		b = binary.BigEndian.AppendUint32(b, uint32(int32(UTCDay(a.PaidDay).Unix()/secondsADay))) // #nosec G115 -- its bits
+	}
+	return b, nil
 }
 
 var errActivity = errors.New("decode activity: not a known version, or cut short")
@@ -52,7 +71,10 @@ var errActivity = errors.New("decode activity: not a known version, or cut short
 // UnmarshalBinary decodes what AppendBinary made. On an error the activity is as
 // before.
 func (a *Activity) UnmarshalBinary(data []byte) error {
-	if len(data) != activitySize || data[0] != activityVersion {
+	switch {
+	case len(data) == activitySize && data[0] == activityVersion:
+	case len(data) == activityPaidSize && data[0] == activityPaidVersion:
+	default:
 		return errActivity
 	}
 	*a = Activity{}
@@ -67,6 +89,9 @@ func (a *Activity) UnmarshalBinary(data []byte) error {
 	a.Expected = math.Float64frombits(binary.BigEndian.Uint64(data))
 	data = data[8:]
 	a.Delta = int64(int32(binary.BigEndian.Uint32(data))) // #nosec G115 -- its bits
+	if data = data[4:]; len(data) > 0 {
+		a.PaidDay = time.Unix(int64(int32(binary.BigEndian.Uint32(data)))*secondsADay, 0).UTC() // #nosec G115 -- its bits
+	}
 	return nil
 }
 

@@ -37,6 +37,11 @@ type Adaptive struct {
 	// worth its money. It is what a [Budget] moves. Above 0.
 	Price float64
 
+	// Again is the share of Price that a look-up must be worth on a UTC day on which the tweet
+	// was paid for already ([Activity.PaidDay]), where a provider charges for a tweet once a
+	// day. 0: each look-up costs Price. See [RepeatShare].
+	Again float64
+
 	Exponent float64 // p, from 0 (each engagement matters the same) to 1 (relative to the size)
 	Kappa    float64 // tweets smaller than this count as this large; above 0
 	Optimism float64 // z, standard deviations; from 0
@@ -60,6 +65,17 @@ var _ Learner = Adaptive{}
 // more than with gaps that never loosen: at one price those are never longer.
 const DefaultPrice = 4
 
+// RepeatShare is [Adaptive.Again] under a day pass. A look-up on a day that is paid costs
+// only its part of the rate. At a twentieth of the price gaps are √20, about 4.5, times as
+// short: at the initial price that is 13 look-ups of an ordinary tweet in its life, and 92 of a
+// popular one, so 100,000 tweets a day take a few percent of what the lowest plan of X allows.
+// At no price at all each would be looked up every two minutes, which is more than it allows.
+const RepeatShare = 1.0 / 20
+
+// dayMargin is how long before the end of a day that is paid a look-up must be due to be
+// counted on: it may be late, and would be charged for once more.
+const dayMargin = 5 * time.Minute
+
 // DefaultAdaptive returns the policy with the parameters that docs/scheduling.md
 // explains, for a model and a price.
 func DefaultAdaptive(m Model, price float64) Adaptive {
@@ -81,6 +97,7 @@ func (a Adaptive) Validate() error {
 		}
 	}
 	check(a.Price > 0 && !math.IsInf(a.Price, 0), "the price %v must be above 0", a.Price)
+	check(a.Again >= 0 && a.Again <= 1, "the share of the price on a paid day, %v, must be from 0 to 1", a.Again)
 	check(a.Exponent >= 0 && a.Exponent <= 1, "the exponent %v must be from 0 to 1", a.Exponent)
 	check(a.Kappa > 0, "kappa %v must be above 0", a.Kappa)
 	check(a.Optimism >= 0, "the optimism %v must not be below 0", a.Optimism)
@@ -104,29 +121,51 @@ func (a Adaptive) Schedule(t Tracking, now time.Time) (Tier, time.Time) {
 	if age >= a.Until {
 		return Cold, time.Time{}
 	}
-	gap, worth := a.gap(t, age)
+	gap, worth := a.gap(t, age, a.Price)
+	if a.Again > 0 {
+		gap, worth = a.dayGap(t, age, now, worth)
+	}
 	if !worth {
 		return Cold, time.Time{}
 	}
-	gap = max(time.Duration(float64(gap)*spread(t, now)), a.Floor)
-	// The last look-up falls on the age at which tweets go cold.
-	gap = min(gap, max(a.Until-age, MinSnapshotGap))
+	gap = a.exact(t, age, gap, now)
 	return tierOf(gap), now.Add(gap)
 }
 
+// exact returns the gap as it is scheduled: varied a little, and with the last look-up on the
+// age at which tweets go cold.
+func (a Adaptive) exact(t Tracking, age, gap time.Duration, now time.Time) time.Duration {
+	gap = max(time.Duration(float64(gap)*spread(t, now)), a.Floor)
+	return min(gap, max(a.Until-age, MinSnapshotGap))
+}
+
 // gap returns how long to wait for the next look-up of a tweet of an age, and whether
-// that look-up is worth its price.
-func (a Adaptive) gap(t Tracking, age time.Duration) (gap time.Duration, worth bool) {
+// that look-up is worth a price.
+func (a Adaptive) gap(t Tracking, age time.Duration, price float64) (gap time.Duration, worth bool) {
 	mean, sd := a.Model.Size(t.Activity)
 	size := float64(t.Metrics.Total())
 	value := (mean + a.Optimism*sd) / math.Pow(max(size, a.Kappa), a.Exponent)
 	kernel := a.Model.Engagement.Kernel
-	at := a.Model.Clock.after(kernel, t.CreatedAt, age, math.Sqrt(2*a.Price/value))
+	at := a.Model.Clock.after(kernel, t.CreatedAt, age, math.Sqrt(2*price/value))
 	at = min(at, a.aim(kernel, age, size, mean*a.Model.Clock.at(t.CreatedAt, age)))
 	rest := kernel.Share(a.Until) - kernel.Share(age)
-	worth = value*rest*(a.Until-age).Hours() >= a.Price
+	worth = value*rest*(a.Until-age).Hours() >= price
 	gap = max(at-age, a.Floor)
 	return min(gap, a.longest(age, gap)), worth
+}
+
+// dayGap is the gap where a provider charges for a tweet once a UTC day; worth says whether
+// a day is worth its price. How soon the first look-up of a day comes then changes nothing
+// about the money: what a day costs decides whether it is paid for at all, and what a
+// look-up costs of the rate how often the tweet is looked up within it. No tweet waits longer
+// than without.
+func (a Adaptive) dayGap(t Tracking, age time.Duration, now time.Time, worth bool) (time.Duration, bool) {
+	gap, again := a.gap(t, age, a.Again*a.Price)
+	if worth {
+		return gap, true
+	}
+	due := now.Add(a.exact(t, age, gap, now))
+	return gap, again && t.Activity.PaidOn(now) && t.Activity.PaidOn(due.Add(dayMargin))
 }
 
 // minToAim is how many engagements must have come before their speed says when
@@ -164,25 +203,36 @@ func (a Adaptive) longest(age, want time.Duration) time.Duration {
 // Outlook is what a policy at its price does to one tweet, or to many when summed.
 type Outlook struct {
 	Lookups float64 // per hour
+	Paid    float64 // of these, those that cost money, per hour
 	Unseen  float64 // engagements not yet seen, averaged over time
 }
 
 // Add sums two outlooks.
 func (o Outlook) Add(p Outlook) Outlook {
-	return Outlook{Lookups: o.Lookups + p.Lookups, Unseen: o.Unseen + p.Unseen}
+	return Outlook{Lookups: o.Lookups + p.Lookups, Paid: o.Paid + p.Paid, Unseen: o.Unseen + p.Unseen}
 }
 
 // Outlook returns what the policy does to a tweet at now: 1/T look-ups an hour, and
 // λT/2 engagements unseen on average. Summed over all tweets that are tracked, at
 // this price and at others, it says what another budget would buy.
+//
+// Where a tweet is paid for once a day, one look-up in 24 hours is paid, whatever the hour:
+// the first of the next day, if that is worth it. The first of a tweet's life is not in it.
 func (a Adaptive) Outlook(t Tracking, now time.Time) Outlook {
 	age := max(now.Sub(t.CreatedAt), 0)
 	rate := a.Model.Rate(t, t.CreatedAt.Add(max(age, a.Floor)))
-	gap, worth := a.gap(t, age)
+	gap, worth := a.gap(t, age, a.Price)
+	paid := 1 / gap.Hours()
+	if a.Again > 0 {
+		if paid = 0; worth {
+			paid = 1.0 / 24
+		}
+		gap, worth = a.dayGap(t, age, now, worth)
+	}
 	if age >= a.Until || !worth {
 		return Outlook{}
 	}
-	return Outlook{Lookups: 1 / gap.Hours(), Unseen: rate * gap.Hours() / 2}
+	return Outlook{Lookups: 1 / gap.Hours(), Paid: paid, Unseen: rate * gap.Hours() / 2}
 }
 
 // spread returns a factor from 0.95 to 1.05, always the same for the same

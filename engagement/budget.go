@@ -16,7 +16,7 @@ type Budget struct {
 	// Delay is how long an engagement may stay unseen, on average.
 	Delay time.Duration
 
-	// Least and Most bound the price. Zero: 1e-6 and 1e9.
+	// MinPrice and MaxPrice bound the price. Zero: 1e-6 and 1e9.
 	MinPrice, MaxPrice float64
 }
 
@@ -34,7 +34,17 @@ type BudgetUsage struct {
 	// Unseen/Rate is the mean delay of an engagement (Little's law).
 	Outlook Outlook
 	Rate    float64
+
+	// Projected is what a whole day costs at the price of now, by the outlook, where a
+	// provider charges for a tweet once a day; 0: it does not. Most of such a day is spent
+	// soon after midnight, so what was spent up to now does not tell what the rest will cost.
+	Projected float64
 }
+
+// MinDayPrice is a [Budget.MinPrice] where a provider charges for a tweet once a day: a lower
+// price buys hardly another day of a tweet's life, as all are paid for, and only more
+// look-ups on them.
+const MinDayPrice = DefaultPrice / 16.0
 
 const (
 	budgetGain = 0.4 // η
@@ -43,6 +53,9 @@ const (
 	// budgetShare is the share of the day's money that is planned to be spent: what
 	// is left keeps a hard stop at the whole of it from being reached.
 	budgetShare = 0.97
+	// dayShare is the same where a tweet is charged for once a day. What a day costs is then
+	// an estimate, which is up to a tenth too low.
+	dayShare = 0.9
 )
 
 // Adjust returns the price for the coming period. It is a dual ascent: the price is
@@ -51,7 +64,9 @@ const (
 //	c ← c · exp(η (spent - planned)/planned),
 //
 // by a factor of two at most. Planned is what is left for the rest of the day,
-// evenly: what was saved or overspent before is made up for over all that remains.
+// evenly: what was saved or overspent before is made up for over all that remains. Where
+// a tweet is charged for once a day, spent and planned are those of the whole day, by the
+// outlook.
 func (b Budget) Adjust(price float64, r BudgetUsage) float64 {
 	var off float64
 	switch {
@@ -60,6 +75,10 @@ func (b Budget) Adjust(price float64, r BudgetUsage) float64 {
 			return price
 		}
 		off = b.Delay.Hours()/max(r.Outlook.Unseen/r.Rate, 1e-9) - 1
+	case r.Projected > 0:
+		if off = math.Inf(1); b.PerDay > 0 {
+			off = r.Projected/(dayShare*b.PerDay) - 1
+		}
 	case r.Period <= 0:
 		return price
 	default:
@@ -94,13 +113,13 @@ func (b Budget) Planned(r BudgetUsage) float64 {
 }
 
 // PriceFor returns the price at which the outlook, the sum over all tracked tweets
-// as a function of the price, spends that many look-ups per hour. It bisects: look-ups fall
+// as a function of the price, pays for that many look-ups per hour. It bisects: look-ups fall
 // as the price rises. Use it for the first price, and after a change of the budget.
-func PriceFor(lookups float64, outlook func(price float64) Outlook) float64 {
+func PriceFor(paid float64, outlook func(price float64) Outlook) float64 {
 	low, high := math.Log(1e-6), math.Log(1e9)
 	for range 50 {
 		mid := (low + high) / 2
-		if outlook(math.Exp(mid)).Lookups > lookups {
+		if outlook(math.Exp(mid)).Paid > paid {
 			low = mid
 		} else {
 			high = mid

@@ -18,6 +18,10 @@ const (
 type BudgetControl struct {
 	Policy Policy
 	Used   float64 // share of the budget that is used up, if that is more than the time that has passed allows; else 0
+
+	// DayPass says that a tweet is charged for once a UTC day. Then look-ups of one that was
+	// paid for ([Activity.PaidDay]) are as they are until the day ends, as they cost nothing.
+	DayPass bool
 }
 
 var _ Learner = BudgetControl{}
@@ -29,6 +33,9 @@ func (p BudgetControl) Learn(prev, next Tracking) Activity { return Learn(p.Poli
 func (p BudgetControl) Schedule(t Tracking, now time.Time) (Tier, time.Time) {
 	tier, next := p.Policy.Schedule(t, now)
 	if next.IsZero() {
+		return tier, next
+	}
+	if p.DayPass && t.Activity.PaidOn(now) && t.Activity.PaidOn(next.Add(dayMargin)) {
 		return tier, next
 	}
 	return tier, now.Add(next.Sub(now) * p.stretch(tier))

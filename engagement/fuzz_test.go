@@ -49,6 +49,7 @@ func FuzzStoredEstimates(f *testing.F) {
 	add(DefaultModel(), Activity{})
 	add(DefaultModel(), Activity{At: created.Add(time.Hour), Expected: 7, Delta: 3})
 	add(Model{}, Activity{At: created})
+	add(DefaultModel(), Activity{At: created.Add(time.Hour), PaidDay: UTCDay(created)})
 	f.Add([]byte(`{"forget":1e308,"drift":-1}`), []byte(`{"at":"2026-11-01T12:00:00.000000001Z","x":-1e308}`))
 	f.Fuzz(func(t *testing.T, model, activity []byte) {
 		var m Model

@@ -33,6 +33,7 @@ type Observation struct {
 	Metrics  Metrics   // counts that the provider left out are absent
 	Provider string    // who gave the counts; may be empty
 	Pushed   bool      // no look-up of the tweet: its counts came inside another tweet
+	DayPass  bool      // the provider charges for the tweet once a UTC day, and the schedule goes by it
 }
 
 // Snapshot is one point of a tweet's history.
@@ -155,6 +156,9 @@ func Observe(p Policy, prev Tracking, o Observation, now time.Time) (Update, err
 	}
 	t.ObservedAt = o.At
 	t.UpdateCount++
+	if o.DayPass && !o.Pushed {
+		t.Activity.PaidDay = UTCDay(o.At)
+	}
 	t.Activity = Learn(p, prev, t)
 	t.Tier, t.NextUpdateAt = p.Schedule(t, now)
 

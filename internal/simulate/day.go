@@ -17,12 +17,17 @@ type Day struct {
 	Budget engagement.Budget
 	Policy func(price float64) engagement.Policy
 	Price  float64 // to begin with
+
+	// DayPass charges for a tweet once a UTC day, and Policy must return an
+	// [engagement.Adaptive]. Else each look-up is charged for.
+	DayPass bool
 }
 
 // Spend is what the last day cost.
 type Spend struct {
 	Lookups int
-	Hours   [24]int   // by hour
+	Paid    int       // of these, those that were charged for
+	Hours   [24]int   // likewise, by hour
 	Prices  []float64 // at each adjustment of all days
 }
 
@@ -45,7 +50,21 @@ func (d *dues) Pop() any {
 	return x
 }
 
-// Run plays the days. A look-up costs one; the budget's money is look-ups.
+// project returns what a whole day costs at the price of the policy, by the outlook of the
+// tweets that wait.
+func (d Day) project(p engagement.Policy, waiting dues, now time.Time) float64 {
+	adaptive, ok := p.(engagement.Adaptive)
+	if !ok || !d.DayPass {
+		return 0
+	}
+	var sum engagement.Outlook
+	for _, x := range waiting {
+		sum = sum.Add(adaptive.Outlook(x.track, now))
+	}
+	return 24*sum.Paid + float64(d.PerDay)
+}
+
+// Run plays the days. A look-up that is charged for costs one; the budget's money is those.
 func (d Day) Run() (Spend, error) {
 	var (
 		out    Spend
@@ -73,15 +92,20 @@ func (d Day) Run() (Spend, error) {
 		switch {
 		case len(queue) > 0 && queue[0].at.Equal(now):
 			x := heap.Pop(&queue).(due)
-			u, err := engagement.Observe(policy, x.track, engagement.Observation{At: now, Metrics: count(x.tweet, now, x.track.CreatedAt)}, now)
+			u, err := engagement.Observe(policy, x.track, engagement.Observation{At: now, Metrics: count(x.tweet, now, x.track.CreatedAt), DayPass: d.DayPass}, now)
 			if err != nil {
 				return out, err
 			}
-			period++
-			today++
+			charged := 1
+			if x.track.Activity.PaidOn(now) {
+				charged = 0
+			}
+			period += charged
+			today += charged
 			if since := now.Sub(end.Add(-day)); since >= 0 && now.Before(end) {
 				out.Lookups++
-				out.Hours[int(since/time.Hour)]++
+				out.Paid += charged
+				out.Hours[int(since/time.Hour)] += charged
 			}
 			x.track, x.at = u.Tracking, u.Tracking.NextUpdateAt
 			if !x.at.IsZero() {
@@ -102,7 +126,7 @@ func (d Day) Run() (Spend, error) {
 				today = 0
 			}
 			price = d.Budget.Adjust(price, engagement.BudgetUsage{
-				Now: now, DayStart: start, SpentToday: float64(today), Spent: float64(period), Period: d.Period,
+				Now: now, DayStart: start, SpentToday: float64(today), Spent: float64(period), Period: d.Period, Projected: d.project(policy, queue, now),
 			})
 			out.Prices = append(out.Prices, price)
 			policy = d.Policy(price)

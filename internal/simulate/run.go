@@ -45,7 +45,7 @@ func replay(p engagement.Policy, t *Tweet, horizon float64, seen func(before, af
 			return
 		}
 		before := u.Tracking
-		look := engagement.Observation{At: due, Metrics: count(t.CountAt(due.Sub(tweet.CreatedAt).Seconds()))}
+		look := engagement.Observation{At: due, Metrics: count(t.CountAt(due.Sub(tweet.CreatedAt).Seconds())), DayPass: true}
 		if u, err = engagement.Observe(p, before, look, due); err == nil {
 			seen(before, u.Tracking)
 		}

@@ -3,11 +3,14 @@ package simulate
 import (
 	"math"
 	"time"
+
+	"gorgone/engagement"
 )
 
 // Score is what a schedule did to one tweet up to a horizon.
 type Score struct {
 	Lookups float64 // each a tweet that is paid for
+	Days    float64 // UTC days on which it was looked up: what is paid for under a day pass
 	Empty   float64 // look-ups that showed nothing new
 	Events  float64 // engagements that came
 
@@ -68,6 +71,7 @@ func (t *Tweet) score(looks []float64, horizon float64, curve bool) Score {
 	if t.Found > 0 && t.Found <= horizon {
 		show(t.Found)
 	}
+	var day time.Time
 	for _, at := range looks {
 		if at > horizon {
 			break
@@ -75,6 +79,9 @@ func (t *Tweet) score(looks []float64, horizon float64, curve bool) Score {
 		before := seen
 		show(at)
 		s.Lookups++
+		if d := engagement.UTCDay(t.createdAt().Add(seconds(at))); !d.Equal(day) {
+			s.Days, day = s.Days+1, d
+		}
 		if seen == before {
 			s.Empty++
 		}

@@ -8,6 +8,7 @@ import (
 // Summary is the scores of many tweets in the measures of the comparison.
 type Summary struct {
 	Lookups float64 // paid tweets per tweet
+	Days    float64 // UTC days with a look-up, per tweet
 	Empty   float64 // share of look-ups that showed nothing new
 	Delay   float64 // minutes per engagement: ∫(N-N̂) / ΣN
 	Stale   float64 // mean relative staleness, 0 to 1
@@ -23,9 +24,9 @@ type Summary struct {
 // bootstrap sample).
 func Summarize(scores []Score, weights []float64) Summary {
 	var (
-		s                          Summary
-		n, looks, empty, evts, dly float64
-		detected                   [NumCrossings][]float64
+		s                                Summary
+		n, looks, days, empty, evts, dly float64
+		detected                         [NumCrossings][]float64
 	)
 	for i := range scores {
 		w := 1.0
@@ -38,6 +39,7 @@ func Summarize(scores []Score, weights []float64) Summary {
 		x := &scores[i]
 		n += w
 		looks += w * x.Lookups
+		days += w * x.Days
 		empty += w * x.Empty
 		evts += w * x.Events
 		dly += w * x.Delay
@@ -52,7 +54,7 @@ func Summarize(scores []Score, weights []float64) Summary {
 			}
 		}
 	}
-	s.Lookups, s.Empty = looks/n, empty/max(looks, 1)
+	s.Lookups, s.Days, s.Empty = looks/n, days/n, empty/max(looks, 1)
 	s.Delay = dly / max(evts, 1) / 60
 	s.Stale, s.Views, s.Curve = s.Stale/n, s.Views/n, s.Curve/n
 	for k, d := range detected {
