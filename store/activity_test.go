@@ -35,6 +35,9 @@ func drawActivity(t *rapid.T) engagement.Activity {
 	if us := rapid.Int64Range(0, 4e15).Draw(t, "at"); us != 0 {
 		a.At = time.UnixMicro(us).UTC()
 	}
+	if day := rapid.Int32Range(-1000, 100_000).Draw(t, "day"); day > 0 {
+		a.PaidDay = time.Unix(0, 0).UTC().AddDate(0, 0, int(day))
+	}
 	for _, c := range engagement.Counters() {
 		a.Counters[c] = engagement.GrowthStats{Seen: draw(c.String()), Exposure: draw(c.String())}
 	}

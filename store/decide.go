@@ -69,6 +69,7 @@ func (s *Store) observe(out *AppliedRow, o engagement.Observation, zeroed engage
 	}
 	o.Metrics = counts
 	policy := s.policyOf(out.ZoneID)
+	o.DayPass = policy.dayPass && s.options.Prices[o.Provider].DayPass
 	update, err := engagement.Observe(policy, out.Before, o, now)
 	switch {
 	case err == nil:

@@ -59,6 +59,7 @@ type zonePolicy struct {
 	schedule Schedule
 	model    engagement.Model
 	forecast bool
+	dayPass  bool // it goes by which days are paid for
 }
 
 // Learn implements [engagement.Learner] where its policy does.
@@ -149,10 +150,11 @@ func (s *Store) policyFor(own models.Settings, m engagement.Model, price float64
 	case ScheduleAdaptive:
 		p.schedule = ScheduleAdaptive
 		// Its price is what meets the budget; nothing more need be saved.
-		p.Policy = engagement.DefaultAdaptive(m, price)
+		p.Policy, p.dayPass = s.adaptive(m, price), s.dayPass()
 	default:
 		// A value that is not known, in a zone's settings, means the tiers too.
-		p.Policy = engagement.BudgetControl{Policy: s.options.Policy, Used: spent.Pressure()}
+		p.dayPass = s.dayPass() && (spent.Budget.Day > 0 || spent.Budget.Month > 0)
+		p.Policy = engagement.BudgetControl{Policy: s.options.Policy, Used: spent.Pressure(), DayPass: p.dayPass}
 		if p.forecast {
 			p.Policy = engagement.Learning{Policy: p.Policy, Model: m}
 		}
@@ -164,6 +166,19 @@ func (s *Store) policyFor(own models.Settings, m engagement.Model, price float64
 		p.Policy = engagement.Selective{Policy: p.Policy, Minimum: own.Minimum}
 	}
 	return p
+}
+
+// dayPass reports whether the main provider charges for a tweet once a UTC day, so that
+// schedules go by which days are paid for.
+func (s *Store) dayPass() bool { return s.options.Prices[s.options.Provider].DayPass }
+
+// adaptive returns the adaptive policy at a price.
+func (s *Store) adaptive(m engagement.Model, price float64) engagement.Adaptive {
+	a := engagement.DefaultAdaptive(m, price)
+	if s.dayPass() {
+		a.Again = engagement.RepeatShare
+	}
+	return a
 }
 
 // policyOf returns the policy for the rows of a zone.

@@ -30,6 +30,9 @@ func (s *Store) AdjustPrice(ctx context.Context) error {
 		return err
 	}
 	budget := engagement.Budget{PerDay: spent.plannable(), Delay: s.options.TargetDelay}
+	if s.dayPass() && budget.Delay <= 0 {
+		budget.MinPrice = engagement.MinDayPrice
+	}
 	if budget.PerDay <= 0 && budget.Delay <= 0 {
 		return nil
 	}
@@ -78,7 +81,7 @@ type pricePoint struct {
 // nextPrice returns the price for the coming period.
 func (s *Store) nextPrice(ctx context.Context, t *postgres.Tx, budget engagement.Budget, last pricePoint, spent Spending) (float64, error) {
 	reading := engagement.BudgetUsage{Now: spent.At, DayStart: utcDay(spent.At), SpentToday: spent.Today}
-	if last.at.IsZero() || budget.Delay > 0 {
+	if last.at.IsZero() || budget.Delay > 0 || s.dayPass() {
 		sample, err := s.sample(ctx, t)
 		if err != nil {
 			return 0, err
@@ -88,9 +91,12 @@ func (s *Store) nextPrice(ctx context.Context, t *postgres.Tx, budget engagement
 			if look <= 0 || sample.live() == 0 {
 				return s.options.Price, nil
 			}
-			return engagement.PriceFor(budget.PerDay/24/look, sample.outlook), nil
+			return max(engagement.PriceFor(budget.PerDay/24/look, sample.outlook), budget.MinPrice), nil
 		}
 		reading.Outlook, reading.Rate = sample.outlook(max(last.price, 1e-6)), sample.rate()
+		if s.dayPass() {
+			reading.Projected = reading.Outlook.Paid * 24 * s.dollarsPerLookup()
+		}
 		if last.at.IsZero() {
 			return s.options.Price, nil
 		}
@@ -122,19 +128,20 @@ func (s Spending) plannable() float64 {
 	return day
 }
 
-// dollarsALook is what the main provider charges.
+// dollarsPerLookup is what the main provider charges for a look-up that is paid.
 func (s *Store) dollarsPerLookup() float64 { return s.options.Prices[s.options.Provider].Dollars }
 
 // Purchase is what a schedule at a price costs and buys.
 type Purchase struct {
 	Price          float64       // what a look must be worth
 	LookupsPerHour float64       // tweets looked up
+	PaidPerHour    float64       // of these, those that cost money
 	DollarsPerDay  float64       // at the main provider's price
 	Delay          time.Duration // mean time until an engagement is seen
 }
 
 // Purchases tells what the adaptive schedule costs at its price now, and what half
-// and double the looks would buy. It is estimated from a sample of the rows, and
+// and double the looks that are paid would buy. It is estimated from a sample of the rows, and
 // the zero value with no live row.
 type Purchases struct {
 	Now, Half, Double Purchase  // Half and Double are zero where the sample does not tell
@@ -176,13 +183,13 @@ func (s *Store) Purchases(ctx context.Context) (Purchases, error) {
 	at := func(price float64) Purchase {
 		o := sample.outlook(price)
 		return Purchase{
-			Price: price, LookupsPerHour: o.Lookups, DollarsPerDay: o.Lookups * 24 * s.dollarsPerLookup(),
+			Price: price, LookupsPerHour: o.Lookups, PaidPerHour: o.Paid, DollarsPerDay: o.Paid * 24 * s.dollarsPerLookup(),
 			Delay: time.Duration(o.Unseen / max(sample.rate(), 1e-9) * float64(time.Hour)),
 		}
 	}
 	p.Now = at(price)
-	p.Half = at(engagement.PriceFor(p.Now.LookupsPerHour/2, sample.outlook))
-	p.Double = at(engagement.PriceFor(p.Now.LookupsPerHour*2, sample.outlook))
+	p.Half = at(engagement.PriceFor(p.Now.PaidPerHour/2, sample.outlook))
+	p.Double = at(engagement.PriceFor(p.Now.PaidPerHour*2, sample.outlook))
 	p.sensible()
 	return p, nil
 }
@@ -196,6 +203,9 @@ type sample struct {
 	scale  float64 // live rows for each in the sample
 	tweets []engagement.Tracking
 	models []engagement.Model
+
+	policy func(m engagement.Model, price float64) engagement.Adaptive
+	firsts float64 // tweets an hour whose first look-up is paid for beside what the policy's outlook has
 }
 
 // sample reads some of the live rows: all of a small table, whole pages of a large
@@ -207,6 +217,11 @@ func (s *Store) sample(ctx context.Context, t *postgres.Tx) (sample, error) {
 		from public.twitter_engagement_tracking k tablesample system ($1::float4)
 		join public.twitter_tweets w on w.id = k.tweet_db_id
 		where k.next_update_at is not null`
+	// Where a tweet is charged for once a day, its first day is paid for whatever the price.
+	const countYoung = `
+		select count(*)::float8 from public.twitter_engagement_tracking k tablesample system ($1::float4)
+		join public.twitter_tweets w on w.id = k.tweet_db_id
+		where w.twitter_created_at > $2::timestamptz`
 	var estimate int64
 	b := t.Group()
 	b.Queue(postgres.EstimateRows).QueryRow(func(r pgx.Row) error { return r.Scan(&estimate) })
@@ -214,9 +229,16 @@ func (s *Store) sample(ctx context.Context, t *postgres.Tx) (sample, error) {
 		return sample{}, fmt.Errorf("sample rows: %w", err)
 	}
 	percent := min(100, 100*sampleRows/max(float64(estimate), 1))
-	drawn := sample{at: s.clock.Now(), scale: 100 / percent}
+	drawn := sample{at: s.clock.Now(), scale: 100 / percent, policy: s.adaptive}
 	b = t.Group()
 	b.Queue(selectSample, percent).Query(func(rows pgx.Rows) error { return s.scanSample(rows, &drawn) })
+	if s.dayPass() {
+		b.Queue(countYoung, percent, drawn.at.AddDate(0, 0, -1)).QueryRow(func(r pgx.Row) error {
+			err := r.Scan(&drawn.firsts)
+			drawn.firsts *= drawn.scale / 24
+			return err
+		})
+	}
 	if err := t.Send(ctx, b); err != nil {
 		return sample{}, fmt.Errorf("sample rows: %w", err)
 	}
@@ -247,9 +269,9 @@ func (d sample) live() float64 { return float64(len(d.tweets)) * d.scale }
 // outlook is what the adaptive schedule does to all live rows at a price.
 func (d sample) outlook(price float64) (sum engagement.Outlook) {
 	for i, t := range d.tweets {
-		sum = sum.Add(engagement.DefaultAdaptive(d.models[i], price).Outlook(t, d.at))
+		sum = sum.Add(d.policy(d.models[i], price).Outlook(t, d.at))
 	}
-	return engagement.Outlook{Lookups: sum.Lookups * d.scale, Unseen: sum.Unseen * d.scale}
+	return engagement.Outlook{Lookups: sum.Lookups * d.scale, Paid: sum.Paid*d.scale + d.firsts, Unseen: sum.Unseen * d.scale}
 }
 
 // rate is the engagements an hour that all live rows get.

@@ -47,7 +47,7 @@ export function costCard() {
           const line = (/** @type {string} */ name, /** @type {any} */ b) =>
             `${name}: ${dollars(b.dollars_per_day)} a day, an engagement seen after ${Math.round(b.delay_seconds / 60)} min`;
           // The sample does not always tell what other money would get.
-          const told = [["At today’s price", p.now], ["Half the look-ups", p.half], ["Double", p.double]].filter(([, b]) => b.looks_per_hour > 0);
+          const told = [["At today’s price", p.now], ["Half the money", p.half], ["Double", p.double]].filter(([, b]) => b.looks_per_hour > 0);
           fill(bought, h("h2", {}, "What the adaptive schedule would get"), ...told.map(([name, b]) => h("span", { class: "block" }, line(name, b))));
         }
         const budget = data.budget?.month;
