@@ -38,7 +38,8 @@ the money.
 With --volume, project the cost of that many new tweets a day. The number of
 look-ups a tweet is measured on tweets that were tracked from within half an hour
 of their post until they went cold or, while there are fewer than 100 of them,
-taken from GORGONE_TIERS.
+taken from GORGONE_TIERS. Where the provider charges for a tweet once a UTC day (X),
+the days on which it is looked up are counted instead.
 
 The cost of a call for tweets of several zones is split among them. Calls whose
 answer was lost may be billed without being listed; the balance shows them.`,
@@ -121,9 +122,10 @@ type cost struct {
 	WholeDays    int               `json:"whole_days"`      // UTC days that are over, after that of the first spending
 	PerDay       float64           `json:"dollars_per_day"` // on average of these; 0: there is none
 	Tracked      int               `json:"tracked"`
-	Whole        int               `json:"tweets_of_whole_life"` // tracked within half an hour of their post, and gone cold
-	PerTweet     float64           `json:"looks_per_tweet"`      // of these
-	Today        float64           `json:"cost_today"`           // by the schedule
+	Whole        int               `json:"tweets_of_whole_life"`     // tracked within half an hour of their post, and gone cold
+	PerTweet     float64           `json:"looks_per_tweet"`          // of these
+	DaysPerTweet float64           `json:"days_per_tweet,omitempty"` // UTC days with a look, where those are paid for
+	Today        float64           `json:"cost_today"`               // by the schedule
 	Month        float64           `json:"cost_month"`
 	RefreshToday float64           `json:"refresh_cost_today"`
 	RefreshMonth float64           `json:"refresh_cost_month"`
@@ -143,7 +145,8 @@ type cost struct {
 type projection struct {
 	TweetsPerDay  int     `json:"tweets_per_day"`
 	LooksPerTweet float64 `json:"looks_per_tweet"`
-	Measured      bool    `json:"measured"` // else by the schedule
+	DaysPerTweet  float64 `json:"days_per_tweet,omitempty"` // UTC days with a look, where those are paid for
+	Measured      bool    `json:"measured"`                 // else by the schedule
 	CallsPerDay   float64 `json:"calls_per_day"`
 	CallsPerSec   float64 `json:"calls_per_second"` // on average
 	DollarsPerDay float64 `json:"dollars_per_day"`
@@ -190,6 +193,13 @@ func (sh *shell) readCost(ctx context.Context, days, volume int) (*cost, error) 
 		c.Balances[i] = answers.BalanceOf(b)
 	}
 	c.MostLooks = answers.Rounded(sh.mostLooks(d.Clock))
+	if app.Prices(sh.cfg)[sh.cfg.Provider.Name].DayPass {
+		days, err := d.Report.DaysPerTweet(ctx, c.From, now)
+		if err != nil {
+			return nil, err
+		}
+		c.DaysPerTweet = answers.Rounded(days)
+	}
 	if volume > 0 {
 		c.Projected = sh.project(c, volume)
 	}
@@ -262,15 +272,20 @@ func (sh *shell) project(c *cost, volume int) *projection {
 	if !p.Measured {
 		p.LooksPerTweet = looksOf(sh.cfg.Schedule.Tiers)
 	}
-	perCall := 50.0
-	if c.Total.Calls > 0 && c.Total.Tweets > c.Total.Calls {
+	looks := float64(volume) * p.LooksPerTweet
+	paid, perCall, price := looks, 50.0, app.Prices(sh.cfg)[sh.cfg.Provider.Name]
+	switch {
+	case price.DayPass: // how many tweets were billed does not tell how many were asked for
+		if p.DaysPerTweet = c.DaysPerTweet; !p.Measured {
+			p.DaysPerTweet = answers.Rounded(daysOf(sh.cfg.Schedule.Tiers))
+		}
+		paid = float64(volume) * p.DaysPerTweet
+	case c.Total.Calls > 0 && c.Total.Tweets > c.Total.Calls:
 		perCall = c.Total.Tweets / c.Total.Calls
 	}
-	looks := float64(volume) * p.LooksPerTweet
-	prices := app.Prices(sh.cfg)
 	p.CallsPerDay = answers.Rounded(looks / perCall)
 	p.CallsPerSec = answers.Rounded(p.CallsPerDay / (24 * time.Hour).Seconds())
-	p.DollarsPerDay = answers.Rounded(looks * prices[sh.cfg.Provider.Name].Dollars)
+	p.DollarsPerDay = answers.Rounded(paid * price.Dollars)
 	p.DollarsAMonth = answers.Rounded(p.DollarsPerDay * daysAMonth)
 	return p
 }
@@ -283,6 +298,12 @@ func looksOf(steps []engagement.Step) (looks float64) {
 		began = s.Until
 	}
 	return looks
+}
+
+// daysOf is on how many UTC days a tweet that is posted at any hour is looked up on tiers: on
+// its first, and on another for each midnight between the first look and the last.
+func daysOf(steps []engagement.Step) float64 {
+	return 1 + (steps[len(steps)-1].Until-steps[0].Every).Hours()/24
 }
 
 // mostLooks is how many tweets an hour of the engine's time can be looked up at the

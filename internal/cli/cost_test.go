@@ -59,6 +59,34 @@ func TestProjectionNeedsWholeLives(t *testing.T) {
 	}
 }
 
+// TestProjectionOfADayPass multiplies by the days that are paid for: by hand, 1,000 tweets a day
+// on 2.5 days each at half a cent are $12.50, however often they are looked up.
+func TestProjectionOfADayPass(t *testing.T) {
+	t.Parallel()
+	sh := &shell{}
+	sh.cfg.Provider.Name = twitter.XAPIName
+	sh.cfg.Schedule.Tiers = config.TierSteps{
+		{Tier: engagement.UltraHot, Until: time.Hour, Every: 10 * time.Minute}, {Tier: engagement.Warm, Until: 12*time.Hour + 10*time.Minute, Every: time.Hour},
+	}
+	p := sh.project(&cost{Whole: enoughLives, PerTweet: 30, DaysPerTweet: 2.5}, 1000)
+	if p.DollarsPerDay != 12.5 || p.LooksPerTweet != 30 || p.CallsPerDay != 600 {
+		t.Errorf("as measured: %+v", p)
+	}
+	// Half of the tweets have a midnight within the twelve hours of their looks.
+	if p := sh.project(&cost{}, 1000); p.DaysPerTweet != 1.5 || p.DollarsPerDay != 7.5 {
+		t.Errorf("by the tiers: %+v", p)
+	}
+	var out strings.Builder
+	(&cost{Projected: p}).print(&out, "day (UTC)", nil)
+	if !strings.Contains(out.String(), "30.0 looks each on 2.50 days, which are paid for") {
+		t.Errorf("printed:\n%s", out.String())
+	}
+	sh.cfg.Provider.Name = twitter.SocialDataName
+	if p := sh.project(&cost{Whole: enoughLives, PerTweet: 30}, 1000); p.DollarsPerDay != 6 || p.DaysPerTweet != 0 {
+		t.Errorf("at a provider that charges each time: %+v", p)
+	}
+}
+
 // TestBalancesThatSayNothingAreLeftOut: the double's account has no end, and a
 // balance that nothing was taken from is held against nothing.
 func TestBalancesThatSayNothingAreLeftOut(t *testing.T) {

@@ -78,8 +78,12 @@ func (c *cost) print(out io.Writer, of string, lines []costLine) {
 		if p.Measured {
 			by = fmt.Sprintf("as measured over %d tweets", c.Whole)
 		}
-		fmt.Fprintf(out, "%d new tweets a day, %.1f looks each (%s): %.0f calls a day (%.2f a second), %.2f dollars a day, %.2f a month\n",
-			p.TweetsPerDay, p.LooksPerTweet, by, p.CallsPerDay, p.CallsPerSec, p.DollarsPerDay, p.DollarsAMonth)
+		on := ""
+		if p.DaysPerTweet > 0 {
+			on = fmt.Sprintf(" on %.2f days, which are paid for", p.DaysPerTweet)
+		}
+		fmt.Fprintf(out, "%d new tweets a day, %.1f looks each%s (%s): %.0f calls a day (%.2f a second), %.2f dollars a day, %.2f a month\n",
+			p.TweetsPerDay, p.LooksPerTweet, on, by, p.CallsPerDay, p.CallsPerSec, p.DollarsPerDay, p.DollarsAMonth)
 	}
 }
 
@@ -116,10 +120,14 @@ func printPurchases(out io.Writer, p store.Purchases, most float64) {
 	if p.Now.Price == 0 {
 		return
 	}
+	half := "half the looks"
+	if p.Now.PaidPerHour < p.Now.LookupsPerHour {
+		half = "half the money" // most look-ups cost none
+	}
 	for _, b := range []struct {
 		name string
 		p    store.Purchase
-	}{{"adaptive, now", p.Now}, {"half the looks", p.Half}, {"double", p.Double}} {
+	}{{"adaptive, now", p.Now}, {half, p.Half}, {"double", p.Double}} {
 		if b.p.Price == 0 {
 			continue // the sample does not tell
 		}
