@@ -17,6 +17,7 @@ func TestDoctor(t *testing.T) {
 	u := startUp(t, madeDir(t), "--tweets", "5")
 	t.Run("names pauses", func(t *testing.T) { u.in(t).doctorNamesPauses() })
 	t.Run("asks once", func(t *testing.T) { u.in(t).doctorAsksOnce() })
+	t.Run("says what consent is for", func(t *testing.T) { u.in(t).retentionWaits() })
 	t.Run("adds connections up", func(t *testing.T) { u.in(t).doctorAddsConnectionsUp() })
 	t.Run("names what cannot be looked up", func(t *testing.T) { u.in(t).doctorNamesWhatCannotBeLookedUp() })
 }
@@ -54,6 +55,21 @@ func (u *up) doctorAsksOnce() {
 	}
 	if !seen["writes"] {
 		t.Errorf("writes are not checked: %v", seen)
+	}
+}
+
+// retentionWaits: the default removes nothing before it is agreed to, though nothing is old yet.
+func (u *up) retentionWaits() {
+	t := u.t
+	t.Helper()
+	if out := u.run("retention", "--json"); !strings.Contains(out, `"removes":false`) {
+		t.Errorf("before anybody agreed: %s", out)
+	}
+	if out := u.run("retention", "--confirm"); !strings.Contains(out, "kept in full for 30 days, as ") {
+		t.Errorf("agreed: %s", out)
+	}
+	if out := u.run("retention", "--json"); !strings.Contains(out, `"removes":true`) {
+		t.Errorf("after somebody agreed: %s", out)
 	}
 }
 

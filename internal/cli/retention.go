@@ -60,10 +60,10 @@ func (sh *shell) printRetention(ctx context.Context, asJSON bool) error {
 		Chosen      bool       `json:"chosen"`       // GORGONE_RETENTION is set
 		Adopted     bool       `json:"adopted"`
 		ConsentBy   string     `json:"consent_by,omitempty"`
-		Removes     bool       `json:"removes"` // old points go, not only could
+		Removes     bool       `json:"removes"` // old points go, now or once there are some
 		Points      int64      `json:"points"`  // old enough to go, about
 		Before      *time.Time `json:"before"`  // null: none are
-	}{keep.Full.Seconds(), keep.Chosen, cut.Adopted, cut.ConsentBy, keep.Full > 0 && !cut.Waiting(keep), cut.Points, answers.TimeOrNull(cut.Before)}, "%s", retentionLine(keep, cut))
+	}{keep.Full.Seconds(), keep.Chosen, cut.Adopted, cut.ConsentBy, keep.Full > 0 && cut.Allowed(keep), cut.Points, answers.TimeOrNull(cut.Before)}, "%s", retentionLine(keep, cut))
 }
 
 // agree stores that this person agrees to the default.

@@ -23,15 +23,15 @@ type Cut struct {
 
 // Waiting reports whether points are old enough to be removed, and r may not remove them:
 // it is a default, to which consent was not given, or may not be.
-func (c Cut) Waiting(r Retention) bool { return c.due(r) && !c.allowed(r) }
+func (c Cut) Waiting(r Retention) bool { return c.due(r) && !c.Allowed(r) }
 
 func (c Cut) due(r Retention) bool {
 	return r.Full > 0 && !c.Oldest.IsZero() && c.Oldest.Before(c.Before)
 }
 
-// allowed reports whether r may remove anything: the operator chose it, or agreed to the
+// Allowed reports whether r may remove anything: the operator chose it, or agreed to the
 // default on a history that is all the engine's own.
-func (c Cut) allowed(r Retention) bool { return r.Chosen || !c.Adopted && c.ConsentBy != "" }
+func (c Cut) Allowed(r Retention) bool { return r.Chosen || !c.Adopted && c.ConsentBy != "" }
 
 // Preview returns what r removes, now or once it may. It counts at most 100,000 points of
 // an adopted history.

@@ -64,7 +64,7 @@ func (a *Archive) Merge(ctx context.Context, r Retention) (done Merged, err erro
 		if err != nil {
 			return done, err
 		}
-		if !cut.allowed(r) {
+		if !cut.Allowed(r) {
 			r = Retention{} // nothing is removed
 		}
 	}

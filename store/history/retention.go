@@ -78,7 +78,7 @@ func (a *Archive) Retain(ctx context.Context, r Retention) (Retained, error) {
 	}
 	if !r.Chosen {
 		cut, err := a.cut(ctx, r)
-		if done.Waiting = err == nil && cut.Waiting(r); err != nil || !cut.allowed(r) {
+		if done.Waiting = err == nil && cut.Waiting(r); err != nil || !cut.Allowed(r) {
 			return done, err
 		}
 	}
