@@ -44,7 +44,7 @@ func (s *Server) alerts(w http.ResponseWriter, r *request) error {
 	}
 	if kind := r.URL.Query().Get("kind"); kind != "" {
 		if q.Kind = engagement.AlertKind(kind); !slices.Contains(engagement.AlertKinds(), q.Kind) {
-			return badRequest("kind is none of those that there are")
+			return badRequest("kind is none of %v", engagement.AlertKinds())
 		}
 	}
 	if rule := r.URL.Query().Get("rule"); rule != "" {

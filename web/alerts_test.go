@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -73,6 +74,9 @@ func TestAlerts(t *testing.T) {
 	e.ok(404, "GET", path+"?zone="+e.zone.String(), stranger, "")
 	for _, bad := range []string{"?active=perhaps", "?limit=0", "?offset=-1", "?since=x", "?zone=x"} {
 		e.ok(400, "GET", path+bad, own, "")
+	}
+	if a := e.ok(400, "GET", path+"?kind=x", own, ""); !strings.Contains(string(a.body), "burst") {
+		t.Errorf("the refusal of a kind does not say which there are: %s", a.body)
 	}
 }
 
