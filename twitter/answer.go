@@ -44,6 +44,9 @@ type Answer struct {
 	// Lost is the number of tweets that may have been billed beside: those asked for in
 	// calls that were sent and whose answer did not come, or could not be read.
 	Lost int
+	// LostReads are those of Lost where the provider charges once a UTC day: it charges for none
+	// that the key has read on that day.
+	LostReads []Read
 }
 
 // Read is a tweet that was returned, whether or not it was asked for and can be used.

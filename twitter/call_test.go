@@ -67,6 +67,9 @@ func TestTimeoutIsTheProvidersFault(t *testing.T) {
 			if !errors.Is(err, twitter.ErrProviderFault) || errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "50ms") || a.Lost != 10 {
 				t.Errorf("%s, %s: %d lost, %v", name, fault, a.Lost, err)
 			}
+			if want := map[bool]int{true: 10}[name == twitter.XAPIName]; len(a.LostReads) != want {
+				t.Errorf("%s, %s: %d of them are charged for once a day, want %d", name, fault, len(a.LostReads), want)
+			}
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strconv"
 	"time"
 )
 
@@ -91,6 +92,9 @@ func (c *client) ask(ctx context.Context, ids []string, a *Answer, seen func(*ex
 		at = x.at
 		if x.lost() {
 			a.Lost += len(ids)
+			if ListPrice(c.provider).DayPass {
+				a.LostReads = append(a.LostReads, readsOf(ids, at)...)
+			}
 		}
 		seen(x)
 	})
@@ -101,6 +105,17 @@ func (c *client) ask(ctx context.Context, ids []string, a *Answer, seen func(*ex
 	p.addTo(a, at)
 	c.took(len(ids))
 	return nil
+}
+
+// readsOf are the tweets of a call that began at a time.
+func readsOf(ids []string, at time.Time) []Read {
+	reads := make([]Read, 0, len(ids))
+	for _, id := range ids {
+		if n, err := strconv.ParseInt(id, 10, 64); err == nil { // always: the ids were checked
+			reads = append(reads, Read{TweetID: n, At: at})
+		}
+	}
+	return reads
 }
 
 // maxProbeBody bounds the raw answer in a [ProbeResult].

@@ -87,6 +87,39 @@ func TestTweetsAreChargedOnceADayAndKey(t *testing.T) {
 	}
 }
 
+// TestAnAnswerThatWasLostIsPaidOnce: of tweets that the key has read on that day a lost answer
+// costs nothing; the others count as spent, beside the ledger.
+func TestAnAnswerThatWasLostIsPaidOnce(t *testing.T) {
+	t.Parallel()
+	e := storetest.New(t, postgres.ExecPrepared)
+	day := storetest.Epoch()
+	lost := func(tweets ...int64) store.Calls {
+		return store.Calls{Provider: "x", Count: 1, Failed: 1, Reads: bill.Reads{KeyID: "key", Day: day, Lost: tweets}}
+	}
+	aside := func() int {
+		return e.Count(t, `select coalesce(sum(tweets), 0) from gorgone.set_aside where until is null`)
+	}
+	for _, step := range []struct {
+		name          string
+		calls         []store.Calls
+		charged, lost int
+	}{
+		{"read before", []store.Calls{reads("key", day, 1, 2)}, 2, 0},
+		{"lost, and all were read", []store.Calls{lost(1, 2)}, 0, 0},
+		{"lost, and one was not", []store.Calls{lost(2, 3)}, 0, 1},
+		{"lost, and read in the retry", []store.Calls{lost(4, 5), reads("key", day, 4, 5)}, 2, 0},
+		{"lost, where each look-up is charged for", []store.Calls{{Provider: "y", Count: 1, Lost: 7}}, 0, 7},
+	} {
+		before := aside()
+		if got := charges(t, e, step.calls...); got != step.charged {
+			t.Errorf("%s: %d tweets are charged for, want %d", step.name, got, step.charged)
+		}
+		if got := aside() - before; got != step.lost {
+			t.Errorf("%s: %d tweets are set aside, want %d", step.name, got, step.lost)
+		}
+	}
+}
+
 // TestTheFirstToWritePays has many workers write what they read at once, twice each as after
 // a commit whose answer was lost.
 func TestTheFirstToWritePays(t *testing.T) {

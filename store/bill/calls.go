@@ -49,14 +49,14 @@ func Identify(spent []Calls) {
 // Add adds to the calls of each provider, purpose, key and day that have no name yet: those
 // that have one may be written already.
 func Add(all []Calls, c Calls) []Calls {
-	if c.Count == 0 && c.Billed == 0 && c.Canaries == 0 && c.Lost == 0 && len(c.Reads.Tweets) == 0 {
+	if c.Count == 0 && c.Billed == 0 && c.Canaries == 0 && c.Lost == 0 && len(c.Reads.Tweets) == 0 && len(c.Reads.Lost) == 0 {
 		return all
 	}
 	i := slices.IndexFunc(all, func(o Calls) bool {
 		return o.Provider == c.Provider && o.Purpose == c.Purpose && o.Reads.same(c.Reads) && o.UsageID == uuid.Nil
 	})
 	if i < 0 {
-		c.Reads.Tweets = slices.Clone(c.Reads.Tweets)
+		c.Reads.Tweets, c.Reads.Lost = slices.Clone(c.Reads.Tweets), slices.Clone(c.Reads.Lost)
 		return append(all, c)
 	}
 	all[i].add(c)
@@ -67,6 +67,7 @@ func (c *Calls) add(o Calls) {
 	c.Count, c.Failed, c.Time = c.Count+o.Count, c.Failed+o.Failed, c.Time+o.Time
 	c.Billed, c.Canaries, c.Lost = c.Billed+o.Billed, c.Canaries+o.Canaries, c.Lost+o.Lost
 	c.Reads.Tweets = append(c.Reads.Tweets, o.Reads.Tweets...)
+	c.Reads.Lost = append(c.Reads.Lost, o.Reads.Lost...)
 }
 
 // Total is the sum over all providers and purposes, without reads.
@@ -80,18 +81,19 @@ func Total(all []Calls) (sum Calls) {
 
 // Charge returns calls with all that their providers charge for in Billed: of those that
 // have reads also the tweets that were not yet read by the key on that day. These are noted in
-// the transaction, whose end one that charges for the same tweets waits for.
+// the transaction, whose end one that charges for the same tweets waits for. In Lost are then
+// also the tweets of lost answers that the key has not read on that day.
 func Charge(ctx context.Context, t *postgres.Tx, spent []Calls) ([]Calls, error) {
-	if !slices.ContainsFunc(spent, func(c Calls) bool { return len(c.Reads.Tweets) > 0 }) {
+	if !slices.ContainsFunc(spent, func(c Calls) bool { return len(c.Reads.Tweets)+len(c.Reads.Lost) > 0 }) {
 		return spent, nil
 	}
-	fresh, err := enter(ctx, t, spent)
+	fresh, lost, err := enter(ctx, t, spent)
 	if err != nil {
 		return nil, fmt.Errorf("find what is charged for: %w", err)
 	}
 	spent = slices.Clone(spent)
-	for i, n := range fresh {
-		spent[i].Billed += n
+	for i := range spent {
+		spent[i].Billed, spent[i].Lost = spent[i].Billed+fresh[i], spent[i].Lost+lost[i]
 	}
 	return spent, nil
 }

@@ -77,11 +77,12 @@ type trials struct {
 	calls, failed, billed, lost int
 	took                        time.Duration
 	reads                       []twitter.Read // of billed
+	lostReads                   []twitter.Read // of lost
 }
 
 func (t *trials) add(o trials) {
 	t.calls, t.failed, t.billed, t.took = t.calls+o.calls, t.failed+o.failed, t.billed+o.billed, t.took+o.took
-	t.lost, t.reads = t.lost+o.lost, append(t.reads, o.reads...)
+	t.lost, t.reads, t.lostReads = t.lost+o.lost, append(t.reads, o.reads...), append(t.lostReads, o.lostReads...)
 }
 
 // confirm finds out whether the provider is at fault for a call that began at the given
@@ -158,7 +159,7 @@ func (c *Client) try(ctx context.Context, p *Provider, g twitter.Gate, began *ti
 	if n := unusable(&answer); err == nil && n > 0 && len(answer.Found) == 0 {
 		err = fmt.Errorf("%w: %d %w", twitter.ErrProviderFault, n, ErrUnusable)
 	}
-	cost = trials{calls: answer.Calls, billed: answer.Billed, lost: answer.Lost, took: answer.Took, reads: answer.Reads}
+	cost = trials{calls: answer.Calls, billed: answer.Billed, lost: answer.Lost, took: answer.Took, reads: answer.Reads, lostReads: answer.LostReads}
 	if err != nil {
 		cost.failed = answer.Calls
 	}

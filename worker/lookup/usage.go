@@ -15,6 +15,10 @@ func (r *response) usage() []bill.Calls {
 		Provider: r.Provider, Count: r.Calls, Failed: r.failedCalls, Time: r.Took,
 		Billed: r.Billed - len(r.Reads), Lost: r.Lost, Canaries: r.canaries,
 	}
+	if len(r.LostReads) > 0 {
+		own.Lost -= len(r.LostReads)
+		own.Reads = readsOf(r.provider, nil, r.LostReads)
+	}
 	if r.group.repeated() {
 		own.Purpose = bill.PurposeRetry
 	}
@@ -29,21 +33,22 @@ func (r *response) usage() []bill.Calls {
 	} else {
 		isCanary := func(read twitter.Read) bool { return slices.Contains(r.canaryIDs, strconv.FormatInt(read.TweetID, 10)) }
 		of := slices.DeleteFunc(slices.Clone(reads), func(read twitter.Read) bool { return !isCanary(read) })
-		control.Reads = readsOf(r.provider, of)
-		own.Reads = readsOf(r.provider, slices.DeleteFunc(slices.Clone(reads), isCanary))
+		control.Reads = readsOf(r.provider, of, nil)
+		own.Reads = readsOf(r.provider, slices.DeleteFunc(slices.Clone(reads), isCanary), nil)
 	}
 	return append(r.controls, own, control)
 }
 
-// readsOf are the tweets that one call to a provider returned.
-func readsOf(p *Provider, reads []twitter.Read) (r bill.Reads) {
-	if len(reads) == 0 {
-		return r
+// readsOf are the tweets that calls to a provider returned, and those whose answers were lost.
+func readsOf(p *Provider, reads, lost []twitter.Read) (r bill.Reads) {
+	for _, read := range reads {
+		r.Tweets = append(r.Tweets, read.TweetID)
 	}
-	r.KeyID, r.Day = p.KeyID, engagement.UTCDay(reads[0].At)
-	r.Tweets = make([]int64, len(reads))
-	for i, read := range reads {
-		r.Tweets[i] = read.TweetID
+	for _, read := range lost {
+		r.Lost = append(r.Lost, read.TweetID)
+	}
+	if all := slices.Concat(reads, lost); len(all) > 0 {
+		r.KeyID, r.Day = p.KeyID, engagement.UTCDay(all[0].At)
 	}
 	return r
 }
@@ -52,6 +57,6 @@ func readsOf(p *Provider, reads []twitter.Read) (r bill.Reads) {
 func (t *trials) usage(p *Provider) bill.Calls {
 	return bill.Calls{
 		Provider: p.Name, Purpose: bill.PurposeControl, Count: t.calls, Failed: t.failed, Time: t.took,
-		Billed: t.billed - len(t.reads), Reads: readsOf(p, t.reads), Canaries: t.calls, Lost: t.lost,
+		Billed: t.billed - len(t.reads), Reads: readsOf(p, t.reads, t.lostReads), Canaries: t.calls, Lost: t.lost - len(t.lostReads),
 	}
 }
