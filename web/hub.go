@@ -73,6 +73,10 @@ type reader struct {
 	zones map[uuid.UUID]bool // nil: all
 }
 
+// everyZone stands for the zone of what is about all zones, or about their clients: the
+// budget of all. Only those who read all zones get it.
+var everyZone = uuid.Max
+
 func newHub(boot string, most int) *hub {
 	return &hub{boot: boot, max: most, readers: make(map[*reader]struct{})}
 }
@@ -307,8 +311,11 @@ func (h *hub) broadcast(e queue.Event) error {
 		var about struct {
 			ZoneID uuid.UUID `json:"zone_id"`
 		}
-		if err := json.Unmarshal(e.Data, &about); err != nil || about.ZoneID == uuid.Nil {
-			return fmt.Errorf("event %s names no zone: %w", e.Kind, err)
+		if err := json.Unmarshal(e.Data, &about); err != nil {
+			return fmt.Errorf("read the zone of event %s: %w", e.Kind, err)
+		}
+		if about.ZoneID == uuid.Nil {
+			about.ZoneID = everyZone
 		}
 		return h.encode(e.Kind, about.ZoneID, e.Data)
 	}

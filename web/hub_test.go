@@ -8,6 +8,9 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"gorgone/internal/testkit"
+	"gorgone/queue"
 )
 
 // TestHubKeepsSoMuch: neither many events nor large ones fill the memory, and who
@@ -122,5 +125,22 @@ func TestPlaces(t *testing.T) {
 	}
 	if n := fill(func(int) subscriber { return subscriber{} }); n != 20 {
 		t.Errorf("%d places are left for services", n)
+	}
+}
+
+// What is about all zones, like the budget of all, goes to those who read all zones only.
+func TestAlertsAboutAllZones(t *testing.T) {
+	t.Parallel()
+	h := newHub("boot", 10)
+	all, _, err := h.join(subscriber{}, nil, "")
+	testkit.Must(t, err)
+	some, _, err := h.join(subscriber{user: "jo"}, []uuid.UUID{uuid.New()}, "")
+	testkit.Must(t, err)
+	testkit.Must(t, h.broadcast(queue.Event{Kind: "alert", Data: []byte(`{"zone_id":"00000000-0000-0000-0000-000000000000","kind":"budget"}`)}))
+	if len(all.frames) != 1 || len(some.frames) != 0 {
+		t.Errorf("%d for who reads all zones, %d for who reads some", len(all.frames), len(some.frames))
+	}
+	if err := h.broadcast(queue.Event{Kind: "alert", Data: []byte(`{"zone_id":1}`)}); err == nil || len(all.frames) != 1 {
+		t.Errorf("an event of no known form: %v", err)
 	}
 }
