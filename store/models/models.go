@@ -28,36 +28,69 @@ const (
 	// fitAge is how old the tweets are at most: tweets of long ago grew otherwise.
 	fitAge = 14 * 24 * time.Hour
 
-	// fitLock lets one process learn at a time ("learn" in hexadecimal ASCII).
+	// fitLock lets one process keep models at a time ("learn" in hexadecimal ASCII).
 	fitLock = 0x6c6561726e
 )
 
 // Fit learns how the tweets of each zone, and of all together, grow, from a
-// sample of their histories. It returns how many models it learnt: none while
-// another process does the same, or when that was done less than a day ago.
+// sample of their histories. It returns how many models it learnt: none when that was done
+// less than a day ago, or by another process meanwhile. The learning takes a while, and no
+// transaction is open then.
 func Fit(ctx context.Context, db *postgres.DB, now time.Time) (fitted int, err error) {
-	err = db.Transact(ctx, "learn models", func(ctx context.Context, t *postgres.Tx) error {
-		fitted = 0
-		var free bool
-		var last *time.Time
-		b := t.Group()
-		b.Queue(`select pg_try_advisory_xact_lock($1::int8)`, int64(fitLock)).QueryRow(func(r pgx.Row) error { return r.Scan(&free) })
-		b.Queue(`select max(fitted_at) from gorgone.models`).QueryRow(func(r pgx.Row) error { return r.Scan(&last) })
-		if err := t.Send(ctx, b); err != nil || !free {
+	var before map[uuid.UUID]engagement.Model
+	var sample map[uuid.UUID][]engagement.History
+	var last *time.Time
+	due := false
+	err = db.Transact(ctx, "sample histories", func(ctx context.Context, t *postgres.Tx) (err error) {
+		if last, err = lastFit(ctx, t); err != nil {
 			return err
 		}
 		// What a clock ahead of its time has fitted is fitted again.
-		if age := now.Sub(postgres.TimeOf(last)); age >= 0 && age < refitEvery {
+		age := now.Sub(postgres.TimeOf(last))
+		if due = age < 0 || age >= refitEvery; !due {
 			return nil
 		}
-		histories, err := sampleHistories(ctx, t, now)
-		if err != nil {
+		if before, err = read(ctx, t); err != nil {
 			return err
 		}
-		fitted, err = save(ctx, t, histories, now)
+		sample, err = sampleHistories(ctx, t, now)
 		return err
 	})
+	if err != nil || !due {
+		return 0, err
+	}
+	fits := learn(before, sample)
+	if len(fits) == 0 {
+		return 0, nil
+	}
+	err = db.Transact(ctx, "keep models", func(ctx context.Context, t *postgres.Tx) error {
+		fitted = 0
+		b := t.Group()
+		b.Queue(`select pg_advisory_xact_lock($1::int8)`, int64(fitLock))
+		if err := t.Send(ctx, b); err != nil {
+			return err
+		}
+		current, err := lastFit(ctx, t)
+		if err != nil || !postgres.TimeOf(current).Equal(postgres.TimeOf(last)) {
+			return err
+		}
+		b = t.Group()
+		for zone, f := range fits {
+			if err := queue(b, zone, f.model, f.tweets, now); err != nil {
+				return err
+			}
+		}
+		fitted = len(fits)
+		return t.Send(ctx, b)
+	})
 	return fitted, err
+}
+
+// lastFit returns when models were fitted last; nil: never.
+func lastFit(ctx context.Context, t *postgres.Tx) (at *time.Time, err error) {
+	b := t.Group()
+	b.Queue(`select max(fitted_at) from gorgone.models`).QueryRow(func(r pgx.Row) error { return r.Scan(&at) })
+	return at, t.Send(ctx, b)
 }
 
 // sampleHistories reads the histories of some tweets that were looked at for long,
@@ -124,26 +157,24 @@ func sampleHistories(ctx context.Context, t *postgres.Tx, now time.Time) (map[uu
 	return byZone, nil
 }
 
-// save fits models to the histories and stores them. Where there are too few histories,
-// the model from before stays.
-func save(ctx context.Context, t *postgres.Tx, byZone map[uuid.UUID][]engagement.History, now time.Time) (int, error) {
+// fit is a model, and from how many tweets it was learnt.
+type fit struct {
+	model  engagement.Model
+	tweets int
+}
+
+// learn fits models to the histories, by zone; [uuid.Nil] is that of all. Where there are
+// too few histories there is none: the model from before stays.
+func learn(before map[uuid.UUID]engagement.Model, byZone map[uuid.UUID][]engagement.History) map[uuid.UUID]fit {
 	var all []engagement.History
 	for _, histories := range byZone {
 		all = append(all, histories...)
 	}
 	if len(all) < fitZone {
-		return 0, nil
-	}
-	before, err := read(ctx, t)
-	if err != nil {
-		return 0, err
+		return nil
 	}
 	general := engagement.Fit(Of(before, uuid.Nil), all)
-	b := t.Group()
-	if err := queue(b, uuid.Nil, general, len(all), now); err != nil {
-		return 0, err
-	}
-	fitted := 1
+	fits := map[uuid.UUID]fit{uuid.Nil: {general, len(all)}}
 	for zone, histories := range byZone {
 		if len(histories) < fitZone {
 			continue
@@ -153,15 +184,9 @@ func save(ctx context.Context, t *postgres.Tx, byZone map[uuid.UUID][]engagement
 		if own, ok := before[zone]; ok {
 			base = own
 		}
-		if err := queue(b, zone, engagement.Fit(base, histories), len(histories), now); err != nil {
-			return 0, err
-		}
-		fitted++
+		fits[zone] = fit{engagement.Fit(base, histories), len(histories)}
 	}
-	if err := t.Send(ctx, b); err != nil {
-		return 0, fmt.Errorf("keep models: %w", err)
-	}
-	return fitted, nil
+	return fits
 }
 
 // Save stores a model that was fitted elsewhere, of a zone or with [uuid.Nil] of
