@@ -140,7 +140,9 @@ type Collector struct {
 	pending []fakeprovider.Tweet // not collected yet, the earliest first
 }
 
-func newCollector(ctx context.Context, p *fakeprovider.Population, d *app.Database) (*Collector, error) {
+// NewCollector makes what tracks the tweets of a population, and the zones of a
+// demonstration where they are not there yet.
+func NewCollector(ctx context.Context, p *fakeprovider.Population, d *app.Database) (*Collector, error) {
 	c := &Collector{Population: p, store: d.Store, clock: d.Clock}
 	for _, z := range demoZones {
 		zone, err := d.Store.CreateZone(ctx, store.Zone{ID: uuid.MustParse(z.id), Name: z.name})
@@ -153,9 +155,9 @@ func newCollector(ctx context.Context, p *fakeprovider.Population, d *app.Databa
 	return c, nil
 }
 
-// run collects until all tweets are, or ctx ends. A tweet that is tracked
+// Run collects until all tweets are, or ctx ends. A tweet that is tracked
 // already is left as it is, so that a restart begins at the first.
-func (c *Collector) run(ctx context.Context, report func(error)) {
+func (c *Collector) Run(ctx context.Context, report func(error)) {
 	tick := time.NewTicker(collectEvery)
 	defer tick.Stop()
 	for len(c.pending) > 0 {
@@ -261,6 +263,6 @@ func (s *Stack) startDemo(ctx context.Context) error {
 		return err
 	}
 	provider.Key = config.DemoKey
-	s.collector, err = newCollector(ctx, population, s.db)
+	s.collector, err = NewCollector(ctx, population, s.db)
 	return err
 }

@@ -197,7 +197,7 @@ func (s *Stack) Run(ctx context.Context) error {
 	})
 	if s.collector != nil {
 		tasks.Go(func() {
-			s.collector.run(running, func(err error) { s.log.Error().Err(err).Msg("collecting tweets failed") })
+			s.collector.Run(running, func(err error) { s.log.Error().Err(err).Msg("collecting tweets failed") })
 		})
 	}
 	if !s.setting.Real() {

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"sync/atomic"
@@ -91,15 +90,6 @@ func (b *bench) startProvider(ctx context.Context) (err error) {
 	}
 	b.cfg.Provider.Key, b.cfg.Provider.Rate = config.DemoKey, b.Rate
 	return nil
-}
-
-// freeAddress returns an address of this machine that was free a moment ago.
-func freeAddress(ctx context.Context) (string, error) {
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return l.Addr().String(), l.Close()
 }
 
 // retry calls f until it succeeds, and returns its error when ctx ends.

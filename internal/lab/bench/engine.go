@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"gorgone/internal/config"
+	"gorgone/internal/lab/proc"
 )
 
 // engine is a worker and a dispatcher, as they are by default.
@@ -43,7 +44,7 @@ func (b *bench) startEngine(ctx context.Context, fail context.CancelCauseFunc, t
 			e.relays = append(e.relays, r)
 		}
 	}
-	if e.monitor, err = freeAddress(ctx); err != nil {
+	if e.monitor, err = proc.FreeAddress(ctx); err != nil {
 		return nil, err
 	}
 	if e.worker, err = e.start(ctx, "worker", 0, "GORGONE_METRICS_ADDR="+e.monitor); err != nil {

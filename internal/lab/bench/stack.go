@@ -19,6 +19,7 @@ import (
 	"gorgone/internal/clock"
 	"gorgone/internal/config"
 	"gorgone/internal/devstack"
+	"gorgone/internal/lab/proc"
 	"gorgone/store"
 	"gorgone/store/postgres"
 )
@@ -82,7 +83,7 @@ func (b *bench) close() (err error) {
 
 // startNATS starts NATS in a process of its own, so that what it uses can be told.
 func (b *bench) startNATS(ctx context.Context) error {
-	address, err := freeAddress(ctx)
+	address, err := proc.FreeAddress(ctx)
 	if err != nil {
 		return err
 	}

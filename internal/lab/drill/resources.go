@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"gorgone/internal/lab/proc"
 )
 
 // sample is what a process uses at one moment. Zeros where the system does not
@@ -94,28 +96,12 @@ func readSamples(w *world) (list []sample) {
 	return list
 }
 
-// readSample reads from Linux's /proc what a process uses.
 func readSample(name string, pid int) (s sample, ok bool) {
 	if pid == 0 {
 		return s, false
 	}
-	s = sample{process: name, pid: pid, at: time.Now()}
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return s, false
-	}
-	for line := range strings.Lines(string(status)) {
-		var n int64
-		if _, err := fmt.Sscanf(line, "VmRSS: %d kB", &n); err == nil {
-			s.memory = n << 10
-		}
-		if _, err := fmt.Sscanf(line, "Threads: %d", &n); err == nil {
-			s.threads = int(n)
-		}
-	}
-	files, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
-	s.files = len(files)
-	return s, err == nil && s.memory > 0
+	u, ok := proc.UsageOf(pid)
+	return sample{process: name, pid: pid, at: time.Now(), memory: u.Memory, files: u.Files, threads: u.Threads}, ok
 }
 
 // panicsIn returns the lines of a log that tell of a panic or a data race.

@@ -10,6 +10,7 @@ import (
 
 	"gorgone/engagement"
 	"gorgone/internal/app"
+	"gorgone/internal/lab/proc"
 	"gorgone/refresh"
 )
 
@@ -39,11 +40,11 @@ func (s *size) measureRefreshes(ctx context.Context) (err error) {
 		return err
 	}
 	defer queue.Close()
-	var running []*role
+	var running []*proc.Role
 	defer func() {
 		for _, r := range running {
-			err = errors.Join(err, r.stop())
-			s.addMemory("memory of the "+r.name+", at work", r)
+			err = errors.Join(err, r.Stop())
+			s.addMemory("memory of the "+r.Name+", at work", r)
 		}
 	}()
 	for _, name := range []string{"worker", "dispatcher"} {

@@ -6,6 +6,8 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+
+	"gorgone/internal/lab/disk"
 )
 
 // readGoal is how much more the hot path may read for a tweet at the largest size.
@@ -23,7 +25,7 @@ func (o Options) report(results []*Result) error {
 	o.printf("|---|%s\n", strings.Repeat("---|", len(results)+1))
 	o.row(results, "live; due", func(r *Result) string { return count(r.Live) + "; " + count(r.Due) }, "")
 	o.row(results, "points of history", func(r *Result) string { return count(r.Points) }, "")
-	o.row(results, "database", func(r *Result) string { return gigabytes(r.DatabaseBytes) }, "")
+	o.row(results, "database", func(r *Result) string { return disk.Gigabytes(r.DatabaseBytes) }, "")
 	o.row(results, "built in", func(r *Result) string {
 		return fmt.Sprintf("%.0f s", r.Seconds["schema"]+r.Seconds["rows"]+r.Seconds["indexes"])
 	}, "")

@@ -5,14 +5,9 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
 	"os"
 	"os/exec"
-	"syscall"
 	"time"
-
-	"github.com/sourcegraph/conc"
 
 	"gorgone/internal/config"
 	"gorgone/internal/devstack"
@@ -85,9 +80,9 @@ func (s *size) measureRoles(ctx context.Context) (err error) {
 			return err
 		}
 		f := Figure{Name: "start of the " + role, Kind: Upkeep, Runs: 1}
-		f.times([]time.Duration{r.took})
+		f.times([]time.Duration{r.Took})
 		s.result.add(f)
-		if err := r.stop(); err != nil {
+		if err := r.Stop(); err != nil {
 			return err
 		}
 		s.addMemory("memory of the "+role+", idle", r)
@@ -104,89 +99,20 @@ func (s *size) measureRoles(ctx context.Context) (err error) {
 	return nil
 }
 
-func (s *size) addMemory(name string, r *role) {
-	if r.peak > 0 {
-		s.result.add(Figure{Name: name, Kind: Hot, Value: float64(r.peak) / (1 << 20), Unit: "MiB"})
+func (s *size) addMemory(name string, r *proc.Role) {
+	if r.Peak > 0 {
+		s.result.add(Figure{Name: name, Kind: Hot, Value: float64(r.Peak) / (1 << 20), Unit: "MiB"})
 	}
-}
-
-// role is a role in a process of its own.
-type role struct {
-	name string
-	cmd  *exec.Cmd
-	wait conc.WaitGroup
-	took time.Duration // from its start until it was ready
-	peak int64         // bytes of memory at most, once it is stopped; 0: the system does not tell
-
-	ended chan struct{}
-	err   error // of the process, once ended
 }
 
 // startRole starts a role and waits until it is ready.
-func (s *size) startRole(ctx context.Context, st *stack, name string) (*role, error) {
-	monitor, err := freeAddress(ctx)
+func (s *size) startRole(ctx context.Context, st *stack, name string) (*proc.Role, error) {
+	monitor, err := proc.FreeAddress(ctx)
 	if err != nil {
 		return nil, err
 	}
-	r := &role{name: name, ended: make(chan struct{})}
-	r.cmd = exec.CommandContext(context.WithoutCancel(ctx), s.Program, name) //nolint:gosec // the binary under test
-	r.cmd.Env = append(s.environment(st), "GORGONE_METRICS_ADDR="+monitor)
-	r.cmd.Stderr = os.Stderr
-	began := time.Now()
-	if err := r.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start the %s: %w", name, err)
-	}
-	r.wait.Go(func() {
-		r.err = r.cmd.Wait()
-		close(r.ended)
+	return proc.Start(ctx, proc.Program{
+		Path: s.Program, Args: []string{name}, Env: append(s.environment(st), "GORGONE_METRICS_ADDR="+monitor), Log: os.Stderr,
+		Ready: "http://" + monitor + "/readyz", Within: startWithin,
 	})
-	ctx, cancel := context.WithTimeoutCause(ctx, startWithin, fmt.Errorf("the %s was not ready within %s", name, startWithin))
-	defer cancel()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !isReady(ctx, monitor) {
-		select {
-		case <-tick.C:
-		case <-r.ended:
-			return nil, fmt.Errorf("the %s ended early: %w", name, r.err)
-		case <-ctx.Done():
-			return nil, errors.Join(context.Cause(ctx), r.stop())
-		}
-	}
-	r.took = time.Since(began)
-	return r, nil
-}
-
-func isReady(ctx context.Context, monitor string) bool {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+monitor+"/readyz", nil)
-	if err != nil {
-		return false
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return false
-	}
-	_ = resp.Body.Close()
-	return resp.StatusCode == http.StatusOK
-}
-
-// stop ends the process, which must end well.
-func (r *role) stop() error {
-	r.peak = proc.PeakMemory(r.cmd.Process.Pid)
-	_ = r.cmd.Process.Signal(syscall.SIGTERM) // it may have ended already
-	kill := time.AfterFunc(startWithin, func() { _ = r.cmd.Process.Kill() })
-	defer kill.Stop()
-	r.wait.Wait()
-	if r.err != nil {
-		return fmt.Errorf("stop the %s: %w", r.name, r.err)
-	}
-	return nil
-}
-
-func freeAddress(ctx context.Context) (string, error) {
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return l.Addr().String(), l.Close()
 }
