@@ -58,6 +58,8 @@ func TestUsage(t *testing.T) {
 		{"bench", "--gorgone", filepath.Join(t.TempDir(), "nosuch")},
 		{"bench", "--nosuch"},
 		{"drill", "--without", "nosuch", "--gorgone", program},
+		{"month", "--days", "1", "--gorgone", program},
+		{"month", "extra"},
 		{"scale", "--tracked", "1", "--gorgone", program},
 		{"scale", "extra"},
 		{"simulate", "--horizon", "1s"},
