@@ -38,7 +38,7 @@ const (
 // slacks are how much what is judged may grow over the time that is judged, even if that is
 // more than a tenth. What is not in it is not judged by itself.
 var slacks = map[string]float64{
-	memoryMiB: 32, heapMiB: 32, openFiles: 10, goroutines: 20, bytesMiB: 1, deadShare: 10,
+	memoryMiB: 64, heapMiB: 32, openFiles: 10, goroutines: 20, bytesMiB: 1, deadShare: 10,
 	backends: 4, backendMiB: 4, wholeReads: 50, storeMiB: 8,
 }
 
