@@ -77,7 +77,8 @@ func TestProjectionOfADayPass(t *testing.T) {
 		t.Errorf("by the tiers: %+v", p)
 	}
 	var out strings.Builder
-	(&cost{Projected: p}).print(&out, "day (UTC)", nil)
+	shown := &cost{Projected: p}
+	shown.print(&out, "day (UTC)", nil)
 	if !strings.Contains(out.String(), "30.0 looks each on 2.50 days, which are paid for") {
 		t.Errorf("printed:\n%s", out.String())
 	}

@@ -66,7 +66,7 @@ Exit codes: 0 done, 1 it failed, 2 bad usage or configuration.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return failure.Usagef("%w (see %q)", err, cmd.CommandPath()+" --help")
 	})
-	root.AddCommand(newBench(sh), newDrill(sh), newMonth(sh), newScale(sh), newSimulate(sh), newSignals(sh))
+	root.AddCommand(newBench(sh), newDrill(sh), newMonth(sh), newScale(sh), newSimulate(sh), newSignals(sh), newBills(sh))
 	return root
 }
 

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -63,6 +65,8 @@ func TestUsage(t *testing.T) {
 		{"scale", "--tracked", "1", "--gorgone", program},
 		{"scale", "extra"},
 		{"simulate", "--horizon", "1s"},
+		{"bills", "--volume", "0"},
+		{"bills", "--price", "0"},
 		{"simulate", "--in-the-loop", "--speed", "0.5"},
 	} {
 		if _, err := run(t, args...); failure.KindOf(err) != failure.Usage {
@@ -180,6 +184,47 @@ func TestSimulate(t *testing.T) {
 	}
 	if files, err := filepath.Glob(filepath.Join(plots, "*.svg")); err != nil || len(files) != 2 { // one a population
 		t.Errorf("plots: %v %v", files, err)
+	}
+}
+
+// TestBills reads the table: X charges for days, the others for look-ups, and ten times the
+// tweets cost ten times as much.
+func TestBills(t *testing.T) {
+	t.Parallel()
+	out, err := run(t, "bills", "--tweets", "80", "--volume", "100", "--volume", "1000", "--price", "16")
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	type row struct{ looks, days, twitterapi, x, socialdata float64 }
+	rows := make(map[string]row) // of the first population
+	for line := range strings.Lines(out) {
+		f := strings.Fields(strings.NewReplacer("adaptive, day pass", "aware", "as adaptive", "0 0").Replace(line))
+		if len(f) != 11 || rows[f[0]+f[1]] != (row{}) {
+			continue
+		}
+		var v [11]float64
+		for i := 2; i < len(f); i++ {
+			if v[i], err = strconv.ParseFloat(f[i], 64); err != nil {
+				t.Fatalf("%q: %v", line, err)
+			}
+		}
+		rows[f[0]+f[1]] = row{v[2], v[3], v[5], v[7], v[9]}
+	}
+	if len(rows) != 6 {
+		t.Fatalf("%d rows:\n%s", len(rows), out)
+	}
+	for key, r := range rows {
+		tweets := 100.0
+		if strings.HasPrefix(key, "1000") {
+			tweets = 1000
+		}
+		near := func(got, want float64) bool { return math.Abs(got-want) < 0.02*want }
+		if !near(r.x, tweets*30*0.005*r.days) {
+			t.Errorf("%s: X is paid %g dollars for %g days a tweet", key, r.x, r.days)
+		}
+		if !strings.HasSuffix(key, "aware") && (!near(r.twitterapi, tweets*30*0.00015*r.looks) || !near(r.socialdata, tweets*30*0.0002*r.looks)) {
+			t.Errorf("%s: %g and %g dollars are paid for %g looks a tweet", key, r.twitterapi, r.socialdata, r.looks)
+		}
 	}
 }
 

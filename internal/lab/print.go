@@ -67,12 +67,28 @@ func (sh *shell) showResults(results []simulate.Result) {
 // showBill says what a thousand tweets cost with the tiers, and with the adaptive
 // schedule for the same delay.
 func (sh *shell) showBill(curves []simulate.Curve, results []simulate.Result) {
-	look := app.Prices(sh.cfg)[sh.cfg.Provider.Name].Dollars
+	price := app.Prices(sh.cfg)[sh.cfg.Provider.Name]
+	look := price.Dollars
+	if price.DayPass {
+		sh.showDays(curves, look)
+		return
+	}
 	looks := curves[0].Points[0].Lookups
 	for _, r := range results {
 		if same := r.Figures[simulate.LookupsForDelay].Value; r.Name == simulate.Adaptive && look > 0 && !math.IsNaN(same) {
 			sh.printf("\na thousand tweets cost %.2f dollars with the tiers, and %.2f with the adaptive schedule for the same delay (%g dollars a look-up)\n",
 				1000*looks*look, 1000*looks*same*look, look)
+		}
+	}
+}
+
+// showDays is showBill where a tweet is charged for once a UTC day.
+func (sh *shell) showDays(curves []simulate.Curve, dollars float64) {
+	tiers := curves[0].Points[0]
+	for _, c := range curves {
+		if days := c.DaysForDelay(tiers.Delay); c.Name == simulate.Adaptive && !math.IsNaN(days) {
+			sh.printf("\na thousand tweets cost %.2f dollars with the tiers (%.2f days each), and %.2f with the adaptive schedule for the same delay (%.2f days, %g dollars a day)\n",
+				1000*tiers.Days*dollars, tiers.Days, 1000*days*dollars, days, dollars)
 		}
 	}
 }

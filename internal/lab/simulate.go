@@ -271,9 +271,7 @@ func (sh *shell) contest(p simulate.Population, o simulation, bar *steps) error 
 			continue
 		}
 		bar.show()
-		curves := simulate.Contest(known, horizon, model, func(price float64) engagement.Policy {
-			return engagement.DefaultAdaptive(model, price)
-		})
+		curves := simulate.Contest(known, horizon, model, sh.adaptive(model))
 		bar.done(1)
 		results := simulate.Compare(curves, known.Test, o.samples, o.seed)
 		bar.done(1)

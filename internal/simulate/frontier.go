@@ -99,6 +99,17 @@ func at(points []Summary, x func(*Summary) float64, value float64, measure func(
 	return math.NaN()
 }
 
+// DaysForDelay returns on how many UTC days a tweet is looked up where the curve has a delay in
+// minutes: what is paid for under a day pass. It is not a number where the curve has no such
+// delay.
+func (c Curve) DaysForDelay(minutes float64) float64 {
+	points := make([]Summary, len(c.Points))
+	for i := range points {
+		points[i] = c.Points[i].Summary
+	}
+	return at(points, delay, minutes, func(s *Summary) float64 { return s.Days })
+}
+
 // Contenders are the schedules of a comparison, by name.
 const (
 	Tiers    = "tiers"
