@@ -174,13 +174,13 @@ func (c *checks) spending(ctx context.Context) error {
 // caps checks that zones spend no more than they may, and go on when they may again.
 func (c *checks) caps(ctx context.Context) error {
 	const slack = 0.06 // a canary in each batch
-	for i, cap := range []struct {
+	for i, limit := range []struct {
 		dollars float64
 		period  string
 	}{{c.dayCap(), "day"}, {c.monthCap(), "month"}} {
 		rows, err := c.sql.Query(ctx, `
 			select sum(dollars)::float8 from gorgone.ledger where zone_id = $1 group by date_trunc($2, day::timestamp) order by date_trunc($2, day::timestamp)`,
-			c.collector.Zones[i].String(), cap.period)
+			c.collector.Zones[i].String(), limit.period)
 		if err != nil {
 			return fmt.Errorf("read what zones spent: %w", err)
 		}
@@ -198,18 +198,18 @@ func (c *checks) caps(ctx context.Context) error {
 			return fmt.Errorf("read what zones spent: %w", err)
 		}
 		if len(spent) == 0 {
-			c.require(false, "the zone with a cap of a %s spent nothing", cap.period)
+			c.require(false, "the zone with a cap of a %s spent nothing", limit.period)
 			continue
 		}
 		most, used := slices.Max(spent), 0
 		for _, d := range spent {
-			if d > 0.85*cap.dollars { // the schedule leaves a tenth to refreshes
+			if d > 0.85*limit.dollars { // the schedule leaves a tenth to refreshes
 				used++
 			}
 		}
-		c.done("cap of a %s: $%.4f; a zone spent $%.4f at most, and used it up %d times in %d", cap.period, cap.dollars, most, used, len(spent))
-		c.require(most <= cap.dollars*(1+slack), "a zone spent $%.4f of its cap of $%.4f a %s", most, cap.dollars, cap.period)
-		c.require(spent[len(spent)-1] > 0, "a zone did not go on with the new %s", cap.period)
+		c.done("cap of a %s: $%.4f; a zone spent $%.4f at most, and used it up %d times in %d", limit.period, limit.dollars, most, used, len(spent))
+		c.require(most <= limit.dollars*(1+slack), "a zone spent $%.4f of its cap of $%.4f a %s", most, limit.dollars, limit.period)
+		c.require(spent[len(spent)-1] > 0, "a zone did not go on with the new %s", limit.period)
 	}
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 )
@@ -81,10 +80,4 @@ func (s statements) flips() (list []flip) {
 	}
 	slices.SortFunc(list, func(a, b flip) int { return cmp.Compare(b.Most, a.Most) })
 	return list
-}
-
-// dearest are the statements that read most a day.
-func (s statements) dearest(n int) []*statement {
-	all := slices.SortedFunc(maps.Values(s), func(a, b *statement) int { return cmp.Compare(b.blocks, a.blocks) })
-	return all[:min(n, len(all))]
 }
