@@ -59,23 +59,21 @@ func TestReplicated(t *testing.T) {
 // server that calls the right revision wrong for a moment, only make one ask again.
 func TestManyReplicasOnACluster(t *testing.T) {
 	t.Parallel()
-	const rate, replicas, waiters, before, wanted = 100, 16, 4, 100, 250
+	const rate, replicas, before, wanted = 100, 64, 100, 250
 	cluster := natstest.StartCluster(t, 3)
 	ctx := testContext(t)
 	var log grantLog
 	var wg conc.WaitGroup
 	for range replicas {
 		limiter := join(t, openOn(t, cluster), throttle.LimiterConfig{Key: "k", Rate: rate, OnGrant: log.add})
-		for range waiters {
-			wg.Go(func() {
-				for log.count() < wanted {
-					if err := limiter.Class(queue.ClassBatch).Wait(ctx); err != nil {
-						t.Error(err)
-						return
-					}
+		wg.Go(func() {
+			for log.count() < wanted {
+				if err := limiter.Class(queue.ClassBatch).Wait(ctx); err != nil {
+					t.Error(err)
+					return
 				}
-			})
-		}
+			}
+		})
 	}
 	await(t, "the replicas share the rate", func() bool { return log.count() >= before })
 	cluster.StopLeaderOf(t, "KV_ENG_PACE")
