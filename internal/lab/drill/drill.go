@@ -38,7 +38,7 @@ type Options struct {
 	Dir     string // folder for everything the drill makes; made when missing. Empty: a new one among the temporary files
 	Keep    bool   // keep Dir when all is well; otherwise it is kept after a failure only
 
-	Provider    string // whose routes and bills: a name of [twitter.Providers]
+	Provider    string // whose routes and bills the fake one has: a name of [twitter.Providers]
 	Seed        uint64
 	Tweets      int
 	Duration    time.Duration // of the faults
