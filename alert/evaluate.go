@@ -7,6 +7,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"golang.org/x/text/language"
+	"golang.org/x/text/message"
 
 	"gorgone/engagement"
 	"gorgone/store"
@@ -152,7 +154,7 @@ func (m *changes) step(rule *Rule, state lastAlert, reading engagement.AlertRead
 	case engagement.AlertRaised:
 		a := Alert{
 			RuleID: rule.ID, Rule: rule.Name, Kind: rule.Kind, Zone: out.ZoneID, Row: out.Row, TweetID: out.TweetID,
-			Value: reading.Value, Threshold: rule.Threshold, RaisedAt: now, Message: message(rule, reading.Value, out, look),
+			Value: reading.Value, Threshold: rule.Threshold, RaisedAt: now, Message: sentence(rule, reading.Value, out, look),
 		}
 		if reading.Momentary {
 			a.ClearedAt = now
@@ -164,19 +166,20 @@ func (m *changes) step(rule *Rule, state lastAlert, reading engagement.AlertRead
 	}
 }
 
-// message says for people what happened.
-func message(rule *Rule, value float64, out *store.AppliedRow, look engagement.AlertInput) string {
+// sentence says for people what happened.
+func sentence(rule *Rule, value float64, out *store.AppliedRow, look engagement.AlertInput) string {
 	tweet := "Tweet " + out.TweetID
+	en := message.NewPrinter(language.English) // groups digits
 	switch rule.Kind {
 	case engagement.AlertVelocity:
-		return fmt.Sprintf("%s passed %.0f engagements an hour: %.0f", tweet, rule.Threshold, value)
+		return en.Sprintf("%s passed %.0f engagements an hour: %.0f", tweet, rule.Threshold, value)
 	case engagement.AlertCount:
-		return fmt.Sprintf("%s passed %.0f %s: %.0f", tweet, rule.Threshold, metricWords(rule.Metric), value)
+		return en.Sprintf("%s passed %.0f %s: %.0f", tweet, rule.Threshold, metricWords(rule.Metric), value)
 	case engagement.AlertForecast:
-		return fmt.Sprintf("%s is expected to pass %.0f %s within %.0f h: %.0f", tweet, rule.Threshold, metricWords(rule.Metric), rule.Window.Hours(), value)
+		return en.Sprintf("%s is expected to pass %.0f %s within %.0f h: %.0f", tweet, rule.Threshold, metricWords(rule.Metric), rule.Window.Hours(), value)
 	case engagement.AlertBurst:
 		s := look.Surprise
-		return fmt.Sprintf("%s gained %d engagements in %s, where %.1f were expected (a chance of 1 in 10^%.0f)", tweet, s.Gained, s.Over.Round(time.Minute), s.Expected, s.Digits)
+		return en.Sprintf("%s gained %d engagements in %s, where %.1f were expected (a chance of 1 in 10^%.0f)", tweet, s.Gained, s.Over.Round(time.Minute), s.Expected, s.Digits)
 	case engagement.AlertTier:
 		return fmt.Sprintf("%s moved from %s to %s", tweet, out.Before.Tier, out.After.Tier)
 	case engagement.AlertDeleted:

@@ -45,6 +45,7 @@ func TestEveryCommandRuns(t *testing.T) {
 		{"stats"},
 		{"tweets"},
 		{"top", "--once"},
+		{"top", "--once", "--json"},
 		{"cost"},
 		{"budget"},
 		{"history", id},

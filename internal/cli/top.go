@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -36,24 +37,51 @@ const (
 func newTop(sh *shell) *cobra.Command {
 	var every time.Duration
 	var once bool
+	var asJSON *bool
 	cmd := &cobra.Command{
 		Use:   "top",
 		Short: "Watch the overview in the terminal",
 		Long: `Show the overview of the dashboard in the terminal and keep it current: backlog,
 lateness, throughput, tiers, success and error rate, batch latency, providers,
 cost, pauses, processes and dead letters. Ctrl-C ends it. When the output is not a
-terminal it is shown once.`,
+terminal it is shown once.
+
+With --json, print what "gorgone stats --json" does instead, a line each time.`,
 		Args: exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if every < time.Second || every > time.Hour {
 				return failure.Usagef("--every %s: want 1s to 1h", every)
 			}
-			return sh.top(cmd.Context(), every, once || !app.IsTerminal(sh.out))
+			if once = once || !app.IsTerminal(sh.out); *asJSON {
+				return sh.topJSON(cmd.Context(), every, once)
+			}
+			return sh.top(cmd.Context(), every, once)
 		},
 	}
 	cmd.Flags().DurationVar(&every, "every", 2*time.Second, "refresh interval (1s to 1h)")
 	cmd.Flags().BoolVar(&once, "once", false, "show the overview once and exit")
+	asJSON = jsonFlag(cmd)
 	return cmd
+}
+
+// topJSON prints the state of the schedule and of the queue until ctx ends, or once.
+func (sh *shell) topJSON(ctx context.Context, every time.Duration, once bool) error {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		s, err := sh.readStats(ctx)
+		if err == nil {
+			err = json.NewEncoder(sh.out).Encode(s)
+		}
+		if err != nil || once {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
 }
 
 // scene is what top shows.
