@@ -69,7 +69,7 @@ func (u *up) retentionWaits() {
 		t.Errorf("agreed: %s", out)
 	}
 	if out := u.run("retention", "--json"); !strings.Contains(out, `"removes":true`) {
-		t.Errorf("after somebody agreed: %s", out)
+		t.Errorf("after it was agreed to: %s", out)
 	}
 }
 

@@ -130,7 +130,7 @@ func PausesOf(list []pause.Pause) []Pause {
 }
 
 // Endless reports whether what is left of an account, in its unit, is no limit in practice, as
-// at the fake provider: nobody is shown it.
+// at the fake provider: it is not shown then.
 func Endless(left float64) bool { return left >= math.MaxInt32 }
 
 // TimeOrNull returns nil, which JSON shows as null, for the zero time.

@@ -40,18 +40,18 @@ func linkFaults() family {
 }
 
 func spoiledLink(ctx context.Context, w *world, e *event, _ *rand.Rand) (heal func() error, err error) {
-	l := w.proxies.find(e.target, e.link)
+	l := w.links.Find(e.target, e.link)
 	if l == nil {
 		return nil, fmt.Errorf("no connection from %s to %s", e.target, e.link)
 	}
 	switch e.kind {
 	case cut:
-		return w.begun(e, func() error { l.cut(); return nil }, l.mend)
+		return w.begun(e, func() error { l.Cut(); return nil }, l.Mend)
 	case stall:
-		return w.begun(e, l.stall, func() error { return l.unstall(ctx) })
+		return w.begun(e, l.Stall, func() error { return l.Unstall(ctx) })
 	default:
-		return w.begun(e, func() error { return l.slow(time.Duration(e.number) * time.Millisecond) },
-			func() error { l.heal(ctx); return nil })
+		return w.begun(e, func() error { return l.Slow(time.Duration(e.number) * time.Millisecond) },
+			func() error { l.Heal(ctx); return nil })
 	}
 }
 
@@ -59,18 +59,14 @@ func spoiledLink(ctx context.Context, w *world, e *event, _ *rand.Rand) (heal fu
 // ones.
 func lostPooler(_ context.Context, w *world, e *event, _ *rand.Rand) (heal func() error, err error) {
 	return w.begun(e, func() error {
-		for _, l := range w.proxies.links {
-			if l.to == partPostgres {
-				l.cut()
-			}
+		for _, l := range w.links.To(partPostgres) {
+			l.Cut()
 		}
 		return nil
 	}, func() error {
 		var failed []error
-		for _, l := range w.proxies.links {
-			if l.to == partPostgres {
-				failed = append(failed, l.mend())
-			}
+		for _, l := range w.links.To(partPostgres) {
+			failed = append(failed, l.Mend())
 		}
 		return errors.Join(failed...)
 	})

@@ -20,6 +20,7 @@ import (
 
 	"gorgone/engagement"
 	"gorgone/internal/clock"
+	"gorgone/internal/lab/drill/link"
 	"gorgone/internal/lab/lookups"
 	"gorgone/store"
 	pg "gorgone/store/postgres"
@@ -29,7 +30,7 @@ import (
 type world struct {
 	Options
 	events    history
-	proxies   *proxies
+	links     *link.Links
 	provider  *provider
 	processes []*process // dispatchers, workers, web
 	nodes     []*process // of NATS
@@ -68,7 +69,7 @@ type world struct {
 }
 
 func newWorld(o Options) *world {
-	return &world{Options: o, proxies: newProxies()}
+	return &world{Options: o, links: link.New()}
 }
 
 // start starts everything, in the order in which one needs the other.
@@ -253,7 +254,7 @@ func (w *world) replicas() string { return "GORGONE_STREAM_REPLICAS=" + strconv.
 
 // environment is that of a role, with the addresses of its proxies.
 func (w *world) environment(ctx context.Context, name string) ([]string, error) {
-	through, err := w.proxies.open(name, partPostgres, w.databases.hosts()...)
+	through, err := w.links.Open(name, partPostgres, w.databases.hosts()...)
 	if err != nil {
 		return nil, err
 	}
@@ -262,14 +263,14 @@ func (w *world) environment(ctx context.Context, name string) ([]string, error) 
 	for i := range w.nodes {
 		nodes = append(nodes, w.natsAddress(i))
 	}
-	if nodes, err = w.proxies.open(name, partNATS, nodes...); err != nil {
+	if nodes, err = w.links.Open(name, partNATS, nodes...); err != nil {
 		return nil, err
 	}
 	front, err := w.provider.front(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	if through, err = w.proxies.open(name, partProvider, front); err != nil {
+	if through, err = w.links.Open(name, partProvider, front); err != nil {
 		return nil, err
 	}
 	return []string{
@@ -343,7 +344,7 @@ func (w *world) close() error {
 	if w.provider != nil {
 		w.provider.close()
 	}
-	w.proxies.close()
+	w.links.Close()
 	if w.sql != nil {
 		w.sql.Close()
 	}
