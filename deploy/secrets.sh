@@ -40,6 +40,12 @@ fi
 nats_url() { printf 'nats://%s:%s@nats:4222' "$1" "$(sed -n "s/$1_password: \"\(.*\)\"/\1/p" nats_auth.conf)"; }
 nats_url gorgone | keep nats_url
 nats_url refresher | keep nats_refresher_url
+routes=$(random) # of the nodes of nats-cluster.yml to each other
+{
+  printf 'authorization: {user: route, password: "%s"}\nroutes: [\n' "$routes"
+  for node in nats-1 nats-2 nats-3; do printf '  "nats-route://route:%s@%s:6222"\n' "$routes" "$node"; done
+  printf ']\n'
+} | keep nats_routes.conf
 random | keep grafana_password
 
 if [ ! -s web_tokens ]; then

@@ -142,6 +142,77 @@ func TestComposeExternalPostgres(t *testing.T) {
 	}
 }
 
+// TestComposeNATSCluster: three servers, each with a volume and a name of its own, share a
+// configuration and the engine's address of NATS, and the engine keeps three copies.
+func TestComposeNATSCluster(t *testing.T) {
+	t.Parallel()
+	project := loadComposeFiles(t, []string{"../../docker-compose.yml", "../nats-cluster.yml"})
+	one := loadCompose(t).Services["nats"]
+	names, volumes := make(map[string]bool), make(map[string]bool)
+	for _, name := range []string{"nats", "nats-2", "nats-3"} {
+		s := project.Services[name]
+		if s.Image != one.Image || !s.ReadOnly || !reflect.DeepEqual(s.CapDrop, one.CapDrop) || s.User != one.User || !reflect.DeepEqual(s.Deploy, one.Deploy) || !reflect.DeepEqual(s.HealthCheck, one.HealthCheck) {
+			t.Errorf("%s: differs from the one server in more than it must", name)
+		}
+		if len(s.Command) != 4 || s.Command[0] != "-c" || s.Command[1] != "/etc/nats/cluster.conf" || s.Command[2] != "-n" || names[s.Command[3]] {
+			t.Errorf("%s: runs %v", name, s.Command)
+			continue
+		}
+		node := s.Command[3]
+		names[node] = true
+		for network, of := range s.Networks {
+			if !project.Networks[network].Internal {
+				t.Errorf("%s: the network %s leads outside", name, network)
+			}
+			// The name of a service is one of its addresses.
+			for _, address := range []string{"nats", node} {
+				if name != address && (of == nil || !slices.Contains(of.Aliases, address)) {
+					t.Errorf("%s: does not answer to %s", name, address)
+				}
+			}
+		}
+		mounted := make(map[string]bool)
+		for _, v := range s.Volumes {
+			mounted[v.Target] = true
+			if v.Type == types.VolumeTypeVolume {
+				if _, declared := project.Volumes[v.Source]; !declared || volumes[v.Source] || v.Target != "/data" {
+					t.Errorf("%s: its volume is %s at %s", name, v.Source, v.Target)
+				}
+				volumes[v.Source] = true
+			} else if !exists(v.Source) {
+				t.Errorf("%s: %s is not there", name, v.Source)
+			}
+		}
+		for _, secret := range s.Secrets {
+			mounted[secret.Target] = true
+		}
+		for _, path := range []string{"/data", "/etc/nats/nats.conf", "/etc/nats/cluster.conf", "/etc/nats/auth.conf", "/etc/nats/routes.conf"} {
+			if !mounted[path] {
+				t.Errorf("%s: nothing is at %s", name, path)
+			}
+		}
+	}
+	owned := make(map[string]bool)
+	for _, v := range project.Services["nats-volume"].Volumes {
+		if slices.Contains(project.Services["nats-volume"].Entrypoint, v.Target) {
+			owned[v.Source] = true
+		}
+	}
+	if !maps.Equal(owned, volumes) || len(volumes) != 3 {
+		t.Errorf("the volumes %v get an owner, want %v", owned, volumes)
+	}
+	for name, s := range project.Services {
+		if _, engine := s.Environment["NATS_URL_FILE"]; engine && (s.Environment["GORGONE_STREAM_REPLICAS"] == nil || *s.Environment["GORGONE_STREAM_REPLICAS"] != "3") {
+			t.Errorf("%s: does not keep three copies", name)
+		}
+	}
+	for _, name := range []string{"nats", "nats-2", "nats-3"} {
+		if _, waits := project.Services["migrate"].DependsOn[name]; !waits {
+			t.Errorf("migrate does not wait for %s", name)
+		}
+	}
+}
+
 // TestSecretsExternal: the address of a database elsewhere becomes the secret, and one that is
 // there is not replaced in silence.
 func TestSecretsExternal(t *testing.T) {
@@ -201,7 +272,7 @@ func TestSecrets(t *testing.T) {
 			t.Fatalf("secrets.sh: %v\n%s", err, out)
 		}
 		made := make(map[string]string)
-		for name, secret := range loadCompose(t).Secrets {
+		for name, secret := range loadComposeFiles(t, []string{"../../docker-compose.yml", "../nats-cluster.yml"}).Secrets {
 			file, err := filepath.Rel(repository, secret.File)
 			if err != nil {
 				t.Fatal(err)

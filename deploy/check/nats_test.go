@@ -2,7 +2,9 @@ package check
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -15,6 +17,7 @@ import (
 func TestNATSConfigs(t *testing.T) { //nolint:paralleltest // it changes the environment
 	tests := []struct{ file, auth string }{
 		{"../nats/nats.conf", "auth.conf"},
+		{"../nats/cluster.conf", "auth.conf"},
 		{"../kubernetes/base/nats.conf", "auth/auth.conf"},
 	}
 	t.Setenv("POD_NAME", "nats-1")
@@ -30,7 +33,14 @@ func TestNATSConfigs(t *testing.T) { //nolint:paralleltest // it changes the env
 		}
 		conf := filepath.Join(dir, "nats.conf")
 		cluster := filepath.Join(filepath.Dir(auth), "cluster.conf") // of docs/deploy.md
-		for path, content := range map[string][]byte{conf: text, cluster: clusterConf(t), auth: []byte(`gorgone_password: "0a1b2c", refresher_password: "3d4e5f"`)} {
+		files := map[string][]byte{conf: text, cluster: clusterConf(t), auth: []byte(`gorgone_password: "0a1b2c", refresher_password: "3d4e5f"`)}
+		clustered := tt.file != "../nats/nats.conf"
+		if tt.file == "../nats/cluster.conf" {
+			conf = filepath.Join(dir, "node.conf")
+			files[conf], files[filepath.Join(dir, "nats.conf")] = text, read(t, "../nats/nats.conf")
+			files[filepath.Join(dir, "routes.conf")] = composeRoutes(t)
+		}
+		for path, content := range files {
 			if err := os.WriteFile(path, content, 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -40,7 +50,7 @@ func TestNATSConfigs(t *testing.T) { //nolint:paralleltest // it changes the env
 			t.Errorf("%s: %v", tt.file, err)
 			continue
 		}
-		if tt.auth == "auth/auth.conf" {
+		if clustered {
 			checkRoutes(t, options)
 		}
 		if !options.JetStream || options.StoreDir != "/data" || !options.SyncAlways || options.HTTPPort != 8222 {
@@ -61,6 +71,26 @@ func TestNATSConfigs(t *testing.T) { //nolint:paralleltest // it changes the env
 			t.Errorf("%s: the refresher is %+v", tt.file, refresher)
 		}
 	}
+}
+
+func read(t *testing.T, file string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// composeRoutes is the file that secrets.sh makes, with another password.
+func composeRoutes(t *testing.T) []byte {
+	t.Helper()
+	root := t.TempDir()
+	if out, err := exec.CommandContext(t.Context(), "sh", copySecrets(t, root)).CombinedOutput(); err != nil {
+		t.Fatalf("secrets.sh: %v\n%s", err, out)
+	}
+	text := read(t, filepath.Join(root, "deploy", "secrets", "nats_routes.conf"))
+	return regexp.MustCompile(`[0-9a-f]{48}`).ReplaceAll(text, []byte("0f1e2d"))
 }
 
 // clusterConf is the file that the page has put into the secret "nats".
