@@ -54,7 +54,7 @@ if [ ! -s web_tokens ]; then
   printf 'compose:dispatch+track+read+refresh:%s' "$(printf %s "$token" | sha256sum | cut -d' ' -f1)" | keep web_tokens
 fi
 # What can be left out: put a value in, without a line end or with one.
-for name in nats_creds migrate_url twitter_fallback_api_key web_webhook_key supabase_jwt_secret \
+for name in nats_creds migrate_url twitter_fallback_api_key key_secrets web_webhook_key supabase_jwt_secret \
   qstash_current_signing_key qstash_next_signing_key qstash_more_signing_keys qstash_token; do
   if [ ! -e "$name" ]; then : >"$name"; fi
 done

@@ -65,6 +65,13 @@ type Gate interface {
 	Closed() string
 }
 
+// Keys tells what may be claimed for each key.
+type Keys interface {
+	// State is asked for clients that have keys of their own, and for the shared one
+	// ([keys.Shared]), whose window and batches are those of [Config].
+	State(client uuid.UUID) store.KeyState
+}
+
 // Clock tells engine time and database time, and converts engine time to real time.
 type Clock interface {
 	Now() time.Time
@@ -80,6 +87,8 @@ type Config struct {
 	BatchTweets int           // maximum number of tweet ids in a batch
 	Window      Window        // bounds outstanding work
 
+	// Keys, if set, says what may be claimed for each key. Without it no client's own key is used.
+	Keys Keys
 	// Tracer, if set, records every dispatch that publishes batches.
 	Tracer trace.Tracer
 	// OnDispatch, if set, is called after every dispatch.
@@ -120,6 +129,7 @@ type Result struct {
 	Closed   string        // why nothing was claimed; "" if something could be
 	Limited  bool          // the window left room for fewer tweets than were due
 	MoreDue  bool          // due tweets were left for the next dispatch, for whatever reason
+	KeyFull  bool          // due tweets were left for a client's own key, which is slower
 	Duration time.Duration // real time it took
 }
 
@@ -150,6 +160,7 @@ func (d *Dispatcher) DispatchOnce(ctx context.Context, limit int) (r Result, err
 			n = min(n, limit-r.Tweets)
 		}
 		claimed, err := d.source.Claim(ctx, store.ClaimRequest{
+			Key:         d.keyState(),
 			Tweets:      n,
 			BatchTweets: d.cfg.BatchTweets,
 			BatchRows:   batchRows,
@@ -162,6 +173,7 @@ func (d *Dispatcher) DispatchOnce(ctx context.Context, limit int) (r Result, err
 			return r, fmt.Errorf("claim due tweets: %w", err)
 		}
 		r.Closed, r.Busy, r.Limited, r.MoreDue = claimed.Closed, claimed.Busy, claimed.Limited, claimed.MoreDue
+		r.KeyFull = claimed.KeyFull
 		r.Parked += claimed.Parked
 		published := r.Batches
 		if err := d.publish(ctx, claimed.Batches, &r); err != nil {
@@ -174,6 +186,14 @@ func (d *Dispatcher) DispatchOnce(ctx context.Context, limit int) (r Result, err
 		more = claimed.MoreDue && !claimed.Limited && (limit == 0 || r.Tweets < limit)
 	}
 	return r, refusals
+}
+
+// keyState is what a claim asks of keys; nil: nothing.
+func (d *Dispatcher) keyState() func(uuid.UUID) store.KeyState {
+	if d.cfg.Keys == nil {
+		return nil
+	}
+	return d.cfg.Keys.State
 }
 
 // publish publishes claimed batches and releases those that are refused.
@@ -232,7 +252,7 @@ func messages(batches []store.Batch, trace string) []queue.Batch {
 
 func message(b store.Batch, trace string) queue.Batch {
 	m := queue.Batch{
-		ID: b.ClaimID, Until: b.Until, Tweets: make([]queue.Tweet, len(b.Tweets)), Trace: trace,
+		ID: b.ClaimID, Key: b.Key, Until: b.Until, Tweets: make([]queue.Tweet, len(b.Tweets)), Trace: trace,
 		Known: &queue.Known{At: b.At, States: make([]engagement.PriorState, len(b.Tweets))},
 	}
 	for i, t := range b.Tweets {
@@ -272,7 +292,7 @@ func (d *Dispatcher) Run(ctx context.Context) {
 // batch: none may take a whole tick to be noticed, because the workers may be idle.
 func (d *Dispatcher) pause(r Result) time.Duration {
 	wait := d.clock.Real(d.cfg.Every)
-	if r.MoreDue || r.Closed != "" || r.Unsure > 0 {
+	if r.MoreDue || r.KeyFull || r.Closed != "" || r.Unsure > 0 {
 		wait = min(wait/backlogSpeedup, maxBacklogWait)
 	}
 	return max(wait, minTick)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -23,6 +24,10 @@ const (
 	// schemaVersion is written in every message. Workers dead-letter unknown versions,
 	// so they are updated before dispatchers.
 	schemaVersion = 1
+
+	// keyedVersion is that of a batch for a client's own key. A worker that knows of no such
+	// keys dead-letters it, rather than look it up by the wrong one.
+	keyedVersion = 2
 )
 
 // Tweet is a tweet id of a batch with the rows that track it.
@@ -34,6 +39,7 @@ type Tweet struct {
 // Batch is the due tweets of one claim.
 type Batch struct {
 	ID     uuid.UUID // of the claim, and of the message, which is stored once
+	Key    uuid.UUID // the client whose own key looks it up; zero: the shared key does
 	Until  time.Time // end of the lease, as written in the claim
 	Tweets []Tweet   // 1 to [MaxBatchTweets]; each id once, each with at least one row
 	Known  *Known    // nil: the message is from a version that didn't write it
@@ -43,6 +49,7 @@ type Batch struct {
 type batchBody struct {
 	V      int             `json:"v"`
 	ID     uuid.UUID       `json:"id"`
+	Key    uuid.UUID       `json:"key,omitzero"`
 	Until  time.Time       `json:"until"`
 	Tweets []Tweet         `json:"tweets"`
 	Known  json.RawMessage `json:"known,omitempty"` // a [knownBody]
@@ -84,7 +91,11 @@ func (b Batch) encode() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	body, err := json.Marshal(batchBody{V: schemaVersion, ID: b.ID, Until: b.Until, Tweets: b.Tweets, Known: known})
+	version := schemaVersion
+	if b.Key != uuid.Nil {
+		version = keyedVersion
+	}
+	body, err := json.Marshal(batchBody{V: version, ID: b.ID, Key: b.Key, Until: b.Until, Tweets: b.Tweets, Known: known})
 	if err != nil {
 		return nil, err
 	}
@@ -102,10 +113,16 @@ func decodeBatch(body []byte, trace string) (Batch, error) {
 		return Batch{}, fmt.Errorf("decode batch: %w", ErrTooLarge)
 	}
 	var b batchBody
-	if err := decodeVersioned(body, &b.V, &b); err != nil {
+	if err := json.Unmarshal(body, &b); err != nil {
 		return Batch{}, fmt.Errorf("decode batch: %w", err)
 	}
-	batch := Batch{ID: b.ID, Until: b.Until, Tweets: b.Tweets, Known: decodeKnown(b.Known, len(b.Tweets)), Trace: trace}
+	if err := checkVersion(b.V, schemaVersion, keyedVersion); err != nil {
+		return Batch{}, fmt.Errorf("decode batch: %w", err)
+	}
+	if (b.V == keyedVersion) != (b.Key != uuid.Nil) {
+		return Batch{}, fmt.Errorf("decode batch: version %d with the key of client %s", b.V, b.Key)
+	}
+	batch := Batch{ID: b.ID, Key: b.Key, Until: b.Until, Tweets: b.Tweets, Known: decodeKnown(b.Known, len(b.Tweets)), Trace: trace}
 	if err := batch.validate(); err != nil {
 		return Batch{}, fmt.Errorf("decode batch: %w", err)
 	}
@@ -117,8 +134,13 @@ func decodeVersioned(body []byte, version *int, v any) error {
 	if err := json.Unmarshal(body, v); err != nil {
 		return err
 	}
-	if *version != schemaVersion {
-		return fmt.Errorf("version %d of the message is unknown, want %d", *version, schemaVersion)
+	return checkVersion(*version, schemaVersion)
+}
+
+// checkVersion returns an error for a version that is none of those known.
+func checkVersion(version int, known ...int) error {
+	if !slices.Contains(known, version) {
+		return fmt.Errorf("version %d of the message is unknown, want %d", version, known[0])
 	}
 	return nil
 }

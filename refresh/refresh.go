@@ -61,9 +61,9 @@ type Queue interface {
 	WatchResults(ctx context.Context, tweetID string) (results <-chan queue.RefreshResult, stop func(), err error)
 }
 
-// Calls reports whether calls to the provider are stopped, and why.
+// Calls reports whether calls for the tweets of a zone are stopped, and why.
 type Calls interface {
-	Stopped() (stop throttle.Stop, stopped bool)
+	StoppedIn(zone uuid.UUID) (stop throttle.Stop, stopped bool)
 }
 
 // Clock tells engine time and database time.
@@ -113,11 +113,11 @@ func (s *Service) Do(ctx context.Context, r Request, wait time.Duration) (Result
 	if row, ok := s.cached(r); ok {
 		return Result{Row: row, Cached: true}, nil
 	}
-	if err := s.stopped(wait); err != nil {
-		return Result{}, err
-	}
 	if len(r.Tweets) == 0 {
 		return Result{}, store.ErrTweetNotFound
+	}
+	if err := s.stopped(r.Tweets[0].ZoneID, wait); err != nil {
+		return Result{}, err
 	}
 	// Subscribe first: the answer may come before the publication returns.
 	events, stop, err := s.Queue.WatchResults(ctx, r.Tweets[0].TweetID)
@@ -163,11 +163,11 @@ func (s *Service) cached(r Request) (row uuid.UUID, ok bool) {
 }
 
 // stopped returns why no call will be made within the wait, if that is known.
-func (s *Service) stopped(wait time.Duration) error {
+func (s *Service) stopped(zone uuid.UUID, wait time.Duration) error {
 	if s.Calls == nil {
 		return nil
 	}
-	stop, stopped := s.Calls.Stopped()
+	stop, stopped := s.Calls.StoppedIn(zone)
 	left := stop.Until.Sub(s.Clock.Database())
 	if !stopped || stop.Cause == engagement.CauseRateLimited && left < wait {
 		return nil // a short pause is waited out

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/rs/zerolog"
 	"github.com/sourcegraph/conc"
@@ -237,7 +238,7 @@ func TestWithoutAQueueNoRequestIsLeft(t *testing.T) {
 
 type stopped throttle.Stop
 
-func (s stopped) Stopped() (throttle.Stop, bool) { return throttle.Stop(s), true }
+func (s stopped) StoppedIn(uuid.UUID) (throttle.Stop, bool) { return throttle.Stop(s), true }
 
 // TestStoppedCalls refuse a request at once, except a rate limit that ends in time.
 func TestStoppedCalls(t *testing.T) {

@@ -18,9 +18,9 @@ const aheadBy = time.Minute
 const throughputWindow = time.Minute
 
 const insertBatches = `
-	insert into gorgone.batches (claim_id, claimed_at, claimed_until, tweets, rows, open_rows, shares)
-	select u.claim_id, $4::timestamptz, $5::timestamptz, u.tweets, u.rows, u.rows, u.shares::jsonb
-	from unnest($1::uuid[], $2::int4[], $3::int4[], $6::text[]) u (claim_id, tweets, rows, shares)`
+	insert into gorgone.batches (claim_id, claimed_at, claimed_until, tweets, rows, open_rows, shares, key_client)
+	select u.claim_id, $4::timestamptz, $5::timestamptz, u.tweets, u.rows, u.rows, u.shares::jsonb, u.key_client
+	from unnest($1::uuid[], $2::int4[], $3::int4[], $6::text[], $7::uuid[]) u (claim_id, tweets, rows, shares, key_client)`
 
 // updateBatch counts what was answered, and closes a batch with nothing left open.
 const updateBatch = `
@@ -67,14 +67,42 @@ const selectOutstanding = `
 	from
 		(select count(*) batches, coalesce(sum(ceil(tweets * open_rows / rows::float8)), 0) tweets
 		 from gorgone.batches where done_at is null and claimed_until > $1::timestamptz
-			and claimed_at <= $1::timestamptz + $3::interval) o,
+			and claimed_at <= $1::timestamptz + $3::interval%[1]s) o,
 		(select coalesce(sum(found + missing), 0) answered, min(claimed_at) since
-		 from gorgone.batches where done_at > $2::timestamptz and done_at <= $1::timestamptz + $3::interval) d`
+		 from gorgone.batches where done_at > $2::timestamptz and done_at <= $1::timestamptz + $3::interval%[1]s) d`
 
-// QueueOutstanding adds the statement that reads what is outstanding at now.
+// selectOutstandingOf is what is outstanding of each client's own key.
+const selectOutstandingOf = `
+	select key_client, coalesce(sum(ceil(tweets * open_rows / rows::float8)), 0)::int8 from gorgone.batches
+	where done_at is null and claimed_until > $1::timestamptz and claimed_at <= $1::timestamptz + $2::interval and key_client is not null
+	group by 1`
+
+// queueOutstandingOf adds the statement that reads it at now.
+func queueOutstandingOf(b *pgx.Batch, now time.Time, of map[uuid.UUID]int) {
+	b.Queue(selectOutstandingOf, now, aheadBy).Query(func(rows pgx.Rows) error {
+		var (
+			client uuid.UUID
+			tweets int
+		)
+		_, err := pgx.ForEachRow(rows, []any{&client, &tweets}, func() error {
+			of[client] = tweets
+			return nil
+		})
+		return err
+	})
+}
+
+// QueueOutstanding adds the statement that reads what is outstanding at now, by all keys.
 func QueueOutstanding(b *pgx.Batch, clock Clock, now time.Time, o *Outstanding) {
+	queueOutstanding(b, clock, now, "", o)
+}
+
+// bySharedKey are the batches of the shared key.
+const bySharedKey = ` and key_client is null`
+
+func queueOutstanding(b *pgx.Batch, clock Clock, now time.Time, which string, o *Outstanding) {
 	window := clock.Engine(throughputWindow)
-	b.Queue(selectOutstanding, now, now.Add(-window), aheadBy).QueryRow(func(r pgx.Row) error {
+	b.Queue(fmt.Sprintf(selectOutstanding, which), now, now.Add(-window), aheadBy).QueryRow(func(r pgx.Row) error {
 		var (
 			answered int64
 			since    *time.Time

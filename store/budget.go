@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"gorgone/store/budget"
+	"gorgone/store/keys"
 	"gorgone/store/postgres"
 )
 
@@ -155,14 +156,14 @@ func (s *Store) Spending(ctx context.Context) (Spending, error) {
 	return spent, nil
 }
 
-// selectCommitted counts what was claimed, or asked for, and is not answered. A claim may
+// selectCommitted counts what was claimed, or asked for, by the shared key, and is not answered. A claim may
 // be answered for some time after its lease.
 const selectCommitted = `
 	select
 		(select coalesce(sum(ceil(tweets * open_rows / rows::float8)), 0)::int8 from gorgone.batches
-			where done_at is null and claimed_until > $2::timestamptz),
-		(select count(*) from gorgone.batches where done_at is null and claimed_until > $2::timestamptz),
-		(select count(distinct tweet_id) from gorgone.refresh_requests where closed_at is null and deadline > $1::timestamptz)`
+			where done_at is null and claimed_until > $2::timestamptz and key_client is null),
+		(select count(*) from gorgone.batches where done_at is null and claimed_until > $2::timestamptz and key_client is null),
+		(select count(distinct tweet_id) from gorgone.refresh_requests where closed_at is null and deadline > $1::timestamptz and key_client is null)`
 
 // writeLate is how long after the end of its lease, in real time, a claim that is not
 // answered counts as spent: its answer may be kept by a worker until it can be written.
@@ -178,7 +179,7 @@ func (s *Store) queueReadSpending(b *pgx.Batch, spent *Spending) {
 			coalesce(sum(dollars) filter (where not refresh), 0),
 			coalesce(sum(dollars) filter (where refresh and day = $5::date), 0),
 			coalesce(sum(dollars) filter (where refresh), 0)
-		from (` + spendingSince + `) e`
+		from (` + spendingSince + `) e where ` + sharedOnly
 	spent.Price = s.dearest()
 	b.Queue(selectCommitted, spent.At, spent.At.Add(-s.clock.Engine(writeLate))).QueryRow(func(r pgx.Row) error {
 		var tweets, batches, refreshes int
@@ -192,6 +193,26 @@ func (s *Store) queueReadSpending(b *pgx.Batch, spent *Spending) {
 	b.Queue(selectSpent, monthOf(spent.At), providers, dollars, credits, utcDay(spent.At)).QueryRow(func(r pgx.Row) error {
 		return r.Scan(&spent.Today, &spent.Month, &spent.RefreshToday, &spent.RefreshMonth)
 	})
+}
+
+// mayShare reports whether look-ups for a zone may be made with the shared key.
+func (s *Store) mayShare(zone uuid.UUID) bool {
+	owner, own := s.keys()[zone]
+	return !own || owner.Shared
+}
+
+// KeyOwner returns the client whose own key looks a zone up, or did; own is false for all other
+// zones. It is told as it was last read.
+func (s *Store) KeyOwner(zone uuid.UUID) (owner keys.Owner, own bool) {
+	owner, own = s.keys()[zone]
+	return owner, own
+}
+
+// keys returns the zones of clients with keys of their own, as they were last read.
+func (s *Store) keys() keys.Zones {
+	s.policies.mu.RLock()
+	defer s.policies.mu.RUnlock()
+	return s.policies.keys
 }
 
 // tenants returns the caps of zones and clients as they were last read.
@@ -239,7 +260,8 @@ const refreshBudgetLock = 0x72656672
 // transaction no other refresh is held against them.
 func (s *Store) withinRefreshBudget(ctx context.Context, t *postgres.Tx, zone uuid.UUID, now time.Time) error {
 	tenants := s.tenants()
-	if s.options.Budget.RefreshDay <= 0 && !tenants.Bound(zone) {
+	bounded := s.options.Budget.RefreshDay > 0 && s.mayShare(zone)
+	if !bounded && !tenants.Bound(zone) {
 		return nil
 	}
 	var books budget.Books
@@ -253,7 +275,7 @@ func (s *Store) withinRefreshBudget(ctx context.Context, t *postgres.Tx, zone uu
 	if err := t.Send(ctx, b); err != nil {
 		return fmt.Errorf("read what refreshes have cost: %w", err)
 	}
-	if which, until := spent.shortOfRefreshes(s.dearest()); which != "" {
+	if which, until := spent.shortOfRefreshes(s.dearest()); bounded && which != "" {
 		return &LimitError{After: s.clock.Real(until.Sub(now)), Reason: which + " is used up", Budget: true}
 	}
 	return s.overCap(tenants, books, zone, s.dearest(), true, now)

@@ -23,6 +23,17 @@ type ClaimRequest struct {
 	// Allowance, when not nil, is asked under the claim lock how many tweets may
 	// be claimed now, given what is outstanding.
 	Allowance func(Outstanding) int
+
+	// Key, when not nil, is asked under the claim lock what may be claimed for a key: of a
+	// client, or the shared one ([keys.Shared]).
+	Key func(client uuid.UUID) KeyState
+}
+
+// KeyState is what may be claimed to be looked up by a key.
+type KeyState struct {
+	Stopped string // why nothing may be; "": something may
+	Window  int    // tweets that may be outstanding; of a client's own key only
+	Batch   int    // most tweets a batch; likewise
 }
 
 // Outstanding is what has been claimed and not been answered yet.
@@ -43,13 +54,15 @@ type Claimed struct {
 	Busy    bool   // another claim was under way; nothing was done
 	Limited bool   // the allowance was less than what was asked for
 	MoreDue bool   // unclaimed due rows were left, for whatever reason; unknown (false) when Closed or Busy
+	KeyFull bool   // due rows were left that are for a client's own key, and may be claimed once it has answered others
 
-	Outstanding Outstanding // before this claim
+	Outstanding Outstanding // before this claim; of the shared key
 }
 
 // Batch is a number of tweets claimed together, to be given to one worker.
 type Batch struct {
 	ClaimID   uuid.UUID
+	Key       uuid.UUID // whose key looks it up: a client's, or [keys.Shared]
 	At        time.Time // engine time of the claim
 	Until     time.Time // engine time at which the lease ends
 	OldestDue time.Time // earliest due time among its rows
@@ -108,7 +121,8 @@ func (s *Store) Claim(ctx context.Context, req ClaimRequest) (Claimed, error) {
 		claimed = Claimed{}
 		spending, tenants := Spending{At: now, Budget: s.options.Budget}, s.tenants()
 		var books budget.Books
-		free, err := s.enterClaim(ctx, t, &claimed.Outstanding, &spending, tenants, &books)
+		queues := newClaimQueues(s.keys(), req)
+		free, err := s.enterClaim(ctx, t, &claimed.Outstanding, &spending, tenants, &books, queues)
 		if err != nil {
 			return err
 		}
@@ -117,7 +131,9 @@ func (s *Store) Claim(ctx context.Context, req ClaimRequest) (Claimed, error) {
 			return nil
 		}
 		if which, until := spending.Exhausted(); which != "" {
-			claimed.Closed = fmt.Sprintf("%s is used up; the next begins at %s", which, until.Format(time.RFC3339))
+			queues.stopShared(fmt.Sprintf("%s is used up; the next begins at %s", which, until.Format(time.RFC3339)))
+		}
+		if claimed.Closed = queues.closed(); claimed.Closed != "" {
 			return nil
 		}
 		want := req.Tweets
@@ -125,18 +141,22 @@ func (s *Store) Claim(ctx context.Context, req ClaimRequest) (Claimed, error) {
 			want = min(want, max(req.Allowance(claimed.Outstanding), 0))
 			claimed.Limited = want < req.Tweets
 		}
-		want = min(want, budget.Affordable(spending.left(), s.dearest(), req.BatchTweets))
+		queues.shared.want = min(want, budget.Affordable(spending.left(), s.dearest(), req.BatchTweets))
 		tab := budget.NewTab(tenants, books, s.dearest(), req.BatchTweets)
-		tweets, err := s.takeDue(ctx, t, now, want, req.Lease, tab, &claimed)
-		if err != nil || len(tweets) == 0 {
-			return err
-		}
 		until := now.Add(s.clock.Engine(req.Lease)).Truncate(time.Microsecond)
-		claimed.Batches, err = pack(tweets, req.BatchTweets, req.BatchRows, now, until)
-		if err != nil {
+		if err := s.takeDue(ctx, t, now, queues, req.Lease, tab, &claimed); err != nil {
 			return err
 		}
-		claimed.Tweets = len(tweets)
+		for _, q := range queues.all() {
+			batches, err := pack(q.key, q.tweets, q.batch, req.BatchRows, now, until)
+			if err != nil {
+				return err
+			}
+			claimed.Batches, claimed.Tweets = append(claimed.Batches, batches...), claimed.Tweets+len(q.tweets)
+		}
+		if len(claimed.Batches) == 0 {
+			return nil
+		}
 		return lease(ctx, t, &claimed, tab, now)
 	})
 	if err != nil {
@@ -160,14 +180,19 @@ const claimLock = 0x636c61696d
 // enterClaim takes the claim lock until the end of the transaction, unless
 // another claim has it, and reads under it what is outstanding, and what was spent if
 // there is a budget. With caps it keeps refreshes off too, which spend the same money.
-func (s *Store) enterClaim(ctx context.Context, t *postgres.Tx, o *Outstanding, spending *Spending, tenants *budget.Tenants, books *budget.Books) (bool, error) {
+func (s *Store) enterClaim(ctx context.Context, t *postgres.Tx, o *Outstanding, spending *Spending, tenants *budget.Tenants, books *budget.Books, queues *claimQueues) (bool, error) {
 	const lock = `
 		select case when pg_try_advisory_xact_lock($1::int8)
 			then case when $2::bool then pg_advisory_xact_lock($3::int8)::text is not null else true end else false end`
 	var free bool
 	b := t.Group()
 	b.Queue(lock, int64(claimLock), tenants.Capped(), int64(refreshBudgetLock)).QueryRow(func(r pgx.Row) error { return r.Scan(&free) })
-	QueueOutstanding(b, s.clock, spending.At, o)
+	if len(queues.own) == 0 {
+		QueueOutstanding(b, s.clock, spending.At, o)
+	} else {
+		queueOutstanding(b, s.clock, spending.At, bySharedKey, o)
+		queueOutstandingOf(b, spending.At, queues.outstanding)
+	}
 	if tenants.Capped() {
 		tenants.QueueBooks(b, s.ledgerOf(spending.At), books)
 	}
@@ -190,6 +215,7 @@ func lease(ctx context.Context, t *postgres.Tx, claimed *Claimed, tab *budget.Ta
 		ids, batches     []uuid.UUID
 		of, tweets, rows []int32
 		shares           []*string
+		whose            keyColumn
 	)
 	for _, batch := range claimed.Batches {
 		own := batch.Rows()
@@ -201,12 +227,13 @@ func lease(ctx context.Context, t *postgres.Tx, claimed *Claimed, tab *budget.Ta
 		tweets = append(tweets, int32(len(batch.Tweets))) // #nosec G115 -- at most ClaimRequest.BatchTweets
 		rows = append(rows, int32(len(own)))              // #nosec G115 -- at most ClaimRequest.BatchRows
 		shares = append(shares, batch.shares(tab))
+		whose.add(batch.Key)
 	}
 	claimed.Rows = len(ids)
 	until := claimed.Batches[0].Until
 	b := t.Group()
 	b.Queue(sql, ids, batches, until, of).Exec(postgres.Wrote(len(ids), "claims"))
-	b.Queue(insertBatches, batches, tweets, rows, now, until, shares).Exec(postgres.Wrote(len(batches), "batches"))
+	b.Queue(insertBatches, batches, tweets, rows, now, until, shares, whose.values()).Exec(postgres.Wrote(len(batches), "batches"))
 	if err := t.Send(ctx, b); err != nil {
 		return fmt.Errorf("write the claims: %w", err)
 	}

@@ -11,6 +11,7 @@ import (
 	"gorgone/engagement"
 	"gorgone/store/budget"
 	"gorgone/store/fair"
+	"gorgone/store/keys"
 	"gorgone/store/postgres"
 	"gorgone/store/sweep"
 )
@@ -48,44 +49,59 @@ const lockSiblings = `
 // takeDue locks up to want due rows of active zones, shared out over the zones and
 // in due order, with all other live rows of their tweets. What is due in inactive zones
 // is neither read nor written, however much it is.
-func (s *Store) takeDue(ctx context.Context, t *postgres.Tx, now time.Time, want int, lease time.Duration, tab *budget.Tab, claimed *Claimed) ([]*dueTweet, error) {
+func (s *Store) takeDue(ctx context.Context, t *postgres.Tx, now time.Time, queues *claimQueues, lease time.Duration, tab *budget.Tab, claimed *Claimed) error {
 	homeless, err := fair.Backfill(ctx, t, now)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	zones, idleZones, err := fair.Zones(ctx, t, now)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	swept, err := s.sweeper.Next(ctx, t, now, sweep.Bounds{
 		Plans: max(time.Duration(s.options.GoneSpan), s.clock.Engine(24*time.Hour)), Failures: s.clock.Engine(backoffCeiling), Claims: s.clock.Engine(2 * lease),
 	}, idleZones)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	zones = tab.Rules().Open(zones)
-	if want == 0 {
-		left, err := fair.AnyDue(ctx, t, now, zones)
-		claimed.MoreDue = left || homeless || swept
-		return nil, err
+	queues.assign(tab.Rules().Open(zones))
+	claimed.MoreDue = homeless || swept
+	for _, q := range queues.all() {
+		more, err := q.take(ctx, t, now, queues, tab, claimed)
+		if err != nil {
+			return err
+		}
+		if q.key == keys.Shared {
+			claimed.MoreDue = claimed.MoreDue || more
+		} else {
+			claimed.KeyFull = claimed.KeyFull || more
+		}
 	}
-	rows, more, err := fair.Share(ctx, t, now, zones, want, tab.Rules())
+	return nil
+}
+
+// take locks what of a queue is wanted. more tells that due rows of it were left.
+func (q *claimQueue) take(ctx context.Context, t *postgres.Tx, now time.Time, queues *claimQueues, tab *budget.Tab, claimed *Claimed) (more bool, err error) {
+	if q.want == 0 {
+		return fair.AnyDue(ctx, t, now, q.zones)
+	}
+	rows, more, err := fair.Share(ctx, t, now, q.zones, q.want, tab.Rules())
 	if err != nil {
-		return nil, err
+		return false, err
 	}
-	claimed.MoreDue = more || homeless || swept
-	tweets, aside, err := byTweet(ctx, t, now, rows, tab)
+	var aside fair.Misplaced
+	q.tweets, aside, err = byTweet(ctx, t, now, rows, tab, func(zone uuid.UUID) bool { return queues.has(q, zone) })
 	if err != nil {
-		return nil, err
+		return false, err
 	}
-	claimed.Parked = aside.Rows()
-	return tweets, aside.Write(ctx, t)
+	claimed.Parked += aside.Rows()
+	return more, aside.Write(ctx, t)
 }
 
 // byTweet groups due rows by tweet, in due order, and locks with them all other live
-// rows of the same tweets that are unclaimed and that the caps of their zones can pay for.
-// Rows that are not to be looked up are returned as aside.
-func byTweet(ctx context.Context, t *postgres.Tx, now time.Time, due []fair.Row, tab *budget.Tab) (tweets []*dueTweet, aside fair.Misplaced, err error) {
+// rows of the same tweets that are unclaimed, that are looked up by the same key, and that the
+// caps of their zones can pay for. Rows that are not to be looked up are returned as aside.
+func byTweet(ctx context.Context, t *postgres.Tx, now time.Time, due []fair.Row, tab *budget.Tab, sameKey func(zone uuid.UUID) bool) (tweets []*dueTweet, aside fair.Misplaced, err error) {
 	type row struct {
 		id      uuid.UUID
 		tweetID string
@@ -120,7 +136,7 @@ func byTweet(ctx context.Context, t *postgres.Tx, now time.Time, due []fair.Row,
 		case !there, engagement.CheckTweetID(w.tweetID) != nil:
 			aside.Nowhere = append(aside.Nowhere, d.ID)
 			continue
-		case !w.active, w.zone != d.Zone && !tab.Join(d.ID, w.zone):
+		case !w.active, w.zone != d.Zone && !(sameKey(w.zone) && tab.Join(d.ID, w.zone)):
 			aside.Elsewhere = append(aside.Elsewhere, d.ID)
 			continue
 		case w.zone == d.Zone:
@@ -137,7 +153,7 @@ func byTweet(ctx context.Context, t *postgres.Tx, now time.Time, due []fair.Row,
 	}
 	var siblings []uuid.UUID // of active zones
 	for _, w := range all {
-		if _, left := byID[w.id]; left && w.active && claimed[w.tweetID] != nil && tab.Join(w.id, w.zone) {
+		if _, left := byID[w.id]; left && w.active && claimed[w.tweetID] != nil && sameKey(w.zone) && tab.Join(w.id, w.zone) {
 			siblings = append(siblings, w.id)
 		}
 	}
@@ -158,9 +174,9 @@ func byTweet(ctx context.Context, t *postgres.Tx, now time.Time, due []fair.Row,
 	return tweets, aside, nil
 }
 
-// pack fills batches with tweets in order, none over maxTweets or maxRows. A
+// pack fills batches for a key with tweets in order, none over maxTweets or maxRows. A
 // tweet with more rows than that goes on in the next batch.
-func pack(tweets []*dueTweet, maxTweets, maxRows int, at, until time.Time) ([]Batch, error) {
+func pack(key uuid.UUID, tweets []*dueTweet, maxTweets, maxRows int, at, until time.Time) ([]Batch, error) {
 	var (
 		batches []Batch
 		rows    int // in the last batch
@@ -174,7 +190,7 @@ func pack(tweets []*dueTweet, maxTweets, maxRows int, at, until time.Time) ([]Ba
 				if err != nil {
 					return nil, fmt.Errorf("make a claim's id: %w", err)
 				}
-				batches = append(batches, Batch{ClaimID: id, At: at, Until: until, OldestDue: t.due})
+				batches = append(batches, Batch{ClaimID: id, Key: key, At: at, Until: until, OldestDue: t.due})
 				rows = 0
 			}
 			batch := &batches[len(batches)-1]

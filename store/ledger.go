@@ -12,6 +12,7 @@ import (
 
 	"gorgone/engagement"
 	"gorgone/store/bill"
+	"gorgone/store/keys"
 	"gorgone/store/postgres"
 )
 
@@ -33,6 +34,7 @@ func (p Prices) columns() (providers []string, dollars, credits []float64) {
 type Expense struct {
 	Day      time.Time // midnight, UTC
 	Provider string
+	Client   uuid.UUID // whose key was used; zero: the shared one
 	Zone     uuid.UUID // zero: of no zone, such as a call that failed
 	Refresh  bool      // of the money for refreshes, rather than of the schedule's
 	Kind     string    // one of the Purpose constants
@@ -47,14 +49,14 @@ type Expense struct {
 const insertSpending = `
 	with u as materialized (
 		select u.provider, nullif(u.zone, '00000000-0000-0000-0000-000000000000'::uuid) zone, u.calls, u.tweets,
-			nullif(u.bill, '00000000-0000-0000-0000-000000000000'::uuid) bill, nullif(u.kind, '') kind
-		from unnest($3::text[], $4::uuid[], $5::float8[], $6::float8[], $7::uuid[], $8::text[]) u (provider, zone, calls, tweets, bill, kind)
+			nullif(u.bill, '00000000-0000-0000-0000-000000000000'::uuid) bill, nullif(u.kind, '') kind, u.key_client
+		from unnest($3::text[], $4::uuid[], $5::float8[], $6::float8[], $7::uuid[], $8::text[], $9::uuid[]) u (provider, zone, calls, tweets, bill, kind, key_client)
 	), named as (
 		insert into gorgone.bills (bill, at) select distinct u.bill, $1::timestamptz from u where u.bill is not null order by 1
 		on conflict do nothing returning bill
 	)
-	insert into gorgone.spending (at, provider, zone_id, refresh, calls, tweets, bill, kind)
-	select $1::timestamptz, u.provider, u.zone, $2::bool, u.calls, u.tweets, u.bill, u.kind
+	insert into gorgone.spending (at, provider, zone_id, refresh, calls, tweets, bill, kind, key_client)
+	select $1::timestamptz, u.provider, u.zone, $2::bool, u.calls, u.tweets, u.bill, u.kind, u.key_client
 	from u where u.bill is null or u.bill in (select bill from named)`
 
 // billsLast is how long, in engine time, the names of entries are kept after these were
@@ -72,6 +74,7 @@ func queueSpending(b *pgx.Batch, spent []Calls, shares map[uuid.UUID]float64, re
 		kinds         []string
 		zones, bills  []uuid.UUID
 		calls, tweets []*float64
+		keys          keyColumn
 	)
 	for _, c := range spent {
 		for _, zone := range slices.SortedFunc(maps.Keys(shares), compareIDs) {
@@ -80,12 +83,34 @@ func queueSpending(b *pgx.Batch, spent []Calls, shares map[uuid.UUID]float64, re
 			calls = append(calls, new(float64(c.Count)*share))
 			tweets = append(tweets, new(float64(c.Billed)*share))
 			bills, kinds = append(bills, c.UsageID), append(kinds, c.Purpose)
+			keys.add(c.Client)
 		}
 	}
 	if len(providers) > 0 {
-		b.Queue(insertSpending, now, refresh, providers, zones, calls, tweets, bills, kinds)
+		b.Queue(insertSpending, now, refresh, providers, zones, calls, tweets, bills, kinds, keys.values())
 	}
 	queueLost(b, spent, shares, refresh, now)
+}
+
+// keyColumn is whose key was used, row by row. Where none is a client's, it is sent as nothing.
+type keyColumn struct {
+	all []*uuid.UUID
+	own bool
+}
+
+func (c *keyColumn) add(client uuid.UUID) {
+	if client == keys.Shared {
+		c.all = append(c.all, nil)
+		return
+	}
+	c.all, c.own = append(c.all, &client), true
+}
+
+func (c *keyColumn) values() []*uuid.UUID {
+	if !c.own {
+		return nil
+	}
+	return c.all
 }
 
 // zoneShares returns how much of the work on the rows was each zone's: every tweet
@@ -139,13 +164,13 @@ func (s *Store) CloseLedger(ctx context.Context, before time.Time) (entries int,
 		), unused as (
 			delete from gorgone.set_aside where until < $1::timestamptz or until is null and at < $1::timestamptz - interval '32 days'
 		), booked as (
-			insert into gorgone.ledger as l (day, provider, zone_id, refresh, kind, calls, tweets, credits, dollars)
+			insert into gorgone.ledger as l (day, provider, zone_id, refresh, kind, key_client, calls, tweets, credits, dollars)
 			select (s.at at time zone 'UTC')::date, s.provider, coalesce(s.zone_id, '00000000-0000-0000-0000-000000000000'::uuid), s.refresh,
-				` + kindOf + `, sum(s.calls), sum(s.tweets), sum(s.tweets) * coalesce(max(p.credits), 0), sum(s.tweets) * coalesce(max(p.dollars), 0)
+				` + kindOf + `, coalesce(s.key_client, '00000000-0000-0000-0000-000000000000'::uuid), sum(s.calls), sum(s.tweets), sum(s.tweets) * coalesce(max(p.credits), 0), sum(s.tweets) * coalesce(max(p.dollars), 0)
 			from closed s
 			left join unnest($2::text[], $3::float8[], $4::float8[]) p (provider, dollars, credits) on p.provider = s.provider
-			group by 1, 2, 3, 4, 5
-			on conflict (day, provider, zone_id, refresh, kind) do update set
+			group by 1, 2, 3, 4, 5, 6
+			on conflict (day, provider, zone_id, refresh, kind, key_client) do update set
 				calls = l.calls + excluded.calls, tweets = l.tweets + excluded.tweets,
 				credits = l.credits + excluded.credits, dollars = l.dollars + excluded.dollars
 		)
@@ -172,31 +197,35 @@ const kindOf = `coalesce(s.kind, case when s.refresh then 'refresh' else 'schedu
 
 // spendingSince is all that was spent from a day on, booked or not.
 const spendingSince = `
-	select day, provider, zone_id, refresh, kind, sum(calls) calls, sum(tweets) tweets, sum(credits) credits, sum(dollars) dollars
+	select day, provider, zone_id, refresh, kind, key_client, sum(calls) calls, sum(tweets) tweets, sum(credits) credits, sum(dollars) dollars
 	from (
-		select day, provider, zone_id, refresh, kind, calls, tweets, credits, dollars from gorgone.ledger where day >= $1::date
+		select day, provider, zone_id, refresh, kind, key_client, calls, tweets, credits, dollars from gorgone.ledger where day >= $1::date
 		union all
 		select (s.at at time zone 'UTC')::date, s.provider, coalesce(s.zone_id, '00000000-0000-0000-0000-000000000000'::uuid), s.refresh,
-			` + kindOf + `, s.calls, s.tweets, s.tweets * coalesce(p.credits, 0), s.tweets * coalesce(p.dollars, 0)
+			` + kindOf + `, coalesce(s.key_client, '00000000-0000-0000-0000-000000000000'::uuid), s.calls, s.tweets, s.tweets * coalesce(p.credits, 0), s.tweets * coalesce(p.dollars, 0)
 		from gorgone.spending s
 		left join unnest($2::text[], $3::float8[], $4::float8[]) p (provider, dollars, credits) on p.provider = s.provider
 		where s.at >= $1::date at time zone 'UTC'
 	) l
-	group by 1, 2, 3, 4, 5`
+	group by 1, 2, 3, 4, 5, 6`
+
+// sharedOnly are the expenses e of the shared key. What clients' own keys cost is no money of
+// the installation's.
+const sharedOnly = `e.key_client = '00000000-0000-0000-0000-000000000000'`
 
 // Expenses returns what was spent from the UTC day of from on, up to and with that
-// of to, by day, provider, zone and kind. What was spent a moment ago is in it.
+// of to, by day, provider, zone, kind and key. What was spent a moment ago is in it.
 func (s *Store) Expenses(ctx context.Context, from, to time.Time) ([]Expense, error) {
 	providers, dollars, credits := s.options.Prices.columns()
 	ctx, cancel := s.db.Bounded(ctx)
 	defer cancel()
-	rows, err := s.db.Query(ctx, `select * from (`+spendingSince+`) e where e.day <= $5::date order by 1, 2, 3, 4, 5`,
+	rows, err := s.db.Query(ctx, `select * from (`+spendingSince+`) e where e.day <= $5::date order by 1, 2, 3, 4, 5, 6`,
 		utcDay(from), providers, dollars, credits, utcDay(to))
 	if err != nil {
 		return nil, fmt.Errorf("read the ledger: %w", err)
 	}
 	list, err := pgx.CollectRows(rows, func(r pgx.CollectableRow) (e Expense, err error) {
-		return e, r.Scan(&e.Day, &e.Provider, &e.Zone, &e.Refresh, &e.Kind, &e.Calls, &e.Tweets, &e.Credits, &e.Dollars)
+		return e, r.Scan(&e.Day, &e.Provider, &e.Zone, &e.Refresh, &e.Kind, &e.Client, &e.Calls, &e.Tweets, &e.Credits, &e.Dollars)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read the ledger: %w", err)
@@ -227,7 +256,7 @@ func (s *Store) RecordBalance(ctx context.Context, b Balance) error {
 			insert into gorgone.balances (provider, at, credits, booked, base_day, base)
 			select $5::text, $6::timestamptz, $7::float8, $8::float8 + coalesce(sum(e.credits), 0),
 				$9::date, $8::float8 + coalesce(sum(e.credits) filter (where e.day < $9::date), 0)
-			from (` + spendingSince + `) e where e.provider = $5::text
+			from (` + spendingSince + `) e where e.provider = $5::text and ` + sharedOnly + `
 			on conflict (provider, at) do nothing`
 	)
 	providers, dollars, credits := s.options.Prices.columns()

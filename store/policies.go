@@ -12,6 +12,7 @@ import (
 
 	"gorgone/engagement"
 	"gorgone/store/budget"
+	"gorgone/store/keys"
 	"gorgone/store/models"
 )
 
@@ -46,9 +47,10 @@ type policies struct {
 	reading sync.Mutex // one reads at a time
 
 	mu       sync.RWMutex
-	readAt   time.Time                 // engine time
-	standard *zonePolicy               // nil: nothing was read yet
-	tenants  *budget.Tenants           // nil: likewise
+	readAt   time.Time       // engine time
+	standard *zonePolicy     // nil: nothing was read yet
+	tenants  *budget.Tenants // nil: likewise
+	keys     keys.Zones
 	byZone   map[uuid.UUID]*zonePolicy // those that differ
 }
 
@@ -97,7 +99,7 @@ func (s *Store) readPolicies(ctx context.Context, force bool) error {
 	if err != nil {
 		return err
 	}
-	zones, fitted, tenants, price, err := s.readScheduling(ctx)
+	zones, fitted, tenants, own, price, err := s.readScheduling(ctx)
 	if err != nil {
 		return err
 	}
@@ -114,14 +116,14 @@ func (s *Store) readPolicies(ctx context.Context, force bool) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.standard, p.byZone, p.tenants = standard, byZone, tenants
+	p.standard, p.byZone, p.tenants, p.keys = standard, byZone, tenants, own
 	p.readAt = now
 	return nil
 }
 
-// readScheduling reads the zones with settings of their own, the models, the caps, and the
-// price of a look.
-func (s *Store) readScheduling(ctx context.Context) (zones map[uuid.UUID]models.Settings, fitted map[uuid.UUID]engagement.Model, tenants *budget.Tenants, price float64, err error) {
+// readScheduling reads the zones with settings of their own, the models, the caps, whose
+// keys look zones up, and the price of a look.
+func (s *Store) readScheduling(ctx context.Context) (zones map[uuid.UUID]models.Settings, fitted map[uuid.UUID]engagement.Model, tenants *budget.Tenants, own keys.Zones, price float64, err error) {
 	zones, fitted, tenants = make(map[uuid.UUID]models.Settings), make(map[uuid.UUID]engagement.Model), new(budget.Tenants)
 	price = s.options.Price
 	ctx, cancel := s.db.Bounded(ctx)
@@ -130,15 +132,16 @@ func (s *Store) readScheduling(ctx context.Context) (zones map[uuid.UUID]models.
 		models.QueueSettings(b, s.clock.Now(), zones)
 		b.Queue(models.Select).Query(models.Scan(fitted))
 		budget.QueueRead(b, tenants)
+		keys.QueueRead(b, &own)
 		b.Queue(`select price from gorgone.look_price`).Query(func(rows pgx.Rows) error {
 			_, err := pgx.ForEachRow(rows, []any{&price}, func() error { return nil })
 			return err
 		})
 	})
 	if err != nil {
-		return nil, nil, nil, 0, fmt.Errorf("read the zones' settings: %w", err)
+		return nil, nil, nil, nil, 0, fmt.Errorf("read the zones' settings: %w", err)
 	}
-	return zones, fitted, tenants, price, nil
+	return zones, fitted, tenants, own, price, nil
 }
 
 // policyFor builds a policy.

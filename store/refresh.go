@@ -12,6 +12,7 @@ import (
 
 	"gorgone/engagement"
 	"gorgone/store/bill"
+	"gorgone/store/keys"
 	"gorgone/store/postgres"
 )
 
@@ -79,7 +80,7 @@ func (s *Store) ApplyRefresh(ctx context.Context, results []RefreshResult, calls
 		watch.QueueWrites(b, now)
 		queueRefreshed(b, writes, held, now)
 		queueAnswered(b, applied, lateness(results), now)
-		queueSpending(b, spent, zoneShares(askedOf(applied.Rows, asked)), true, now)
+		queueSpending(b, spent, zoneShares(s.ofKey(askedOf(applied.Rows, asked), calls)), true, now)
 		return t.Send(ctx, b)
 	})
 	if err != nil {
@@ -96,6 +97,24 @@ func askedOf(rows []AppliedRow, asked []uuid.UUID) []AppliedRow {
 		known[rows[i].TweetID] = known[rows[i].TweetID] || slices.Contains(asked, rows[i].Row)
 	}
 	return slices.DeleteFunc(slices.Clone(rows), func(r AppliedRow) bool { return known[r.TweetID] && !slices.Contains(asked, r.Row) })
+}
+
+// ofKey returns those of rows that the calls' key looks up, who pay for it; all when there is none.
+func (s *Store) ofKey(rows []AppliedRow, calls []Calls) []AppliedRow {
+	own := s.keys()
+	if len(own) == 0 || len(calls) == 0 {
+		return rows
+	}
+	payers := slices.DeleteFunc(slices.Clone(rows), func(r AppliedRow) bool {
+		if client := calls[0].Client; client != keys.Shared {
+			return own[r.ZoneID].Client != client
+		}
+		return !s.mayShare(r.ZoneID)
+	})
+	if len(payers) == 0 {
+		return rows
+	}
+	return payers
 }
 
 const (

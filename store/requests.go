@@ -45,6 +45,7 @@ type RefreshRequest struct {
 	TweetID     string
 	RequestedAt time.Time
 	Deadline    time.Time
+	Client      uuid.UUID // of the zone, where it has or had a key of its own; only of open ones
 
 	Outcome         engagement.RequestOutcome
 	Cause           string // of a failure, as the worker named it
@@ -77,8 +78,8 @@ func (e *LimitError) Error() string { return e.Reason }
 // as long as that is wrong.
 func (s *Store) OpenRefresh(ctx context.Context, r RequestRefresh) (request RefreshRequest, fresh bool, err error) {
 	const insert = `
-		insert into gorgone.refresh_requests (id, row_id, tweet_id, requester, requested_at, deadline)
-		values ($1::uuid, $2::uuid, $3::text, $4::text, $5::timestamptz, $6::timestamptz)`
+		insert into gorgone.refresh_requests (id, row_id, tweet_id, requester, requested_at, deadline, key_client)
+		values ($1::uuid, $2::uuid, $3::text, $4::text, $5::timestamptz, $6::timestamptz, $7::uuid)`
 	if err := s.clock.Agrees(); err != nil {
 		return RefreshRequest{}, false, fmt.Errorf("record a refresh: %w", err)
 	}
@@ -107,10 +108,18 @@ func (s *Store) OpenRefresh(ctx context.Context, r RequestRefresh) (request Refr
 			RequestedAt: now, Deadline: now.Add(s.clock.Engine(r.Wait)).Truncate(time.Microsecond),
 		}
 		b := t.Group()
-		b.Queue(insert, request.ID, request.Row, request.TweetID, r.Requester, request.RequestedAt, request.Deadline)
+		b.Queue(insert, request.ID, request.Row, request.TweetID, r.Requester, request.RequestedAt, request.Deadline, s.ownKey(row.zone))
 		return t.Send(ctx, b)
 	})
 	return request, fresh, err
+}
+
+// ownKey is the client whose key alone may look a zone up; nil: the shared one may.
+func (s *Store) ownKey(zone uuid.UUID) *uuid.UUID {
+	if s.mayShare(zone) {
+		return nil
+	}
+	return new(s.keys()[zone].Client)
 }
 
 // refreshable is the row that a refresh is asked for.
@@ -274,7 +283,10 @@ func (s *Store) AnsweredRefreshes(ctx context.Context, ids []uuid.UUID) ([]uuid.
 func (s *Store) OpenRequests(ctx context.Context, tweetIDs []string) ([]RefreshRequest, error) {
 	const (
 		all = `
-			select id, row_id, tweet_id, requested_at, deadline from gorgone.refresh_requests
+			select id, row_id, tweet_id, requested_at, deadline, coalesce((
+				select k.client_id from public.twitter_tweets w join public.zones z on z.id = w.zone_id
+				join gorgone.client_keys k on k.client_id = z.client_id where w.id = row_id), '00000000-0000-0000-0000-000000000000')
+			from gorgone.refresh_requests
 			where closed_at is null and deadline >= $1::timestamptz`
 		byAge = ` order by requested_at, id limit 10000`
 	)
@@ -289,7 +301,7 @@ func (s *Store) OpenRequests(ctx context.Context, tweetIDs []string) ([]RefreshR
 		return nil, fmt.Errorf("read open refresh requests: %w", err)
 	}
 	open, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (r RefreshRequest, err error) {
-		err = row.Scan(&r.ID, &r.Row, &r.TweetID, &r.RequestedAt, &r.Deadline)
+		err = row.Scan(&r.ID, &r.Row, &r.TweetID, &r.RequestedAt, &r.Deadline, &r.Client)
 		r.RequestedAt, r.Deadline = r.RequestedAt.UTC(), r.Deadline.UTC()
 		return r, err
 	})

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"gorgone/store/budget"
+	"gorgone/store/keys"
 	"gorgone/store/postgres"
 )
 
@@ -38,14 +39,34 @@ func Covered(tweets int, refresh bool) int {
 // [LimitError] when a budget, or the cap of a zone that it would serve, does not buy it.
 // Without a budget and caps it does nothing.
 func (s *Store) SetAside(ctx context.Context, id uuid.UUID, refresh bool, tweets int, asked []string) error {
+	return s.setAside(ctx, keys.Shared, id, refresh, tweets, asked)
+}
+
+// ForKey is a [Store] for look-ups with a client's own key: what they cost counts for caps, and
+// for no budget of the installation.
+func (s *Store) ForKey(client uuid.UUID) *KeyStore { return &KeyStore{s, client} }
+
+// KeyStore is what [Store.ForKey] returns.
+type KeyStore struct {
+	*Store
+
+	client uuid.UUID
+}
+
+// SetAside is [Store.SetAside] for a client's own key.
+func (k *KeyStore) SetAside(ctx context.Context, id uuid.UUID, refresh bool, tweets int, asked []string) error {
+	return k.setAside(ctx, k.client, id, refresh, tweets, asked)
+}
+
+func (s *Store) setAside(ctx context.Context, client, id uuid.UUID, refresh bool, tweets int, asked []string) error {
 	const insert = `
-		insert into gorgone.set_aside (id, at, refresh, tweets, until, shares)
-		values ($1::uuid, $2::timestamptz, $3::bool, $4::int4, $5::timestamptz, $6::text::jsonb)`
+		insert into gorgone.set_aside (id, at, refresh, tweets, until, shares, key_client)
+		values ($1::uuid, $2::timestamptz, $3::bool, $4::int4, $5::timestamptz, $6::text::jsonb, nullif($7::uuid, '00000000-0000-0000-0000-000000000000'))`
 	if err := s.readPolicies(ctx, false); err != nil {
 		return err
 	}
 	dollars, tenants := s.options.Budget, s.tenants()
-	bounded := refresh && dollars.RefreshDay > 0 || !refresh && (dollars.Day > 0 || dollars.Month > 0)
+	bounded := client == keys.Shared && (refresh && dollars.RefreshDay > 0 || !refresh && (dollars.Day > 0 || dollars.Month > 0))
 	if !bounded && !tenants.Capped() {
 		return nil
 	}
@@ -75,7 +96,7 @@ func (s *Store) SetAside(ctx context.Context, id uuid.UUID, refresh bool, tweets
 		if refresh {
 			which, until = spent.shortOfRefreshes(s.dearest() * float64(tweets))
 		}
-		if which != "" {
+		if bounded && which != "" {
 			return &LimitError{After: s.clock.Real(until.Sub(now)), Reason: which + " is used up", Budget: true}
 		}
 		for zone, share := range shares {
@@ -84,7 +105,7 @@ func (s *Store) SetAside(ctx context.Context, id uuid.UUID, refresh bool, tweets
 			}
 		}
 		b = t.Group()
-		b.Queue(insert, id, now, refresh, tweets, now.Add(s.clock.Engine(asideLasts)), budget.Shares(shares, tweets))
+		b.Queue(insert, id, now, refresh, tweets, now.Add(s.clock.Engine(asideLasts)), budget.Shares(shares, tweets), client)
 		return t.Send(ctx, b)
 	})
 }
@@ -104,9 +125,9 @@ func (s *Store) ReleaseAside(ctx context.Context, ids ...uuid.UUID) error {
 
 // insertLost sets aside what calls may have cost whose answers were lost.
 const insertLost = `
-	insert into gorgone.set_aside (id, at, refresh, tweets, until, shares)
-	select u.id, $1::timestamptz, $2::bool, u.tweets, null, u.shares::jsonb
-	from unnest($3::uuid[], $4::int4[], $5::text[]) u (id, tweets, shares) order by u.id
+	insert into gorgone.set_aside (id, at, refresh, tweets, until, shares, key_client)
+	select u.id, $1::timestamptz, $2::bool, u.tweets, null, u.shares::jsonb, u.key_client
+	from unnest($3::uuid[], $4::int4[], $5::text[], $6::uuid[]) u (id, tweets, shares, key_client) order by u.id
 	on conflict do nothing`
 
 // queueLost adds the statement that sets aside what calls may have cost beside, for zones by
@@ -116,6 +137,7 @@ func queueLost(b *pgx.Batch, spent []Calls, of map[uuid.UUID]float64, refresh bo
 		ids    []uuid.UUID
 		tweets []int
 		shares []*string
+		whose  keyColumn
 	)
 	for _, c := range spent {
 		if c.Lost == 0 {
@@ -126,13 +148,14 @@ func queueLost(b *pgx.Batch, spent []Calls, of map[uuid.UUID]float64, refresh bo
 			id = uuid.New()
 		}
 		ids, tweets, shares = append(ids, id), append(tweets, c.Lost), append(shares, budget.Shares(of, c.Lost))
+		whose.add(c.Client)
 	}
 	if len(ids) > 0 {
-		b.Queue(insertLost, now, refresh, ids, tweets, shares)
+		b.Queue(insertLost, now, refresh, ids, tweets, shares, whose.values())
 	}
 }
 
-// selectAside sums up the tweets for which money is set aside: for calls under way, of the
+// selectAside sums up the tweets for which money is set aside by the shared key: for calls under way, of the
 // schedule and of refreshes, and for lost answers, of this day and month and of refreshes
 // of this day.
 const selectAside = `
@@ -142,7 +165,7 @@ const selectAside = `
 		coalesce(sum(tweets) filter (where not refresh and until is null and at >= $2::timestamptz), 0),
 		coalesce(sum(tweets) filter (where not refresh and until is null), 0),
 		coalesce(sum(tweets) filter (where refresh and until is null and at >= $2::timestamptz), 0)
-	from gorgone.set_aside where until > $1::timestamptz or until is null and at >= $3::timestamptz`
+	from gorgone.set_aside where key_client is null and (until > $1::timestamptz or until is null and at >= $3::timestamptz)`
 
 // queueReadAside adds the statement that reads what is set aside at spent.At.
 func (s *Store) queueReadAside(b *pgx.Batch, spent *Spending) {

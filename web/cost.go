@@ -76,8 +76,8 @@ func (c *costs) breakDown(list []store.Expense, zones []store.Zone, first, today
 		clientOf[z.ID], names[z.ClientID] = z.ClientID, z.ClientName
 	}
 	c.Kinds, c.Clients = answers.KindsOf(list), []costClient{}
-	c.Zones = shareOut(list, today, func(zone uuid.UUID) uuid.UUID { return zone })
-	for _, part := range shareOut(list, today, func(zone uuid.UUID) uuid.UUID { return clientOf[zone] }) {
+	c.Zones = shareOut(list, today, func(e store.Expense) uuid.UUID { return e.Zone })
+	for _, part := range shareOut(list, today, func(e store.Expense) uuid.UUID { return answers.ClientOf(e, clientOf) }) {
 		c.Clients = append(c.Clients, costClient{part, names[part.ID]})
 	}
 	for day := first; !day.After(today); day = day.AddDate(0, 0, 1) {
@@ -97,10 +97,10 @@ func (c *costs) breakDown(list []store.Expense, zones []store.Zone, first, today
 }
 
 // shareOut sums up what was spent by who it was spent for.
-func shareOut(list []store.Expense, today time.Time, of func(zone uuid.UUID) uuid.UUID) []costZone {
+func shareOut(list []store.Expense, today time.Time, of func(store.Expense) uuid.UUID) []costZone {
 	parts := make(map[uuid.UUID]*costZone)
 	for _, e := range list {
-		id := of(e.Zone)
+		id := of(e)
 		if parts[id] == nil {
 			parts[id] = &costZone{ID: id}
 		}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	cryptorand "crypto/rand"
+	"encoding/base64"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -29,6 +30,7 @@ import (
 	"gorgone/store"
 	"gorgone/store/access"
 	"gorgone/store/history"
+	"gorgone/store/keys"
 	"gorgone/store/pause"
 	"gorgone/store/postgres"
 	"gorgone/store/pushed"
@@ -198,7 +200,7 @@ func (e *engine) startServer(o options) {
 		o.config(&config)
 	}
 	calls := throttle.Providers{e.source}
-	refreshes := &refresh.Service{Requests: e.ledger, Queue: e.queue, Calls: calls, Clock: e.clock, Log: log}
+	refreshes := &refresh.Service{Requests: e.ledger, Queue: e.queue, Calls: calledWith{calls}, Clock: e.clock, Log: log}
 	parts := web.Parts{
 		Guard:  auth.NewGuard(auth.GuardConfig{QStash: qstash, Tokens: known, Users: users, Local: e.local, Log: log}),
 		Access: zones, Local: e.local,
@@ -206,7 +208,7 @@ func (e *engine) startServer(o options) {
 			Every: time.Second, BatchTweets: 100, Window: dispatcher.Window{Lease: e.queue.Lease(), First: 5000},
 		}, e.store, e.queue, openGate{}, e.clock, zerolog.Nop()),
 		Triggers: callers, Rules: callers, Pushed: pushed.New(e.db, e.clock, e.store), Requests: e.store, Tweets: e.store, Alerts: e.alerts, Poster: alert.NewPoster(2*time.Second, false, time.Now, "test"), Ledger: e.ledger,
-		History: history.New(e.db, e.clock), Trials: trial.New(e.db, e.clock, history.New(e.db, e.clock), trial.Options{}), Reports: report.New(e.db, e.clock), Tracker: e.store, Settings: callers, Refreshes: refreshes,
+		History: history.New(e.db, e.clock), Trials: trial.New(e.db, e.clock, history.New(e.db, e.clock), trial.Options{}), Reports: report.New(e.db, e.clock), Tracker: e.store, Settings: callers, Keys: clientKeys(e.t, e.db, e.clock), Refreshes: refreshes,
 		Retrier: dispatcher.Retrier{Queue: e.queue, Rows: e.store, Tweets: e.store, Refreshes: refreshes, Clock: e.clock}, Pruner: e.store,
 		Queue: e.queue, Connection: e.conn, Calls: calls, Pauses: pause.New(e.db, e.clock), Clock: e.clock,
 		DecodePush: decodePush,
@@ -269,4 +271,27 @@ func (e *engine) user(role string, ownClient bool) (id uuid.UUID, token string) 
 	}).SignedString(userSecret)
 	testkit.Must(e.t, err)
 	return id, token
+}
+
+// calledWith are the calls of tweets that all are looked up by the same key.
+type calledWith struct{ throttle.Providers }
+
+func (c calledWith) StoppedIn(uuid.UUID) (throttle.Stop, bool) { return c.Stopped() }
+
+// sealedKeys seals what is set.
+type sealedKeys struct {
+	*keys.Store
+
+	sealer *keys.Sealer
+}
+
+func (k sealedKeys) Set(ctx context.Context, set keys.Setting) (keys.Key, error) {
+	return k.Store.Set(ctx, k.sealer, set)
+}
+
+func clientKeys(t testing.TB, db *postgres.DB, clock keys.Clock) sealedKeys {
+	t.Helper()
+	sealer, err := keys.ParseSecrets(base64.StdEncoding.EncodeToString([]byte("a secret of thirty-two bytes long")[:32]))
+	testkit.Must(t, err)
+	return sealedKeys{keys.New(db, clock), sealer}
 }

@@ -241,6 +241,7 @@ type Parts struct {
 	Ledger     Ledger
 	Tracker    Tracker
 	Settings   Settings
+	Keys       ClientKeys
 	Rules      Rules
 	Pushed     Pushed
 	Retrier    Retrier
@@ -274,6 +275,7 @@ func (p Parts) validate() error {
 		"Ledger":     p.Ledger == nil,
 		"Tracker":    p.Tracker == nil,
 		"Settings":   p.Settings == nil,
+		"Keys":       p.Keys == nil,
 		"Rules":      p.Rules == nil,
 		"Pushed":     p.Pushed == nil,
 		"Retrier":    p.Retrier == nil,

@@ -53,7 +53,11 @@ type batchHandler struct {
 // ended; begun is called before the first one.
 func (h *batchHandler) handle(ctx, stop context.Context, d *queue.BatchDelivery, begun func()) {
 	batch := d.Batch()
-	log := h.log.With().Stringer("claim", batch.ID).Logger()
+	with := h.log.With().Stringer("claim", batch.ID)
+	if batch.Key != uuid.Nil {
+		with = with.Stringer("key_of", batch.Key)
+	}
+	log := with.Logger()
 	if _, twice := h.inHand.LoadOrStore(batch.ID, nil); twice {
 		// The queue was unreachable for so long that it took this worker for dead. The
 		// rows must not be paid for twice: when the message comes again they are answered.
@@ -143,7 +147,7 @@ func (j *job) run(ctx context.Context) error {
 		return err
 	}
 	j.log.Info().Int("tweets", len(ids)).Msgf("Starting batch update for %d tweets", len(ids))
-	request := lookup.Request{Class: queue.ClassBatch, IDs: ids, Standings: j.known, Until: j.batch.Until, Owner: j.owner, Log: j.log}
+	request := lookup.Request{Class: queue.ClassBatch, IDs: ids, Client: j.batch.Key, Standings: j.known, Until: j.batch.Until, Owner: j.owner, Log: j.log}
 	if j.owner.redelivered {
 		request.Redelivered = len(ids)
 	}

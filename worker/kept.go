@@ -77,6 +77,7 @@ type keptCalls struct {
 	Reads    bill.Reads    `json:"reads,omitzero"`
 	Canaries int           `json:"canaries"`
 	Lost     int           `json:"lost"`
+	Client   uuid.UUID     `json:"client,omitzero"`
 	UsageID  uuid.UUID     `json:"usage_id"`
 }
 

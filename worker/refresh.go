@@ -38,6 +38,7 @@ type refreshHandler struct {
 	updates     updates
 	signals     signals
 	deadLetters *deadLetters
+	keyed       *conc.WaitGroup // refreshes by clients' own keys, which hold no slot
 	announcer   Announcer
 	progress    *progress
 	observer    Observer
@@ -47,32 +48,36 @@ type refreshHandler struct {
 }
 
 // handle handles refreshes that waited together, and never panics. No call begins
-// after stop has ended.
+// after stop has ended. Those by clients' own keys go on after it has returned.
 func (h *refreshHandler) handle(ctx, stop context.Context, group []*queue.RefreshDelivery) {
 	group = h.deadLetters.filter(ctx, group)
-	g := &refreshGroup{refreshHandler: h, waiting: make(map[string]*queue.RefreshDelivery, len(group))}
-	var alive []func()
+	g := &refreshGroup{refreshHandler: h, waiting: make(map[string]*queue.RefreshDelivery, len(group)), alive: make(map[string]func(), len(group))}
 	var links []trace.Link
 	for _, d := range group {
 		links = append(links, traceparent.Link(ctx, d.Refresh().Trace))
-		alive = append(alive, d.KeepAlive(ctx, nil))
-		g.waiting[d.Refresh().TweetID] = d
+		id := d.Refresh().TweetID
+		g.alive[id], g.waiting[id] = d.KeepAlive(ctx, nil), d
 	}
 	ctx, span := h.tracer.Start(ctx, "refresh group", trace.WithSpanKind(trace.SpanKindConsumer), trace.WithLinks(links...))
 	defer span.End()
-	if err := guard(func() { g.run(ctx, stop) }); err != nil {
-		h.log.Error().Err(err).Msg("refreshes cannot be handled")
-		g.fail(ctx, slices.Collect(maps.Keys(g.waiting)), h.lookups.Explain(err))
+	g.handle(ctx, stop, func() { g.run(ctx, stop) })
+}
+
+// handle does something for the group, and then settles what is left of it.
+func (g *refreshGroup) handle(ctx, stop context.Context, do func()) {
+	if err := guard(do); err != nil {
+		g.log.Error().Err(err).Msg("refreshes cannot be handled")
+		g.fail(ctx, slices.Collect(maps.Keys(g.waiting)), g.lookups.Explain(err))
 	}
-	g.usage.recordRest(ctx, h.database, h.store, h.keeper, true, &h.log)
+	g.usage.recordRest(ctx, g.database, g.store, g.keeper, true, &g.log)
 	g.reopen(ctx)
 	// What is still waiting was neither answered nor refused: it is given back.
 	for id, d := range g.waiting {
 		if err := d.Nak(0); err != nil {
-			h.log.Warn().Err(err).Str("tweet", id).Msg("giving a refresh back failed")
+			g.log.Warn().Err(err).Str("tweet", id).Msg("giving a refresh back failed")
 		}
 	}
-	for _, stopped := range alive {
+	for _, stopped := range g.alive {
 		stopped()
 	}
 }
@@ -82,7 +87,9 @@ type refreshGroup struct {
 	*refreshHandler
 
 	deadline time.Time // engine time after which no one waits for an answer
+	client   uuid.UUID // that pays, if it has or had a key of its own
 	waiting  map[string]*queue.RefreshDelivery
+	alive    map[string]func()               // ends that the message of a tweet is kept
 	asked    map[string]store.RefreshRequest // by tweet: the youngest request that the look-up is for
 	settled  []string                        // tweets whose messages were acked
 	usage    usage
@@ -99,7 +106,46 @@ func (g *refreshGroup) run(ctx, stop context.Context) {
 	reading.Go(func() { known = g.standings(ctx, waiting) })
 	ids := g.open(ctx)
 	reading.Wait()
-	request := lookup.Request{Class: queue.ClassRefresh, IDs: ids, Standings: known, Until: g.deadline, Log: g.log}
+	for _, own := range g.split(ids) {
+		standings := maps.Clone(known)
+		g.keyed.Go(func() {
+			own.handle(ctx, stop, func() { own.lookUp(ctx, stop, slices.Collect(maps.Keys(own.waiting)), standings) })
+		})
+	}
+	ids = slices.DeleteFunc(ids, func(id string) bool { return g.waiting[id] == nil })
+	if len(ids) > 0 {
+		g.lookUp(ctx, stop, ids, known)
+	}
+}
+
+// split takes the tweets out of the group that clients with keys of their own pay for, into a
+// group for each client.
+func (g *refreshGroup) split(ids []string) map[uuid.UUID]*refreshGroup {
+	groups := make(map[uuid.UUID]*refreshGroup)
+	for _, id := range ids {
+		client := g.asked[id].Client
+		if client == uuid.Nil {
+			continue
+		}
+		own := groups[client]
+		if own == nil {
+			own = &refreshGroup{
+				refreshHandler: g.refreshHandler, client: client, deadline: g.deadline, waiting: make(map[string]*queue.RefreshDelivery),
+				alive: make(map[string]func()), asked: make(map[string]store.RefreshRequest),
+			}
+			groups[client] = own
+		}
+		own.waiting[id], own.alive[id], own.asked[id] = g.waiting[id], g.alive[id], g.asked[id]
+		delete(g.waiting, id)
+		delete(g.alive, id)
+		delete(g.asked, id)
+	}
+	return groups
+}
+
+// lookUp looks tweets up by one key, and answers what it can.
+func (g *refreshGroup) lookUp(ctx, stop context.Context, ids []string, known map[string]engagement.PriorState) {
+	request := lookup.Request{Class: queue.ClassRefresh, IDs: ids, Client: g.client, Standings: known, Until: g.deadline, Log: g.log}
 	for _, id := range ids {
 		if g.waiting[id].Deliveries() > 1 {
 			request.Redelivered++

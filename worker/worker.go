@@ -178,7 +178,7 @@ func New(cfg Config, p Parts) *Worker {
 	}
 	w.refreshes = &refreshHandler{
 		lookups: p.Lookups, signals: beside, store: p.Store, keeper: p.Keeper, requests: p.Requests, admission: p.Admission, database: w.database, updates: live, deadLetters: w.deadLetters,
-		announcer: p.Announcer, progress: &w.progress, observer: p.Observer, tracer: p.Tracer, clock: p.Clock, log: p.Log,
+		keyed: new(conc.WaitGroup), announcer: p.Announcer, progress: &w.progress, observer: p.Observer, tracer: p.Tracer, clock: p.Clock, log: p.Log,
 	}
 	w.kept = &keptHandler{keeper: p.Keeper, batches: w.batches, refreshes: w.refreshes, log: p.Log}
 	w.batches.kept = w.kept
@@ -203,6 +203,10 @@ func (w *Worker) Run(ctx context.Context) {
 	var kinds conc.WaitGroup
 	kinds.Go(func() {
 		idle := make(chan struct{}, idleBatches)
+		// Batches of clients' own keys may wait long for a slow one, and the claim bounds how
+		// many there are: they hold no slot that others wait for.
+		var keyed conc.WaitGroup
+		defer keyed.Wait()
 		w.fill(ctx, w.cfg.BatchSlots, func() (func(), error) {
 			select {
 			case idle <- struct{}{}:
@@ -210,6 +214,15 @@ func (w *Worker) Run(ctx context.Context) {
 			case <-ctx.Done():
 			}
 			d, err := w.parts.Batches.Next(ctx)
+			if err == nil && d.Batch().Key != uuid.Nil {
+				<-idle
+				keyed.Go(func() {
+					w.progress.inHand.Add(1)
+					defer w.progress.inHand.Add(-1)
+					w.batches.handle(work, ctx, d, func() {})
+				})
+				return func() {}, nil
+			}
 			return func() {
 				begun := sync.OnceFunc(func() { <-idle })
 				defer begun()
@@ -222,6 +235,7 @@ func (w *Worker) Run(ctx context.Context) {
 			group, err := w.parts.Refreshes.Fetch(ctx, w.parts.Lookups.MaxIDs())
 			return func() { w.refreshes.handle(work, ctx, group) }, err
 		})
+		w.refreshes.keyed.Wait()
 	})
 	kinds.Go(func() {
 		w.fill(ctx, 1, func() (func(), error) {

@@ -50,7 +50,7 @@ func usedBy(secret string) []string {
 		return []string{"migrate"}
 	case "QSTASH_TOKEN":
 		return []string{"qstash"} // a command of people
-	case "DATABASE_URL", "NATS_URL", "TWITTER_API_KEY", "TWITTER_FALLBACK_API_KEY":
+	case "DATABASE_URL", "NATS_URL", "TWITTER_API_KEY", "TWITTER_FALLBACK_API_KEY", "GORGONE_KEY_SECRETS":
 		return nil
 	}
 	return []string{"web"}

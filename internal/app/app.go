@@ -59,6 +59,7 @@ type App struct {
 	db      *Database
 	queue   *Queue
 	lookups *Lookups
+	keys    *keyring
 	stops   stops
 	streams streamsCheck
 	tracer  trace.Tracer
@@ -133,7 +134,11 @@ func (a *App) open(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	a.add(a.lookups.Close)
-	if a.stops, err = openStops(ctx, a.db, a.lookups.Shared); err != nil {
+	if a.keys, err = newKeyring(ctx, a.process, a.cfg, a.queue, a.db); err != nil {
+		return err
+	}
+	a.add(a.keys.close)
+	if a.stops, err = openStops(ctx, a.db, a.lookups.Shared, a.keys); err != nil {
 		return err
 	}
 	a.tracer, err = a.process.openTracer(ctx, &a.closers)
@@ -224,6 +229,7 @@ func (a *App) keepTime(ctx context.Context) {
 			}
 		})
 	})
+	beside.Go(func() { a.keys.follow(ctx) })
 	a.db.Clock.Run(ctx, func(err error) { a.log.Warn().Err(err).Msg("reading the database's clock failed") })
 	beside.Wait()
 }
@@ -236,6 +242,9 @@ func (a *App) Queue() *Queue { return a.queue }
 
 // Lookups returns the providers.
 func (a *App) Lookups() *Lookups { return a.lookups }
+
+// Keys returns how the keys of clients do.
+func (a *App) Keys(ctx context.Context) ([]KeyStatus, error) { return a.keys.status(ctx) }
 
 // Provider returns the provider that is asked first.
 func (a *App) Provider() *Provider { return a.lookups.Providers[0] }

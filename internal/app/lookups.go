@@ -39,29 +39,36 @@ func (p *Process) OpenLookups(ctx context.Context, cfg config.Provider, q *Queue
 		return nil, err
 	}
 	for _, provider := range l.Providers {
-		s := throttle.Provider{Name: provider.Name}
-		reserve := provider.Reserve
-		if reserve == 0 {
-			reserve = -1 // the pace takes 0 for its default
-		}
-		if s.Limiter, err = throttle.NewLimiter(ctx, q.Queue, throttle.LimiterConfig{Key: provider.KeyID, Rate: provider.Rate, RefreshReserve: reserve, Log: p.Log}, c); err != nil {
-			return nil, err
-		}
-		l.add(s.Limiter.Close)
-		s.Breaker, err = throttle.NewBreaker(ctx, q.Queue, throttle.BreakerConfig{
-			Key: provider.KeyID, Provider: provider.Name, Streak: cfg.BreakerStreak, Share: cfg.BreakerShare,
-			Rest: cfg.BreakerRest, MaxRest: cfg.BreakerMaxRest, Lease: cfg.Timeout + checkMargin, Log: p.Log,
-		}, c)
+		s, err := p.join(ctx, cfg, provider, provider.Name, q, c, &l.closers)
 		if err != nil {
-			return nil, err
-		}
-		l.add(s.Breaker.Close)
-		if s.Account, err = throttle.NewAccount(ctx, q.Queue, provider.KeyID, c); err != nil {
 			return nil, err
 		}
 		l.Shared = append(l.Shared, s)
 	}
 	return l, nil
+}
+
+// join joins what all replicas share of a provider's key; name is what people know it by.
+func (p *Process) join(ctx context.Context, cfg config.Provider, provider *Provider, name string, q *Queue, c *clock.Clock, closing *closers) (s throttle.Provider, err error) {
+	s.Name = provider.Name
+	reserve := provider.Reserve
+	if reserve == 0 {
+		reserve = -1 // the pace takes 0 for its default
+	}
+	if s.Limiter, err = throttle.NewLimiter(ctx, q.Queue, throttle.LimiterConfig{Key: provider.KeyID, Rate: provider.Rate, RefreshReserve: reserve, Log: p.Log}, c); err != nil {
+		return s, err
+	}
+	closing.add(s.Limiter.Close)
+	s.Breaker, err = throttle.NewBreaker(ctx, q.Queue, throttle.BreakerConfig{
+		Key: provider.KeyID, Provider: name, Streak: cfg.BreakerStreak, Share: cfg.BreakerShare,
+		Rest: cfg.BreakerRest, MaxRest: cfg.BreakerMaxRest, Lease: cfg.Timeout + checkMargin, Log: p.Log,
+	}, c)
+	if err != nil {
+		return s, err
+	}
+	closing.add(s.Breaker.Close)
+	s.Account, err = throttle.NewAccount(ctx, q.Queue, provider.KeyID, c)
+	return s, err
 }
 
 // Close leaves what is shared.
@@ -72,13 +79,18 @@ func (l *Lookups) forWorker(d *Database) []*lookup.Provider {
 	all := make([]*lookup.Provider, len(l.Providers))
 	for i, p := range l.Providers {
 		s := l.Shared[i]
-		all[i] = &lookup.Provider{
-			Name: p.Name, KeyID: p.KeyID, Lookup: p.client.lookup, Balance: p.client.balance, MaxIDs: p.MaxIDs, Larger: p.client.larger, Rate: p.Rate,
-			Batch: s.Limiter.Class(queue.ClassBatch), Refresh: s.Limiter.Class(queue.ClassRefresh),
-			Limiter: s.Limiter, Breaker: s.Breaker, Account: ledgerAccount{s.Account, p.Name, d},
-		}
+		all[i] = p.forWorker(s, ledgerAccount{s.Account, p.Name, d})
 	}
 	return all
+}
+
+// forWorker returns the provider as a worker asks it.
+func (p *Provider) forWorker(s throttle.Provider, account lookup.Account) *lookup.Provider {
+	return &lookup.Provider{
+		Name: p.Name, KeyID: p.KeyID, Lookup: p.client.lookup, Balance: p.client.balance, MaxIDs: p.MaxIDs, Larger: p.client.larger, Rate: p.Rate,
+		Batch: s.Limiter.Class(queue.ClassBatch), Refresh: s.Limiter.Class(queue.ClassRefresh),
+		Limiter: s.Limiter, Breaker: s.Breaker, Account: account,
+	}
 }
 
 // paused reports until when and why no call is made for the time being.

@@ -15,6 +15,7 @@ import (
 	"gorgone/store"
 	"gorgone/store/access"
 	"gorgone/store/history"
+	"gorgone/store/keys"
 	"gorgone/store/pause"
 	"gorgone/store/postgres"
 	"gorgone/store/pushed"
@@ -39,6 +40,7 @@ type Database struct {
 	Report    *report.Reader
 	Access    *access.Store
 	Pauses    *pause.Store
+	Keys      *keys.Store // that clients bring of their own
 	Trials    *trial.Store
 	Untracked *untracked.Finder
 	Pushed    *pushed.Writer
@@ -91,7 +93,7 @@ func (p *Process) OpenDatabase(ctx context.Context, cfg config.Config) (_ *Datab
 	return &Database{
 		Schedule: options.Schedule, Horizon: horizon(options.Schedule, cfg.Schedule.Tiers), DB: db, Clock: clk, Store: engine, Trials: trials,
 		Untracked: untracked.New(db, clk, engine), Pushed: pushed.New(db, clk, engine),
-		History: archive, Report: report.New(db, clk), Access: access.New(db, clk), Pauses: pause.New(db, clk), Alerts: alerts,
+		History: archive, Report: report.New(db, clk), Access: access.New(db, clk), Pauses: pause.New(db, clk), Keys: keys.New(db, clk), Alerts: alerts,
 	}, nil
 }
 

@@ -2,14 +2,13 @@ package app
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"sync/atomic"
 	"time"
 
 	"gorgone/internal/config"
 	"gorgone/internal/failure"
+	"gorgone/store/keys"
 	"gorgone/twitter"
 	"gorgone/worker/lookup"
 )
@@ -100,7 +99,7 @@ func (p *Process) openProvider(cfg config.Provider, now func() time.Time) (_ *Pr
 	if cfg.Key == "" {
 		return nil, failure.Usagef("no provider to ask: set TWITTER_API_KEY, or start gorgone up, which brings a fake provider")
 	}
-	provider := &Provider{Name: cfg.Name, Rate: cfg.Rate, KeyID: keyID(cfg.Name, string(cfg.Key)), Reserve: cfg.Reserve}
+	provider := &Provider{Name: cfg.Name, Rate: cfg.Rate, KeyID: keys.ID(cfg.Name, string(cfg.Key)), Reserve: cfg.Reserve}
 	settings := twitter.Config{
 		Key: string(cfg.Key), BaseURL: cfg.URL, MaxIDs: cfg.PerCall, Timeout: cfg.Timeout, Now: now,
 		OnCall: func(c twitter.Call) {
@@ -157,9 +156,3 @@ func (p *Provider) Probe(ctx context.Context, ids []string) twitter.ProbeResult 
 
 // Calls returns the counts of the calls made, which go on counting.
 func (p *Provider) Calls() *Calls { return &p.calls }
-
-// keyID names an API key without giving it away.
-func keyID(provider, key string) string {
-	sum := sha256.Sum256([]byte(provider + "\x00" + key))
-	return hex.EncodeToString(sum[:8])
-}

@@ -44,6 +44,7 @@ func (a *App) newDispatcher() *dispatcher.Dispatcher {
 		Every:       a.cfg.Dispatcher.Every,
 		BatchTweets: batchTweets(a.cfg.Dispatcher, p),
 		Window:      dispatcher.Window{Lease: a.queue.Lease(), First: firstWindow(p.TweetRate()), Rate: p.TweetRate()},
+		Keys:        claimKeys{a.stops},
 		Tracer:      a.tracer,
 		OnDispatch:  a.process.Metrics.Dispatched,
 	}, a.db.Store, a.queue, closedGate{a.queue.Conn, a.stops}, a.db.Clock, a.log)
@@ -91,15 +92,10 @@ func (a *App) newWorker(ctx context.Context) (*worker.Worker, error) {
 	if err != nil {
 		return nil, err
 	}
-	lookups := lookup.New(lookup.Config{
-		CallTimeout:  a.cfg.Provider.Timeout,
-		RatePause:    ratePause,
-		BalanceEvery: a.cfg.Provider.BalanceEvery,
-		MaxCalls:     callsPerSlot * a.cfg.Worker.BatchSlots,
-	}, lookup.Parts{
-		Providers: a.lookups.forWorker(a.db), Pauses: a.stops, Tweets: a.db.Store,
-		Tracer: a.tracer, Clock: a.db.Clock, Random: rand.Float64, Log: a.log,
-	})
+	a.keys.shared, a.keys.client = a.newLookups(a.lookups.forWorker(a.db), a.db.Store), a.newLookups
+	if err := a.keys.reopen(ctx); err != nil {
+		return nil, err
+	}
 	return worker.New(worker.Config{
 		BatchSlots:   batchesPerSlot * a.cfg.Worker.BatchSlots,
 		RefreshSlots: a.cfg.Worker.RefreshSlots,
@@ -111,7 +107,7 @@ func (a *App) newWorker(ctx context.Context) (*worker.Worker, error) {
 		Exhausted: exhausted,
 		Keeper:    a.queue,
 		Kept:      kept,
-		Lookups:   lookups,
+		Lookups:   a.keys,
 		Store:     a.db.Store,
 		Pushed:    a.db.Pushed,
 		Requests:  a.db.Store,
@@ -188,6 +184,7 @@ var (
 	_ worker.Requests      = (*store.Store)(nil)
 	_ worker.Announcer     = (*queue.Queue)(nil)
 	_ worker.Keeper        = (*queue.Queue)(nil)
+	_ worker.Lookups       = (*keyring)(nil)
 	_ lookup.Limiter       = (*throttle.Limiter)(nil)
 	_ lookup.Breaker       = (*throttle.Breaker)(nil)
 	_ lookup.Account       = (*throttle.Account)(nil)

@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/google/uuid"
+
 	"gorgone/engagement"
 	"gorgone/internal/clock"
 	"gorgone/queue"
+	"gorgone/store"
 	"gorgone/store/pause"
 	"gorgone/throttle"
 	"gorgone/worker/lookup"
@@ -19,18 +22,43 @@ type stops struct {
 
 	pauses *pause.Watcher
 	clock  *clock.Clock
+	store  *store.Store
+	keys   *keyring // of clients
 }
 
 // Stopped tells whether no refresh is looked up for the time being, and why. It
 // fits web.Calls.
 func (s stops) Stopped() (throttle.Stop, bool) { return s.on(pause.Refreshes) }
 
+// StoppedIn tells it of the tweets of a zone, by whichever key these are looked up. It fits
+// refresh.Calls.
+func (s stops) StoppedIn(zone uuid.UUID) (throttle.Stop, bool) {
+	owner, own := s.store.KeyOwner(zone)
+	if _, paused := s.pauses.Paused(pause.Refreshes); paused || !own {
+		return s.Stopped()
+	}
+	stop, stopped, shared := s.keys.stoppedIn(owner)
+	if shared {
+		return s.Stopped()
+	}
+	return stop, stopped
+}
+
 // on tells it of a lane.
 func (s stops) on(lane pause.Lane) (throttle.Stop, bool) {
-	if p, paused := s.pauses.Paused(lane); paused {
-		return throttle.Stop{Cause: engagement.CausePaused, Reason: p.String(), Until: s.database(p.Until)}, true
+	if stop, paused := s.paused(lane); paused {
+		return stop, true
 	}
 	return s.Providers.Stopped()
+}
+
+// paused tells whether people have paused a lane.
+func (s stops) paused(lane pause.Lane) (throttle.Stop, bool) {
+	p, paused := s.pauses.Paused(lane)
+	if !paused {
+		return throttle.Stop{}, false
+	}
+	return throttle.Stop{Cause: engagement.CausePaused, Reason: p.String(), Until: s.database(p.Until)}, true
 }
 
 // database converts a time to come to database time. The zero time stays.
@@ -53,23 +81,30 @@ func (s stops) Check(lane queue.Class) error {
 	return nil
 }
 
-// batches says why nothing is claimed; "" when something may be.
+// batches says why nothing is claimed; "" when something may be, if only for a client's own key.
 func (s stops) batches() string {
-	stop, stopped := s.on(pause.Batches)
-	switch {
-	case !stopped:
-		return ""
-	case stop.Cause == engagement.CausePaused:
+	if stop, paused := s.paused(pause.Batches); paused {
 		return stop.Reason
-	default:
-		return fmt.Sprintf("calls are stopped until %s: %s", stop.Until.Format(time.TimeOnly), stop.Reason)
 	}
+	if why := s.shared(); why != "" && !s.keys.usable() {
+		return why
+	}
+	return ""
+}
+
+// shared says why no call is made with the shared key.
+func (s stops) shared() string {
+	stop, stopped := s.Providers.Stopped()
+	if !stopped {
+		return ""
+	}
+	return fmt.Sprintf("calls are stopped until %s: %s", stop.Until.Format(time.TimeOnly), stop.Reason)
 }
 
 // openStops reads what is paused.
-func openStops(ctx context.Context, d *Database, sources throttle.Providers) (stops, error) {
+func openStops(ctx context.Context, d *Database, sources throttle.Providers, own *keyring) (stops, error) {
 	watch, err := d.Pauses.Watch(ctx)
-	return stops{Providers: sources, pauses: watch, clock: d.Clock}, err
+	return stops{Providers: sources, pauses: watch, clock: d.Clock, store: d.Store, keys: own}, err
 }
 
 // closedGate tells a dispatcher when nothing should be claimed.

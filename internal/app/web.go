@@ -18,6 +18,7 @@ import (
 	"gorgone/internal/failure"
 	"gorgone/refresh"
 	"gorgone/store"
+	"gorgone/store/keys"
 	"gorgone/store/pushed"
 	"gorgone/twitter"
 	"gorgone/web"
@@ -146,7 +147,7 @@ func (a *App) buildServer(o WebOptions) (err error) {
 		SupabaseURL: cfg.SupabaseURL, SupabaseKey: cfg.SupabaseKey,
 	}, web.Parts{
 		Guard: guard, Access: access, Local: local, Proxies: proxies,
-		Dispatcher: a.dispatcher, Triggers: a.db.Access, Refreshes: refreshes, Requests: s, Tweets: s, History: a.db.History, Reports: a.db.Report, Alerts: a.db.Alerts, Poster: NewPoster(a.cfg.Alert, a.db.Clock.Database, a.process.Version), Trials: a.db.Trials, Ledger: s, Tracker: s, Rules: a.db.Access, Pushed: a.db.Pushed, Settings: a.db.Access,
+		Dispatcher: a.dispatcher, Triggers: a.db.Access, Refreshes: refreshes, Requests: s, Tweets: s, History: a.db.History, Reports: a.db.Report, Alerts: a.db.Alerts, Poster: NewPoster(a.cfg.Alert, a.db.Clock.Database, a.process.Version), Trials: a.db.Trials, Ledger: s, Tracker: s, Rules: a.db.Access, Pushed: a.db.Pushed, Settings: a.db.Access, Keys: sealedKeys{a.db.Keys, a.keys.sealer},
 		Retrier: dispatcher.Retrier{Queue: a.queue.Queue, Rows: s, Tweets: s, Refreshes: refreshes, Clock: a.db.Clock}, Pruner: s,
 		Queue: a.queue.Queue, Connection: a.queue.Conn, Calls: a.stops, Pauses: a.db.Pauses, Clock: a.db.Clock,
 		DecodePush: decodePush, Checks: a.checks(), Log: a.log,
@@ -270,4 +271,16 @@ func decodePush(body []byte) (web.Push, error) {
 		push.Skipped = append(push.Skipped, why.Error())
 	}
 	return push, nil
+}
+
+// sealedKeys seals what is set.
+type sealedKeys struct {
+	*keys.Store
+
+	sealer *keys.Sealer
+}
+
+// Set implements web.ClientKeys.
+func (k sealedKeys) Set(ctx context.Context, set keys.Setting) (keys.Key, error) {
+	return k.Store.Set(ctx, k.sealer, set)
 }

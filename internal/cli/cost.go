@@ -214,8 +214,8 @@ func (c *cost) gather(list []store.Expense, zones []store.Zone) {
 		names[z.ID], names[z.ClientID], clientOf[z.ID] = z.Name, z.ClientName, z.ClientID
 	}
 	c.Kinds = answers.KindsOf(list)
-	c.Zones = partsOf(list, names, func(zone uuid.UUID) uuid.UUID { return zone })
-	c.Clients = partsOf(list, names, func(zone uuid.UUID) uuid.UUID { return clientOf[zone] })
+	c.Zones = partsOf(list, names, func(x store.Expense) uuid.UUID { return x.Zone })
+	c.Clients = partsOf(list, names, func(x store.Expense) uuid.UUID { return answers.ClientOf(x, clientOf) })
 	byDay := make(map[string]*dayCost)
 	for _, x := range list {
 		day := x.Day.Format(time.DateOnly)
@@ -245,10 +245,10 @@ func (c *cost) gather(list []store.Expense, zones []store.Zone) {
 }
 
 // partsOf adds expenses up by who they were for.
-func partsOf(list []store.Expense, names map[uuid.UUID]string, of func(zone uuid.UUID) uuid.UUID) []*partCost {
+func partsOf(list []store.Expense, names map[uuid.UUID]string, of func(store.Expense) uuid.UUID) []*partCost {
 	parts := make(map[uuid.UUID]*partCost)
 	for _, x := range list {
-		id := of(x.Zone)
+		id := of(x)
 		if parts[id] == nil {
 			parts[id] = &partCost{ID: id, Name: cmp.Or(names[id], id.String())} // a deleted one has its id only
 		}

@@ -125,6 +125,7 @@ func (e *examination) run(ctx context.Context, ask bool) {
 		e.report("provider", err, "", "")
 	} else if q != nil && d != nil {
 		e.examineSources(ctx, q, d)
+		e.examineClientKeys(ctx, q, d)
 	}
 }
 

@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -88,6 +89,9 @@ func TestEveryCommandRuns(t *testing.T) {
 	c.eitherID(id)
 	c.speakAlike(id, hook.URL)
 
+	t.Setenv("GORGONE_KEY_SECRETS", base64.StdEncoding.EncodeToString([]byte(strings.Repeat("s", 32))))
+	c.clientKeys()
+
 	rule, _, _ := strings.Cut(c.do("alert", "rules", "add", "--kind", "deleted"), " ")
 	c.do("alert", "rules", "remove", rule)
 	webhook := strings.Fields(c.do("alert", "webhooks", "add", hook.URL))[1]
@@ -121,6 +125,32 @@ func TestEveryCommandRuns(t *testing.T) {
 	for _, path := range commandPaths(New(nil, nil, nil, "")) {
 		if !c.ran[path] {
 			t.Errorf("%q was not run", path)
+		}
+	}
+}
+
+// clientKeys gives a client a key, which is read from standard input and never printed.
+func (c *every) clientKeys() {
+	c.t.Helper()
+	const key = "a-key-of-its-own-5678"
+	client := uuid.NewString()
+	if _, err := c.sql().Exec(c.t.Context(), `insert into clients (id, name) values ($1, 'ACME')`, client); err != nil {
+		c.t.Fatal(err)
+	}
+	set := []string{"key", "set", client, "--provider", "x", "--rate", "3"}
+	c.remember(set)
+	printed, code := gorgone(c.t, key+"\n", append(set, "--data-dir", c.dir)...)
+	if code != 0 || !strings.Contains(printed, "5678") {
+		c.t.Errorf("key set: exit %d\n%s", code, printed)
+	}
+	printed += c.do("key", "list") + c.do("key", "share", client) + c.do("key", "reseal") + c.do("stats") + c.do("doctor")
+	if !strings.Contains(printed, "ACME") || strings.Contains(printed, key) {
+		c.t.Errorf("printed:\n%s", printed)
+	}
+	c.do("key", "remove", client)
+	for _, bad := range [][]string{{"key", "set", client}, {"key", "set", client, key, "--provider", "x"}, {"key", "set", client, "--provider", "x"}} {
+		if out, code := gorgone(c.t, "", append(bad, "--data-dir", c.dir)...); code != exitUsage || strings.Contains(out, key) {
+			c.t.Errorf("%v exits %d, want %d:\n%s", bad, code, exitUsage, out)
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"gorgone/internal/app"
 	"gorgone/internal/cli/budgets"
+	"gorgone/internal/cli/clientkeys"
 	"gorgone/internal/config"
 	"gorgone/internal/failure"
 )
@@ -92,7 +93,9 @@ Exit codes: 0 done, 1 it failed, 2 bad usage or configuration, 3 not found,
 	root.AddCommand(
 		newDashboard(sh),
 		newUp(sh), newDispatcher(sh), newWorker(sh), newWeb(sh), newSetup(sh), newMigrate(sh),
-		newTrack(sh), newRefresh(sh), newStats(sh), newTop(sh), newCost(sh), budgets.Command(sh.openDatabase, whoami, out), newHistory(sh), newRetention(sh), newTweets(sh), newDue(sh), newSchedule(sh), newPause(sh), newResume(sh),
+		newTrack(sh), newRefresh(sh), newStats(sh), newTop(sh), newCost(sh), budgets.Command(sh.openDatabase, whoami, out), clientkeys.Command(clientkeys.Parts{
+			Open: sh.openDatabase, Secrets: func() string { return string(sh.cfg.KeySecrets.Sealing) }, By: whoami, In: in, Out: out, ErrOut: errOut,
+		}), newHistory(sh), newRetention(sh), newTweets(sh), newDue(sh), newSchedule(sh), newPause(sh), newResume(sh),
 		newProvider(sh), newProbe(sh), newDoctor(sh), newDLQ(sh), newAlert(sh), newHealth(sh), newNATS(sh), newToken(sh), newMCP(sh), newQStash(sh), newVersion(sh),
 	)
 	for _, name := range []string{"bench", "drill", "simulate"} {

@@ -63,6 +63,8 @@ type stats struct {
 	MostLooks     float64                   `json:"most_looks_per_hour,omitempty"` // that the rate of the key allows
 	Providers     []throttle.ProviderStatus `json:"providers"`
 
+	ClientKeys []clientKey `json:"client_keys"` // that clients brought of their own
+
 	current   report.Stats
 	pauses    []pause.Pause
 	notices   []string // of budgets
@@ -126,7 +128,10 @@ func (sh *shell) addQueueStats(ctx context.Context, d *app.Database, s *stats) e
 	if stop, stopped := l.Shared.Stopped(); stopped {
 		s.PausedUntil, s.PauseReason = answers.TimeOrNull(stop.Until), stop.Reason
 	}
-	s.Providers, err = l.Shared.Status(ctx)
+	if s.Providers, err = l.Shared.Status(ctx); err != nil {
+		return err
+	}
+	s.ClientKeys, err = sh.clientKeys(ctx, q, d)
 	return err
 }
 
@@ -158,6 +163,9 @@ func (sh *shell) printStats(s stats) {
 	}
 	for _, p := range s.Providers {
 		sh.printf("provider   %s\n", providerLine(p))
+	}
+	for _, k := range s.ClientKeys {
+		sh.printf("client key %s\n", k)
 	}
 	if s.Purchases != nil {
 		printPurchases(sh.out, s.purchases, s.MostLooks)

@@ -19,6 +19,7 @@ type Config struct {
 	Database   Database
 	Queue      Queue
 	Provider   Provider
+	KeySecrets KeySecrets
 	Schedule   Schedule
 	Cost       Cost
 	Dispatcher Dispatcher
@@ -81,6 +82,11 @@ func (c Provider) Fallback() (f Provider, ok bool) {
 	f = c
 	f.Name, f.Key, f.URL, f.Rate, f.PerCall = c.FallbackName, c.FallbackKey, c.FallbackURL, c.FallbackRate, c.FallbackPerCall
 	return f, c.FallbackName != ""
+}
+
+// KeySecrets is what the keys that clients bring of their own are sealed by.
+type KeySecrets struct {
+	Sealing Secret `envconfig:"GORGONE_KEY_SECRETS" file:"may be empty" desc:"what seals the keys that clients bring of their own: 32 bytes in base64; a comma separated list while it is replaced, the new one first. Workers and web servers need it"`
 }
 
 // Schedule is when tweets are looked up.

@@ -57,7 +57,7 @@ func TestEverySecretTakesAFile(t *testing.T) { //nolint:paralleltest // it sets 
 	secrets := map[string]string{
 		"DATABASE_URL": "postgres://u:p@h/d", "NATS_URL": "nats://u:p@h:4222", "TWITTER_API_KEY": "key",
 		"GORGONE_WEB_TOKENS":  "cron:read:" + strings.Repeat("ab", 32),
-		"GORGONE_MIGRATE_URL": "", "TWITTER_FALLBACK_API_KEY": "", "GORGONE_WEB_WEBHOOK_KEY": "", "SUPABASE_JWT_SECRET": "",
+		"GORGONE_MIGRATE_URL": "", "TWITTER_FALLBACK_API_KEY": "", "GORGONE_KEY_SECRETS": "", "GORGONE_WEB_WEBHOOK_KEY": "", "SUPABASE_JWT_SECRET": "",
 		"QSTASH_CURRENT_SIGNING_KEY": "", "QSTASH_NEXT_SIGNING_KEY": "", "QSTASH_MORE_SIGNING_KEYS": "", "QSTASH_TOKEN": "",
 	}
 	for _, v := range Variables() {

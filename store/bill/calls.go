@@ -33,6 +33,7 @@ type Calls struct {
 	Reads    Reads         // tweets that it bills unless the key has read them on that day
 	Canaries int           // tweets asked for only to see whether the answers can be believed
 	Lost     int           // tweets that may have been billed beside: the answers to their calls were lost
+	Client   uuid.UUID     // whose key they were made with; zero: the shared one
 	UsageID  uuid.UUID     // names them: the ledger takes what has the same name once, however often it is written; zero: each time
 }
 
@@ -46,14 +47,14 @@ func Identify(spent []Calls) {
 	}
 }
 
-// Add adds to the calls of each provider, purpose, key and day that have no name yet: those
+// Add adds to the calls of each provider, client, purpose, key and day that have no name yet: those
 // that have one may be written already.
 func Add(all []Calls, c Calls) []Calls {
 	if c.Count == 0 && c.Billed == 0 && c.Canaries == 0 && c.Lost == 0 && len(c.Reads.Tweets) == 0 && len(c.Reads.Lost) == 0 {
 		return all
 	}
 	i := slices.IndexFunc(all, func(o Calls) bool {
-		return o.Provider == c.Provider && o.Purpose == c.Purpose && o.Reads.same(c.Reads) && o.UsageID == uuid.Nil
+		return o.Provider == c.Provider && o.Client == c.Client && o.Purpose == c.Purpose && o.Reads.same(c.Reads) && o.UsageID == uuid.Nil
 	})
 	if i < 0 {
 		c.Reads.Tweets, c.Reads.Lost = slices.Clone(c.Reads.Tweets), slices.Clone(c.Reads.Lost)
@@ -73,7 +74,7 @@ func (c *Calls) add(o Calls) {
 // Total is the sum over all providers and purposes, without reads.
 func Total(all []Calls) (sum Calls) {
 	for _, c := range all {
-		c.Reads = Reads{}
+		c.Reads, c.Client = Reads{}, uuid.Nil
 		sum.add(c)
 	}
 	return sum

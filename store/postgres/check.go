@@ -43,6 +43,7 @@ func usedTables() map[string][]string {
 		"gorgone.models":                     {"SELECT", "INSERT", "UPDATE"},
 		"gorgone.history_consent":            {"SELECT", "INSERT", "UPDATE"},
 		"gorgone.pauses":                     {"SELECT", "INSERT", "UPDATE", "DELETE"},
+		"gorgone.client_keys":                {"SELECT", "INSERT", "UPDATE"},
 		"gorgone.look_price":                 {"SELECT", "INSERT", "UPDATE"},
 		"gorgone.installation":               {"SELECT"},
 		"gorgone.trials":                     {"SELECT", "INSERT", "UPDATE"},

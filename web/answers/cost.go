@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
+
 	"gorgone/store"
 	"gorgone/store/report"
 )
@@ -22,6 +24,15 @@ type Sum struct {
 func (s *Sum) Add(e store.Expense) {
 	s.Calls, s.Tweets = Rounded(s.Calls+e.Calls), Rounded(s.Tweets+e.Tweets)
 	s.Credits, s.Cost = Rounded(s.Credits+e.Credits), Rounded(s.Cost+e.Dollars)
+}
+
+// ClientOf returns the client that an expense is for: whose the zone is, or the key of a call
+// that was for no zone.
+func ClientOf(e store.Expense, byZone map[uuid.UUID]uuid.UUID) uuid.UUID {
+	if client, known := byZone[e.Zone]; known {
+		return client
+	}
+	return e.Client
 }
 
 // Kind is what calls of a kind cost at a provider.

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/google/uuid"
+
 	"gorgone/engagement"
 	"gorgone/store"
 	"gorgone/throttle"
@@ -19,6 +21,14 @@ type Failure struct {
 	RetryAt time.Time // database time; zero: not known
 }
 
+// KeyError says that no call can be made for a client, because of its key.
+type KeyError struct {
+	Client uuid.UUID
+	Reason string
+}
+
+func (e *KeyError) Error() string { return "the key of client " + e.Client.String() + " " + e.Reason }
+
 // Explain says in a few words why a look-up failed.
 func (c *Client) Explain(err error) Failure {
 	var (
@@ -27,6 +37,7 @@ func (c *Client) Explain(err error) Failure {
 		operator *OperatorPauseError
 		open     *throttle.OpenError
 		limit    *store.LimitError
+		key      *KeyError
 	)
 	switch {
 	case errors.As(err, &limited):
@@ -39,6 +50,8 @@ func (c *Client) Explain(err error) Failure {
 		return Failure{engagement.CauseRateLimited, "paused: " + paused.Reason, paused.Until}
 	case errors.As(err, &operator):
 		return Failure{engagement.CausePaused, operator.Reason, operator.Until}
+	case errors.As(err, &key):
+		return Failure{engagement.CauseKeyRefused, key.Error(), time.Time{}}
 	case errors.As(err, &limit):
 		return Failure{engagement.CausePaused, limit.Reason, c.parts.Clock.Database().Add(limit.After)}
 	case errors.As(err, &open):

@@ -117,6 +117,11 @@ type Request struct {
 	Owner     Owner                            // nil: no other worker can have been given the tweets
 	Log       zerolog.Logger
 
+	// Client is the client whose own key the tweets are to be looked up by; zero: the shared
+	// one. In a refresh it is the client that pays, whose key may have gone. A [Client] makes
+	// all its calls with one key; who has several picks one by this.
+	Client uuid.UUID
+
 	// Redelivered is how many of the tweets another worker was given before. It may have
 	// paid for a call, so the budget is asked before one is made.
 	Redelivered int

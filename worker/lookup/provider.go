@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/google/uuid"
+
 	"gorgone/engagement"
 	"gorgone/twitter"
 )
@@ -12,7 +14,8 @@ import (
 // Provider can be asked for tweets, with what all replicas share about it.
 type Provider struct {
 	Name    string
-	KeyID   string // names the API key without giving it away
+	KeyID   string    // names the API key without giving it away
+	Client  uuid.UUID // whose own key it is; zero: the shared one
 	Lookup  CallFunc
 	Balance BalanceFunc
 	MaxIDs  func() int     // ids a call takes now

@@ -15,6 +15,9 @@ func (r *response) usage() []bill.Calls {
 		Provider: r.Provider, Count: r.Calls, Failed: r.failedCalls, Time: r.Took,
 		Billed: r.Billed - len(r.Reads), Lost: r.Lost, Canaries: r.canaries,
 	}
+	if r.provider != nil {
+		own.Client = r.provider.Client
+	}
 	if len(r.LostReads) > 0 {
 		own.Lost -= len(r.LostReads)
 		own.Reads = readsOf(r.provider, nil, r.LostReads)
@@ -25,7 +28,7 @@ func (r *response) usage() []bill.Calls {
 	if len(r.canaryIDs) == 0 && len(r.Reads) == 0 {
 		return append(r.controls, own)
 	}
-	control := bill.Calls{Provider: r.Provider, Purpose: bill.PurposeControl}
+	control := bill.Calls{Provider: r.Provider, Client: own.Client, Purpose: bill.PurposeControl}
 	reads := r.Reads
 	if len(reads) == 0 {
 		control.Billed = min(len(r.canaryIDs), own.Billed)
@@ -56,7 +59,7 @@ func readsOf(p *Provider, reads, lost []twitter.Read) (r bill.Reads) {
 // usage is what the trials cost.
 func (t *trials) usage(p *Provider) bill.Calls {
 	return bill.Calls{
-		Provider: p.Name, Purpose: bill.PurposeControl, Count: t.calls, Failed: t.failed, Time: t.took,
+		Provider: p.Name, Client: p.Client, Purpose: bill.PurposeControl, Count: t.calls, Failed: t.failed, Time: t.took,
 		Billed: t.billed - len(t.reads), Reads: readsOf(p, t.reads, t.lostReads), Canaries: t.calls, Lost: t.lost - len(t.lostReads),
 	}
 }

@@ -732,6 +732,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/twitter/clients/{client}/key": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Set the API key that a client brings of its own
+         * @description Scope operate, for callers who see all zones. It is stored sealed and never shown again. Without provider and key only shared is set. All processes go by it within a minute. 409 with the code no_secret: the server has no GORGONE_KEY_SECRETS.
+         */
+        post: operations["setClientKey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/twitter/clients/{client}/key/remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Delete the API key of a client
+         * @description Scope operate, for callers who see all zones. Its tweets are then looked up by the shared key where that is allowed, and else wait.
+         */
+        post: operations["removeClientKey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/twitter/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * API keys that clients brought of their own
+         * @description Scope operate, for callers who see all zones. A key itself is never told.
+         */
+        get: operations["listClientKeys"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/twitter/budgets": {
         parameters: {
             query?: never;
@@ -1782,7 +1842,7 @@ export interface components {
          * @description what went wrong, for programs; there may be more of them in a later version
          * @enum {string}
          */
-        ErrorCode: "algorithm" | "anonymous" | "bad_request" | "bad_signature" | "busy" | "cap" | "database" | "expired" | "gone" | "internal" | "key_in_use" | "key_refused" | "late" | "limit" | "malformed" | "method" | "missing" | "missing_claim" | "no_credentials" | "no_local_login" | "not_found" | "not_kept" | "not_permitted" | "not_tracked" | "not_yet_valid" | "other_body" | "other_host" | "other_origin" | "out_of_credit" | "outage" | "paused" | "provider" | "queue_away" | "rate_limited" | "replayed" | "stopping" | "too_large" | "too_many_refused" | "unavailable" | "unknown_code" | "unknown_key" | "unknown_rule" | "unknown_session" | "unknown_token" | "unreadable" | "wrong_audience" | "wrong_issuer" | "wrong_role" | "wrong_subject";
+        ErrorCode: "algorithm" | "anonymous" | "bad_request" | "bad_signature" | "busy" | "cap" | "database" | "expired" | "gone" | "internal" | "key_in_use" | "key_refused" | "late" | "limit" | "malformed" | "method" | "missing" | "missing_claim" | "no_credentials" | "no_local_login" | "no_secret" | "not_found" | "not_kept" | "not_permitted" | "not_tracked" | "not_yet_valid" | "other_body" | "other_host" | "other_origin" | "out_of_credit" | "outage" | "paused" | "provider" | "queue_away" | "rate_limited" | "replayed" | "stopping" | "too_large" | "too_many_refused" | "unavailable" | "unknown_code" | "unknown_key" | "unknown_rule" | "unknown_session" | "unknown_token" | "unreadable" | "wrong_audience" | "wrong_issuer" | "wrong_role" | "wrong_subject";
         /** @description A tweet in an update or a failure. */
         LiveTweet: {
             /**
@@ -2063,6 +2123,36 @@ export interface components {
                 soft: ("day" | "month")[];
                 /** @description why what is set cannot be read and counts for nothing; empty: it can */
                 fault: string;
+            }[];
+        };
+        /** @description Without provider and key only shared is set. */
+        ClientKeyForm: {
+            /** @enum {unknown} */
+            provider?: "twitterapi.io" | "x" | "socialdata";
+            /** @description it is stored sealed and never shown again */
+            key?: string;
+            /** @description calls a second that the key allows; 0: the provider's lowest plan */
+            rate?: number;
+            /** @description the shared key may be used where this one cannot */
+            shared?: boolean;
+        };
+        ClientKeys: {
+            /** @constant */
+            success: true;
+            data: {
+                /** Format: uuid */
+                client: string;
+                name: string;
+                provider: string;
+                /** @description the key's last characters */
+                ends: string;
+                rate: number;
+                shared: boolean;
+                /** @description the key was removed; shared still holds */
+                removed: boolean;
+                /** Format: date-time */
+                set_at: string;
+                set_by: string;
             }[];
         };
     };
@@ -3716,6 +3806,112 @@ export interface operations {
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    setClientKey: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description of a service: the same request with the same key gets the first answer for two days; what did not succeed may be tried again */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description of the client */
+                client: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ClientKeyForm"];
+            };
+        };
+        responses: {
+            /** @description done */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestID"];
+                    "Idempotent-Replayed": components["headers"]["Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Done"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    removeClientKey: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description of a service: the same request with the same key gets the first answer for two days; what did not succeed may be tried again */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description of the client */
+                client: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description done */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestID"];
+                    "Idempotent-Replayed": components["headers"]["Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Done"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listClientKeys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the clients that have or had one */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClientKeys"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             429: components["responses"]["TooMany"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
