@@ -71,27 +71,6 @@ const selectOutstanding = `
 		(select coalesce(sum(found + missing), 0) answered, min(claimed_at) since
 		 from gorgone.batches where done_at > $2::timestamptz and done_at <= $1::timestamptz + $3::interval%[1]s) d`
 
-// selectOutstandingOf is what is outstanding of each client's own key.
-const selectOutstandingOf = `
-	select key_client, coalesce(sum(ceil(tweets * open_rows / rows::float8)), 0)::int8 from gorgone.batches
-	where done_at is null and claimed_until > $1::timestamptz and claimed_at <= $1::timestamptz + $2::interval and key_client is not null
-	group by 1`
-
-// queueOutstandingOf adds the statement that reads it at now.
-func queueOutstandingOf(b *pgx.Batch, now time.Time, of map[uuid.UUID]int) {
-	b.Queue(selectOutstandingOf, now, aheadBy).Query(func(rows pgx.Rows) error {
-		var (
-			client uuid.UUID
-			tweets int
-		)
-		_, err := pgx.ForEachRow(rows, []any{&client, &tweets}, func() error {
-			of[client] = tweets
-			return nil
-		})
-		return err
-	})
-}
-
 // QueueOutstanding adds the statement that reads what is outstanding at now, by all keys.
 func QueueOutstanding(b *pgx.Batch, clock Clock, now time.Time, o *Outstanding) {
 	queueOutstanding(b, clock, now, "", o)

@@ -196,10 +196,7 @@ func (s *Store) queueReadSpending(b *pgx.Batch, spent *Spending) {
 }
 
 // mayShare reports whether look-ups for a zone may be made with the shared key.
-func (s *Store) mayShare(zone uuid.UUID) bool {
-	owner, own := s.keys()[zone]
-	return !own || owner.Shared
-}
+func (s *Store) mayShare(zone uuid.UUID) bool { return s.keys().MayPay(zone, keys.Shared) }
 
 // KeyOwner returns the client whose own key looks a zone up, or did; own is false for all other
 // zones. It is told as it was last read.

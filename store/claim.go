@@ -10,6 +10,7 @@ import (
 
 	"gorgone/engagement"
 	"gorgone/store/budget"
+	"gorgone/store/keys"
 	"gorgone/store/postgres"
 )
 
@@ -30,11 +31,7 @@ type ClaimRequest struct {
 }
 
 // KeyState is what may be claimed to be looked up by a key.
-type KeyState struct {
-	Stopped string // why nothing may be; "": something may
-	Window  int    // tweets that may be outstanding; of a client's own key only
-	Batch   int    // most tweets a batch; likewise
-}
+type KeyState = keys.State
 
 // Outstanding is what has been claimed and not been answered yet.
 type Outstanding struct {
@@ -121,7 +118,7 @@ func (s *Store) Claim(ctx context.Context, req ClaimRequest) (Claimed, error) {
 		claimed = Claimed{}
 		spending, tenants := Spending{At: now, Budget: s.options.Budget}, s.tenants()
 		var books budget.Books
-		queues := newClaimQueues(s.keys(), req)
+		queues := keys.NewQueues(s.keys(), req.BatchTweets, req.Key)
 		free, err := s.enterClaim(ctx, t, &claimed.Outstanding, &spending, tenants, &books, queues)
 		if err != nil {
 			return err
@@ -131,9 +128,9 @@ func (s *Store) Claim(ctx context.Context, req ClaimRequest) (Claimed, error) {
 			return nil
 		}
 		if which, until := spending.Exhausted(); which != "" {
-			queues.stopShared(fmt.Sprintf("%s is used up; the next begins at %s", which, until.Format(time.RFC3339)))
+			queues.StopShared(fmt.Sprintf("%s is used up; the next begins at %s", which, until.Format(time.RFC3339)))
 		}
-		if claimed.Closed = queues.closed(); claimed.Closed != "" {
+		if claimed.Closed = queues.Closed(); claimed.Closed != "" {
 			return nil
 		}
 		want := req.Tweets
@@ -141,18 +138,19 @@ func (s *Store) Claim(ctx context.Context, req ClaimRequest) (Claimed, error) {
 			want = min(want, max(req.Allowance(claimed.Outstanding), 0))
 			claimed.Limited = want < req.Tweets
 		}
-		queues.shared.want = min(want, budget.Affordable(spending.left(), s.dearest(), req.BatchTweets))
+		queues.Shared.Want = min(want, budget.Affordable(spending.left(), s.dearest(), req.BatchTweets))
 		tab := budget.NewTab(tenants, books, s.dearest(), req.BatchTweets)
 		until := now.Add(s.clock.Engine(req.Lease)).Truncate(time.Microsecond)
-		if err := s.takeDue(ctx, t, now, queues, req.Lease, tab, &claimed); err != nil {
+		taken, err := s.takeDue(ctx, t, now, queues, req.Lease, tab, &claimed)
+		if err != nil {
 			return err
 		}
-		for _, q := range queues.all() {
-			batches, err := pack(q.key, q.tweets, q.batch, req.BatchRows, now, until)
+		for _, q := range queues.All() {
+			batches, err := pack(q.Key, taken[q.Key], q.Batch, req.BatchRows, now, until)
 			if err != nil {
 				return err
 			}
-			claimed.Batches, claimed.Tweets = append(claimed.Batches, batches...), claimed.Tweets+len(q.tweets)
+			claimed.Batches, claimed.Tweets = append(claimed.Batches, batches...), claimed.Tweets+len(taken[q.Key])
 		}
 		if len(claimed.Batches) == 0 {
 			return nil
@@ -180,18 +178,18 @@ const claimLock = 0x636c61696d
 // enterClaim takes the claim lock until the end of the transaction, unless
 // another claim has it, and reads under it what is outstanding, and what was spent if
 // there is a budget. With caps it keeps refreshes off too, which spend the same money.
-func (s *Store) enterClaim(ctx context.Context, t *postgres.Tx, o *Outstanding, spending *Spending, tenants *budget.Tenants, books *budget.Books, queues *claimQueues) (bool, error) {
+func (s *Store) enterClaim(ctx context.Context, t *postgres.Tx, o *Outstanding, spending *Spending, tenants *budget.Tenants, books *budget.Books, queues *keys.Queues) (bool, error) {
 	const lock = `
 		select case when pg_try_advisory_xact_lock($1::int8)
 			then case when $2::bool then pg_advisory_xact_lock($3::int8)::text is not null else true end else false end`
 	var free bool
 	b := t.Group()
 	b.Queue(lock, int64(claimLock), tenants.Capped(), int64(refreshBudgetLock)).QueryRow(func(r pgx.Row) error { return r.Scan(&free) })
-	if len(queues.own) == 0 {
+	if len(queues.Own) == 0 {
 		QueueOutstanding(b, s.clock, spending.At, o)
 	} else {
 		queueOutstanding(b, s.clock, spending.At, bySharedKey, o)
-		queueOutstandingOf(b, spending.At, queues.outstanding)
+		keys.QueueOutstanding(b, spending.At, aheadBy, queues.Outstanding)
 	}
 	if tenants.Capped() {
 		tenants.QueueBooks(b, s.ledgerOf(spending.At), books)
@@ -215,7 +213,7 @@ func lease(ctx context.Context, t *postgres.Tx, claimed *Claimed, tab *budget.Ta
 		ids, batches     []uuid.UUID
 		of, tweets, rows []int32
 		shares           []*string
-		whose            keyColumn
+		whose            keys.Column
 	)
 	for _, batch := range claimed.Batches {
 		own := batch.Rows()
@@ -227,13 +225,13 @@ func lease(ctx context.Context, t *postgres.Tx, claimed *Claimed, tab *budget.Ta
 		tweets = append(tweets, int32(len(batch.Tweets))) // #nosec G115 -- at most ClaimRequest.BatchTweets
 		rows = append(rows, int32(len(own)))              // #nosec G115 -- at most ClaimRequest.BatchRows
 		shares = append(shares, batch.shares(tab))
-		whose.add(batch.Key)
+		whose.Add(batch.Key)
 	}
 	claimed.Rows = len(ids)
 	until := claimed.Batches[0].Until
 	b := t.Group()
 	b.Queue(sql, ids, batches, until, of).Exec(postgres.Wrote(len(ids), "claims"))
-	b.Queue(insertBatches, batches, tweets, rows, now, until, shares, whose.values()).Exec(postgres.Wrote(len(batches), "batches"))
+	b.Queue(insertBatches, batches, tweets, rows, now, until, shares, whose.Values()).Exec(postgres.Wrote(len(batches), "batches"))
 	if err := t.Send(ctx, b); err != nil {
 		return fmt.Errorf("write the claims: %w", err)
 	}

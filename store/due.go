@@ -49,53 +49,55 @@ const lockSiblings = `
 // takeDue locks up to want due rows of active zones, shared out over the zones and
 // in due order, with all other live rows of their tweets. What is due in inactive zones
 // is neither read nor written, however much it is.
-func (s *Store) takeDue(ctx context.Context, t *postgres.Tx, now time.Time, queues *claimQueues, lease time.Duration, tab *budget.Tab, claimed *Claimed) error {
+func (s *Store) takeDue(ctx context.Context, t *postgres.Tx, now time.Time, queues *keys.Queues, lease time.Duration, tab *budget.Tab, claimed *Claimed) (taken map[uuid.UUID][]*dueTweet, err error) {
 	homeless, err := fair.Backfill(ctx, t, now)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	zones, idleZones, err := fair.Zones(ctx, t, now)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	swept, err := s.sweeper.Next(ctx, t, now, sweep.Bounds{
 		Plans: max(time.Duration(s.options.GoneSpan), s.clock.Engine(24*time.Hour)), Failures: s.clock.Engine(backoffCeiling), Claims: s.clock.Engine(2 * lease),
 	}, idleZones)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	queues.assign(tab.Rules().Open(zones))
+	queues.Assign(tab.Rules().Open(zones))
 	claimed.MoreDue = homeless || swept
-	for _, q := range queues.all() {
-		more, err := q.take(ctx, t, now, queues, tab, claimed)
+	taken = make(map[uuid.UUID][]*dueTweet)
+	for _, q := range queues.All() {
+		tweets, more, err := take(ctx, t, now, q, queues, tab, claimed)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if q.key == keys.Shared {
+		taken[q.Key] = tweets
+		if q.Key == keys.Shared {
 			claimed.MoreDue = claimed.MoreDue || more
 		} else {
 			claimed.KeyFull = claimed.KeyFull || more
 		}
 	}
-	return nil
+	return taken, nil
 }
 
 // take locks what of a queue is wanted. more tells that due rows of it were left.
-func (q *claimQueue) take(ctx context.Context, t *postgres.Tx, now time.Time, queues *claimQueues, tab *budget.Tab, claimed *Claimed) (more bool, err error) {
-	if q.want == 0 {
-		return fair.AnyDue(ctx, t, now, q.zones)
+func take(ctx context.Context, t *postgres.Tx, now time.Time, q *keys.Queue, queues *keys.Queues, tab *budget.Tab, claimed *Claimed) (tweets []*dueTweet, more bool, err error) {
+	if q.Want == 0 {
+		more, err = fair.AnyDue(ctx, t, now, q.Zones)
+		return nil, more, err
 	}
-	rows, more, err := fair.Share(ctx, t, now, q.zones, q.want, tab.Rules())
+	rows, more, err := fair.Share(ctx, t, now, q.Zones, q.Want, tab.Rules())
 	if err != nil {
-		return false, err
+		return nil, false, err
 	}
-	var aside fair.Misplaced
-	q.tweets, aside, err = byTweet(ctx, t, now, rows, tab, func(zone uuid.UUID) bool { return queues.has(q, zone) })
+	tweets, aside, err := byTweet(ctx, t, now, rows, tab, func(zone uuid.UUID) bool { return queues.Has(q, zone) })
 	if err != nil {
-		return false, err
+		return nil, false, err
 	}
 	claimed.Parked += aside.Rows()
-	return more, aside.Write(ctx, t)
+	return tweets, more, aside.Write(ctx, t)
 }
 
 // byTweet groups due rows by tweet, in due order, and locks with them all other live

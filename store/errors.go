@@ -1,10 +1,14 @@
 package store
 
-import "errors"
+import (
+	"errors"
+
+	"gorgone/store/zone"
+)
 
 var (
 	// ErrZoneNotFound is returned when a zone is named that does not exist.
-	ErrZoneNotFound = errors.New("zone not found")
+	ErrZoneNotFound = zone.ErrNotFound
 
 	// ErrTweetNotFound is returned when no row has the tweet or row id asked for.
 	ErrTweetNotFound = errors.New("tweet not found")

@@ -74,7 +74,7 @@ func queueSpending(b *pgx.Batch, spent []Calls, shares map[uuid.UUID]float64, re
 		kinds         []string
 		zones, bills  []uuid.UUID
 		calls, tweets []*float64
-		keys          keyColumn
+		whose         keys.Column
 	)
 	for _, c := range spent {
 		for _, zone := range slices.SortedFunc(maps.Keys(shares), compareIDs) {
@@ -83,34 +83,13 @@ func queueSpending(b *pgx.Batch, spent []Calls, shares map[uuid.UUID]float64, re
 			calls = append(calls, new(float64(c.Count)*share))
 			tweets = append(tweets, new(float64(c.Billed)*share))
 			bills, kinds = append(bills, c.UsageID), append(kinds, c.Purpose)
-			keys.add(c.Client)
+			whose.Add(c.Client)
 		}
 	}
 	if len(providers) > 0 {
-		b.Queue(insertSpending, now, refresh, providers, zones, calls, tweets, bills, kinds, keys.values())
+		b.Queue(insertSpending, now, refresh, providers, zones, calls, tweets, bills, kinds, whose.Values())
 	}
 	queueLost(b, spent, shares, refresh, now)
-}
-
-// keyColumn is whose key was used, row by row. Where none is a client's, it is sent as nothing.
-type keyColumn struct {
-	all []*uuid.UUID
-	own bool
-}
-
-func (c *keyColumn) add(client uuid.UUID) {
-	if client == keys.Shared {
-		c.all = append(c.all, nil)
-		return
-	}
-	c.all, c.own = append(c.all, &client), true
-}
-
-func (c *keyColumn) values() []*uuid.UUID {
-	if !c.own {
-		return nil
-	}
-	return c.all
 }
 
 // zoneShares returns how much of the work on the rows was each zone's: every tweet

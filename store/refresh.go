@@ -12,7 +12,6 @@ import (
 
 	"gorgone/engagement"
 	"gorgone/store/bill"
-	"gorgone/store/keys"
 	"gorgone/store/postgres"
 )
 
@@ -105,12 +104,7 @@ func (s *Store) ofKey(rows []AppliedRow, calls []Calls) []AppliedRow {
 	if len(own) == 0 || len(calls) == 0 {
 		return rows
 	}
-	payers := slices.DeleteFunc(slices.Clone(rows), func(r AppliedRow) bool {
-		if client := calls[0].Client; client != keys.Shared {
-			return own[r.ZoneID].Client != client
-		}
-		return !s.mayShare(r.ZoneID)
-	})
+	payers := slices.DeleteFunc(slices.Clone(rows), func(r AppliedRow) bool { return !own.MayPay(r.ZoneID, calls[0].Client) })
 	if len(payers) == 0 {
 		return rows
 	}

@@ -39,26 +39,11 @@ func Covered(tweets int, refresh bool) int {
 // [LimitError] when a budget, or the cap of a zone that it would serve, does not buy it.
 // Without a budget and caps it does nothing.
 func (s *Store) SetAside(ctx context.Context, id uuid.UUID, refresh bool, tweets int, asked []string) error {
-	return s.setAside(ctx, keys.Shared, id, refresh, tweets, asked)
+	return s.SetAsideFor(ctx, keys.Shared, id, refresh, tweets, asked)
 }
 
-// ForKey is a [Store] for look-ups with a client's own key: what they cost counts for caps, and
-// for no budget of the installation.
-func (s *Store) ForKey(client uuid.UUID) *KeyStore { return &KeyStore{s, client} }
-
-// KeyStore is what [Store.ForKey] returns.
-type KeyStore struct {
-	*Store
-
-	client uuid.UUID
-}
-
-// SetAside is [Store.SetAside] for a client's own key.
-func (k *KeyStore) SetAside(ctx context.Context, id uuid.UUID, refresh bool, tweets int, asked []string) error {
-	return k.setAside(ctx, k.client, id, refresh, tweets, asked)
-}
-
-func (s *Store) setAside(ctx context.Context, client, id uuid.UUID, refresh bool, tweets int, asked []string) error {
+// SetAsideFor is [Store.SetAside] for a call with a client's own key, which counts for caps only.
+func (s *Store) SetAsideFor(ctx context.Context, client, id uuid.UUID, refresh bool, tweets int, asked []string) error {
 	const insert = `
 		insert into gorgone.set_aside (id, at, refresh, tweets, until, shares, key_client)
 		values ($1::uuid, $2::timestamptz, $3::bool, $4::int4, $5::timestamptz, $6::text::jsonb, nullif($7::uuid, '00000000-0000-0000-0000-000000000000'))`
@@ -137,7 +122,7 @@ func queueLost(b *pgx.Batch, spent []Calls, of map[uuid.UUID]float64, refresh bo
 		ids    []uuid.UUID
 		tweets []int
 		shares []*string
-		whose  keyColumn
+		whose  keys.Column
 	)
 	for _, c := range spent {
 		if c.Lost == 0 {
@@ -148,10 +133,10 @@ func queueLost(b *pgx.Batch, spent []Calls, of map[uuid.UUID]float64, refresh bo
 			id = uuid.New()
 		}
 		ids, tweets, shares = append(ids, id), append(tweets, c.Lost), append(shares, budget.Shares(of, c.Lost))
-		whose.add(c.Client)
+		whose.Add(c.Client)
 	}
 	if len(ids) > 0 {
-		b.Queue(insertLost, now, refresh, ids, tweets, shares, whose.values())
+		b.Queue(insertLost, now, refresh, ids, tweets, shares, whose.Values())
 	}
 }
 

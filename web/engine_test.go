@@ -289,9 +289,9 @@ func (k sealedKeys) Set(ctx context.Context, set keys.Setting) (keys.Key, error)
 	return k.Store.Set(ctx, k.sealer, set)
 }
 
-func clientKeys(t testing.TB, db *postgres.DB, clock keys.Clock) sealedKeys {
-	t.Helper()
+func clientKeys(tb testing.TB, db *postgres.DB, clock keys.Clock) sealedKeys {
+	tb.Helper()
 	sealer, err := keys.ParseSecrets(base64.StdEncoding.EncodeToString([]byte("a secret of thirty-two bytes long")[:32]))
-	testkit.Must(t, err)
+	testkit.Must(tb, err)
 	return sealedKeys{keys.New(db, clock), sealer}
 }

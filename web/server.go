@@ -14,6 +14,7 @@ import (
 	"github.com/sourcegraph/conc"
 
 	"gorgone/store/report"
+	"gorgone/web/answers"
 	"gorgone/web/dashboard"
 )
 
@@ -38,7 +39,7 @@ type Server struct {
 
 	dashboard *dashboard.Handler
 	overviews *coalescer[overview]
-	costs     *coalescer[costs]
+	costs     *coalescer[answers.Costs]
 	lists     *coalescer[report.List]
 }
 
@@ -58,7 +59,7 @@ func newServer(config Config, parts Parts) (*Server, error) {
 	}
 	s := &Server{
 		config: config, parts: parts, log: parts.Log, live: newHub(boot.String(), config.MaxReaders),
-		overviews: newCoalescer[overview](), costs: newCoalescer[costs](), lists: newCoalescer[report.List](),
+		overviews: newCoalescer[overview](), costs: newCoalescer[answers.Costs](), lists: newCoalescer[report.List](),
 	}
 	s.dashboard, err = dashboard.NewHandler(dashboard.Settings{
 		Version: config.Version, Local: parts.Local != nil, SupabaseURL: config.SupabaseURL, SupabaseKey: config.SupabaseKey,

@@ -133,7 +133,7 @@ func (k *keyring) read(ctx context.Context) error {
 	return errors.Join(faults...)
 }
 
-// reopen makes all rings anew, for a process that makes calls.
+// reopen makes all rings again, for a process that makes calls.
 func (k *keyring) reopen(ctx context.Context) error {
 	k.mu.Lock()
 	before := k.rings
@@ -194,7 +194,7 @@ func (k *keyring) open(ctx context.Context, key keys.Key) (_ *ring, err error) {
 	if k.shared != nil && r.fault == nil {
 		p := r.provider.forWorker(shared, shared.Account)
 		p.Client = key.Client
-		r.client = k.client([]*lookup.Provider{p}, k.db.Store.ForKey(key.Client))
+		r.client = k.client([]*lookup.Provider{p}, keyTweets{k.db.Store, key.Client})
 	}
 	return r, nil
 }

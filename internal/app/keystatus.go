@@ -74,3 +74,16 @@ func (c claimKeys) State(client uuid.UUID) store.KeyState {
 	}
 	return c.stops.keys.state(client)
 }
+
+// keyTweets are [lookup.Tweets] of a client's own key: what it costs counts for caps, and for no
+// budget of the installation.
+type keyTweets struct {
+	*store.Store
+
+	client uuid.UUID
+}
+
+// SetAside implements lookup.Tweets.
+func (t keyTweets) SetAside(ctx context.Context, id uuid.UUID, refresh bool, tweets int, asked []string) error {
+	return t.SetAsideFor(ctx, t.client, id, refresh, tweets, asked)
+}

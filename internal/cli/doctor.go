@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gorgone/internal/app"
+	"gorgone/internal/cli/sources"
 	"gorgone/internal/cli/terminal"
 	"gorgone/queue"
 	"gorgone/store/report"
@@ -174,7 +175,7 @@ func (e *examination) examineSources(ctx context.Context, q *app.Queue, d *app.D
 			fault = fmt.Errorf("%s is not called until %s: %s", s.Provider, s.PausedUntil.Format(time.DateTime), s.PauseReason)
 			fix = "lower TWITTER_RATE to what the plan allows, if this comes again and again"
 		}
-		e.report("calls", fault, providerLine(s), fix)
+		e.report("calls", fault, sources.Line(s), fix)
 	}
 }
 

@@ -86,11 +86,10 @@ func TestEveryCommandRuns(t *testing.T) {
 		}
 	}
 
-	c.eitherID(id)
-	c.speakAlike(id, hook.URL)
-
 	t.Setenv("GORGONE_KEY_SECRETS", base64.StdEncoding.EncodeToString([]byte(strings.Repeat("s", 32))))
 	c.clientKeys()
+	c.eitherID(id)
+	c.speakAlike(id, hook.URL)
 
 	rule, _, _ := strings.Cut(c.do("alert", "rules", "add", "--kind", "deleted"), " ")
 	c.do("alert", "rules", "remove", rule)
@@ -129,17 +128,20 @@ func TestEveryCommandRuns(t *testing.T) {
 	}
 }
 
+// acme is a client.
+const acme = "0c5a2d52-4a2e-4d5b-9a57-0d3a3b1f0009"
+
 // clientKeys gives a client a key, which is read from standard input and never printed.
 func (c *every) clientKeys() {
 	c.t.Helper()
 	const key = "a-key-of-its-own-5678"
-	client := uuid.NewString()
+	client := acme
 	if _, err := c.sql().Exec(c.t.Context(), `insert into clients (id, name) values ($1, 'ACME')`, client); err != nil {
 		c.t.Fatal(err)
 	}
 	set := []string{"key", "set", client, "--provider", "x", "--rate", "3"}
 	c.remember(set)
-	printed, code := gorgone(c.t, key+"\n", append(set, "--data-dir", c.dir)...)
+	printed, code := gorgone(c.t, key+"\n", append(set, "--json", "--data-dir", c.dir)...)
 	if code != 0 || !strings.Contains(printed, "5678") {
 		c.t.Errorf("key set: exit %d\n%s", code, printed)
 	}

@@ -3,14 +3,13 @@ package cli
 import (
 	"context"
 	"encoding/json"
-	"fmt"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"gorgone/engagement"
 	"gorgone/internal/app"
+	"gorgone/internal/cli/sources"
 	"gorgone/internal/failure"
 	"gorgone/store"
 	"gorgone/store/pause"
@@ -63,7 +62,7 @@ type stats struct {
 	MostLooks     float64                   `json:"most_looks_per_hour,omitempty"` // that the rate of the key allows
 	Providers     []throttle.ProviderStatus `json:"providers"`
 
-	ClientKeys []clientKey `json:"client_keys"` // that clients brought of their own
+	ClientKeys []sources.ClientKey `json:"client_keys"` // that clients brought of their own
 
 	current   report.Stats
 	pauses    []pause.Pause
@@ -162,7 +161,7 @@ func (sh *shell) printStats(s stats) {
 			q.Batches.Waiting, q.Batches.InHand, q.Refreshes.Waiting, q.Refreshes.InHand, q.DeadLetters)
 	}
 	for _, p := range s.Providers {
-		sh.printf("provider   %s\n", providerLine(p))
+		sh.printf("provider   %s\n", sources.Line(p))
 	}
 	for _, k := range s.ClientKeys {
 		sh.printf("client key %s\n", k)
@@ -264,30 +263,4 @@ func (sh *shell) forceDue(ctx context.Context, s *store.Store, zone string, filt
 		return failure.NotFoundf("none of the tweets is tracked and live; add --cold for those that are not looked at any more")
 	}
 	return nil
-}
-
-// providerLine says in a line how a provider is doing.
-func providerLine(p throttle.ProviderStatus) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s, breaker %s", p.Provider, p.Breaker.State)
-	if p.Breaker.State != throttle.BreakerClosed {
-		fmt.Fprintf(&b, " since %s: %s", p.Breaker.Since.Format(time.DateTime), p.Breaker.Reason)
-	}
-	if p.Breaker.NextCheck != nil {
-		fmt.Fprintf(&b, ", next check %s", p.Breaker.NextCheck.Format(time.TimeOnly))
-	}
-	fmt.Fprintf(&b, ", %.3g of %g calls/s", p.Rate*p.Factor, p.Rate)
-	if p.PausedUntil != nil {
-		fmt.Fprintf(&b, " after %s", p.PausedUntil.Format(time.TimeOnly))
-	}
-	if p.Recovering {
-		b.WriteString(", one call goes first")
-	}
-	if p.RateLimits > 0 {
-		fmt.Fprintf(&b, ", rate limited %d times", p.RateLimits)
-	}
-	if p.Balance != nil && !answers.Endless(float64(p.Balance.Left)) {
-		fmt.Fprintf(&b, ", %d %s left (%s)", p.Balance.Left, p.Balance.Unit, p.Balance.At.Format(time.DateTime))
-	}
-	return b.String()
 }

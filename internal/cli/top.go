@@ -13,6 +13,7 @@ import (
 
 	"gorgone/engagement"
 	"gorgone/internal/app"
+	"gorgone/internal/cli/sources"
 	"gorgone/internal/devstack"
 	"gorgone/internal/failure"
 	"gorgone/queue"
@@ -199,7 +200,7 @@ func (s *scene) drawMoney(ctx context.Context, w io.Writer) error {
 			return err
 		}
 		for _, p := range providers {
-			fmt.Fprintf(w, "provider\t%s\n", providerLine(p))
+			fmt.Fprintf(w, "provider\t%s\n", sources.Line(p))
 		}
 	}
 	pauses, err := s.db.Pauses.List(ctx)

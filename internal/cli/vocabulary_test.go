@@ -21,11 +21,11 @@ import (
 // what they name. A field that is neither here nor in an answer of the API fails the test:
 // look first whether the API has a name for it.
 var ownWords = strings.Fields(`
-	adopted alert_id applied arch attempts before body_base64 calls_per_day calls_per_second check chosen
+	adopted alert_id applied arch attempts before body_base64 calls_per_day calls_per_second check chosen client_keys
 	cold_estimated consent_by cron destination detail dollars_per_month due_at entry fits fix full_seconds go
 	gone_reason header kinds lease_seconds looks_per_tweet made_due measured metrics_before most_looks_per_hour msg_id
 	ok os paused points previous_secret_until projected queue_fault refresh_cost_month refresh_cost_today removes
-	result retried rows stream stream_seq subject token tweets_of_whole_life tweets_per_day unusable was_paused
+	result retried rows sealed stream stream_seq subject token tweets_of_whole_life tweets_per_day unusable was_paused
 	webhook_id whole_days`)
 
 // otherWords are names that something had or could have, with the API's.
@@ -290,6 +290,11 @@ func (c *every) speakAlike(id, hook string) {
 	run("alert", "webhooks", "enable", webhook)
 	run("alert", "webhooks", "remove", webhook)
 	run("alert", "rules", "remove", rule)
+
+	ran["gorgone key set"] = true // with a key on its input, by clientKeys
+	for _, args := range [][]string{{"list"}, {"share", acme}, {"reseal"}, {"remove", acme}} {
+		run(append([]string{"key"}, args...)...)
+	}
 
 	run("pause", "refreshes")
 	run("stats")

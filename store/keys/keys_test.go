@@ -18,7 +18,7 @@ import (
 
 func TestMain(m *testing.M) { testkit.Main(m) }
 
-const theKey = "a-key-that-nobody-may-see-1234"
+const theKey = "a-key-that-no-one-may-see-1234"
 
 func secretOf(fill string) string {
 	return base64.StdEncoding.EncodeToString([]byte(strings.Repeat(fill, 32)))
@@ -104,7 +104,7 @@ func (w *world) claim(t *testing.T, stopped ...uuid.UUID) map[uuid.UUID][]uuid.U
 
 // TestWhoseKey: each key's batches hold the rows of its client's zones only, those of clients
 // without one the others; a key that is stopped or removed leaves its client's tweets to the
-// shared one where that is allowed, and else to nobody.
+// shared one where that is allowed, and else to none.
 func TestWhoseKey(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -208,13 +208,13 @@ func TestSealed(t *testing.T) {
 		}
 	}
 	if n, err := w.keys.Reseal(t.Context(), sealer(t, second)); n != 0 || !errors.Is(err, keys.ErrNoSecret) {
-		t.Errorf("sealed %d anew without the first secret: %v", n, err)
+		t.Errorf("resealed %d without the first secret: %v", n, err)
 	}
 	if n, err := w.keys.Reseal(t.Context(), sealer(t, second, first)); n != 2 || err != nil {
-		t.Errorf("sealed %d anew: %v", n, err)
+		t.Errorf("resealed %d: %v", n, err)
 	}
 	if key, err := open(sealer(t, second)); key != theKey || err != nil {
-		t.Errorf("sealed anew: %q, %v", key, err)
+		t.Errorf("resealed: %q, %v", key, err)
 	}
 	// Another client's row, or another provider's, does not open with what was copied into it.
 	for _, change := range []string{

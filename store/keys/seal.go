@@ -89,11 +89,11 @@ func (s *Sealer) Open(k Key) (string, error) {
 		}
 		key, err := secret.aead.Open(nil, nil, k.sealed, bound(k.Client, k.Provider))
 		if err != nil {
-			return "", fmt.Errorf("open the key of client %s: what is stored was changed, or is another client's or provider's; set the key anew", k.Client)
+			return "", fmt.Errorf("open the key of client %s: what is stored was changed, or is another client's or provider's; set the key again", k.Client)
 		}
 		return string(key), nil
 	}
-	return "", fmt.Errorf("open the key of client %s: %w %s that sealed it: add that to the list, or set the key anew", k.Client, ErrNoSecret, k.secretID)
+	return "", fmt.Errorf("open the key of client %s: %w %s that sealed it: add that to the list, or set the key again", k.Client, ErrNoSecret, k.secretID)
 }
 
 // ID names an API key without giving it away, for what replicas share about it.

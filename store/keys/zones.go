@@ -67,3 +67,12 @@ func (z Zones) KeyOf(zone uuid.UUID, usable func(client uuid.UUID) bool) (client
 		return Shared, o.Shared
 	}
 }
+
+// MayPay reports whether a zone pays for calls with a client's key, or [Shared].
+func (z Zones) MayPay(zone, client uuid.UUID) bool {
+	o, own := z[zone]
+	if client == Shared {
+		return !own || o.Shared
+	}
+	return o.Client == client
+}

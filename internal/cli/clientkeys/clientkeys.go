@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -164,7 +165,7 @@ GORGONE_KEY_SECRETS; nothing shows it again. All processes use it within a minut
   gorgone key set ACME --provider twitterapi.io --shared < key.txt`,
 		Args: oneClient,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if !knownProvider(set.Provider) {
+			if !slices.Contains(twitter.Providers(), set.Provider) {
 				return failure.Usagef("--provider %q: want one of %s", set.Provider, strings.Join(twitter.Providers(), ", "))
 			}
 			sealer, err := p.sealer()
@@ -196,15 +197,6 @@ GORGONE_KEY_SECRETS; nothing shows it again. All processes use it within a minut
 	f.Float64Var(&set.Rate, "rate", 0, "calls a second that the key allows, over all replicas; 0: the provider's lowest plan")
 	f.BoolVar(&set.Shared, "shared", false, "allow the installation's own key where this one cannot be used")
 	return cmd
-}
-
-func knownProvider(name string) bool {
-	for _, p := range twitter.Providers() {
-		if p == name {
-			return true
-		}
-	}
-	return false
 }
 
 // readKey reads a line, which a terminal does not show.
@@ -297,7 +289,7 @@ has sealed. After it the others can go from the list.`,
 			}
 			return p.with(cmd, func(ctx context.Context, d *app.Database) error {
 				n, err := d.Keys.Reseal(ctx, sealer)
-				return errors.Join(p.did(*asJSON, map[string]int{"sealed": n}, "%d keys are sealed anew", n), err)
+				return errors.Join(p.did(*asJSON, map[string]int{"sealed": n}, "%d keys are resealed", n), err)
 			})
 		},
 	}
