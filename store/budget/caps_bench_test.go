@@ -9,6 +9,7 @@ import (
 
 	"gorgone/store"
 	"gorgone/store/budget"
+	"gorgone/store/postgres"
 	"gorgone/store/storetest"
 )
 
@@ -22,11 +23,14 @@ const (
 // by turn: one has caps on each of its 200 zones and a budget, and the other has none. It
 // reports what the accounting takes of the throughput, by the medians of the rounds.
 func BenchmarkAccounting(b *testing.B) {
-	free := newWorld(b, store.Options{})
-	capped := newWorld(b, store.Options{Budget: store.Budget{Day: 1e6, Month: 1e6, RefreshDay: 1e6}})
-	for i := range benchZones {
-		free.zone(b, budget.Caps{}, i*benchTweets/benchZones, benchTweets/benchZones)
-		capped.zone(b, budget.Caps{Day: 1e5, Month: 1e5, Weight: 1}, i*benchTweets/benchZones, benchTweets/benchZones)
+	free := newInstallation(b, store.Budget{})
+	capped := newInstallation(b, store.Budget{Day: 1e6, Month: 1e6, RefreshDay: 1e6})
+	tweets := storetest.NewTweets(free.Clock.Now(), benchTweets)
+	for of := range slices.Chunk(tweets, benchTweets/benchZones) {
+		free.TrackIn(b, free.NewZone(b), of)
+		zone := capped.NewZone(b)
+		capped.setCaps(b, zone, budget.Caps{Day: 1e5, Month: 1e5, Weight: 1})
+		capped.TrackIn(b, zone, of)
 	}
 	worlds := []*world{free, capped}
 	took := make([][]time.Duration, len(worlds))
@@ -44,6 +48,14 @@ func BenchmarkAccounting(b *testing.B) {
 	b.ReportMetric(benchTweets/without, "tweets/s-without")
 	b.ReportMetric(benchTweets/with, "tweets/s-with")
 	b.ReportMetric(100*(1-without/with), "%-of-throughput")
+}
+
+// newInstallation is a world with a budget, whose provider is not asked.
+func newInstallation(b *testing.B, of store.Budget) *world {
+	b.Helper()
+	w := &world{Env: storetest.New(b, postgres.ExecPrepared), zones: make(map[string][]uuid.UUID)}
+	w.s = store.New(w.DB, w.Clock, store.Options{Provider: "p", Prices: store.Prices{"p": {Dollars: price}}, Budget: of})
+	return w
 }
 
 // round makes all tweets due, which is not timed, and claims and answers them.
