@@ -138,7 +138,7 @@ func byTweet(ctx context.Context, t *postgres.Tx, now time.Time, due []fair.Row,
 		case !there, engagement.CheckTweetID(w.tweetID) != nil:
 			aside.Nowhere = append(aside.Nowhere, d.ID)
 			continue
-		case !w.active, w.zone != d.Zone && !(sameKey(w.zone) && tab.Join(d.ID, w.zone)):
+		case !w.active, w.zone != d.Zone && (!sameKey(w.zone) || !tab.Join(d.ID, w.zone)):
 			aside.Elsewhere = append(aside.Elsewhere, d.ID)
 			continue
 		case w.zone == d.Zone:

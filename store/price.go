@@ -11,6 +11,7 @@ import (
 
 	"gorgone/engagement"
 	"gorgone/store/postgres"
+	"gorgone/store/purchase"
 )
 
 // adjustEvery is the least engine time between two moves of the price.
@@ -88,12 +89,12 @@ func (s *Store) nextPrice(ctx context.Context, t *postgres.Tx, budget engagement
 		}
 		if last.at.IsZero() && budget.Delay <= 0 {
 			look := s.dollarsPerLookup()
-			if look <= 0 || sample.live() == 0 {
+			if look <= 0 || sample.Live() == 0 {
 				return s.options.Price, nil
 			}
-			return max(engagement.PriceFor(budget.PerDay/24/look, sample.outlook), budget.MinPrice), nil
+			return max(engagement.PriceFor(budget.PerDay/24/look, sample.Outlook), budget.MinPrice), nil
 		}
-		reading.Outlook, reading.Rate = sample.outlook(max(last.price, 1e-6)), sample.rate()
+		reading.Outlook, reading.Rate = sample.Outlook(max(last.price, 1e-6)), sample.Rate()
 		if s.dayPass() {
 			reading.Projected = reading.Outlook.Paid * 24 * s.dollarsPerLookup()
 		}
@@ -131,86 +132,35 @@ func (s Spending) plannable() float64 {
 // dollarsPerLookup is what the main provider charges for a look-up that is paid.
 func (s *Store) dollarsPerLookup() float64 { return s.options.Prices[s.options.Provider].Dollars }
 
-// Purchase is what a schedule at a price costs and buys.
-type Purchase struct {
-	Price          float64       // what a look must be worth
-	LookupsPerHour float64       // tweets looked up
-	PaidPerHour    float64       // of these, those that cost money
-	DollarsPerDay  float64       // at the main provider's price
-	Delay          time.Duration // mean time until an engagement is seen
-}
-
-// Purchases tells what the adaptive schedule costs at its price now, and what half
-// and double the looks that are paid would buy. It is estimated from a sample of the rows, and
-// the zero value with no live row.
-type Purchases struct {
-	Now, Half, Double Purchase  // Half and Double are zero where the sample does not tell
-	AdjustedAt        time.Time // when the price was last moved; zero: never
-}
-
-// sensible drops estimates that less money shows engagements sooner, or more of it later:
-// tweets that are not looked up at a price have no delay in it.
-func (p *Purchases) sensible() {
-	if p.Half.DollarsPerDay >= p.Now.DollarsPerDay || p.Half.Delay < p.Now.Delay {
-		p.Half = Purchase{}
-	}
-	if p.Double.DollarsPerDay <= p.Now.DollarsPerDay || p.Double.Delay > p.Now.Delay {
-		p.Double = Purchase{}
-	}
-}
-
 // Purchases estimates what other budgets would buy.
-func (s *Store) Purchases(ctx context.Context) (Purchases, error) {
+func (s *Store) Purchases(ctx context.Context) (purchase.Choices, error) {
 	if err := s.readPolicies(ctx, false); err != nil {
-		return Purchases{}, err
+		return purchase.Choices{}, err
 	}
 	ctx, cancel := s.db.Bounded(ctx)
 	defer cancel()
-	var sample sample
+	var sample purchase.Sample
 	err := s.db.Transact(ctx, "estimate purchases", func(ctx context.Context, t *postgres.Tx) (err error) {
 		sample, err = s.sample(ctx, t)
 		return err
 	})
-	if err != nil || sample.live() == 0 {
-		return Purchases{}, err
+	if err != nil || sample.Live() == 0 {
+		return purchase.Choices{}, err
 	}
-	p := Purchases{}
-	price := s.options.Price
-	err = s.db.QueryRow(ctx, `select price, adjusted_at from gorgone.look_price`).Scan(&price, &p.AdjustedAt)
+	price, adjusted := s.options.Price, time.Time{}
+	err = s.db.QueryRow(ctx, `select price, adjusted_at from gorgone.look_price`).Scan(&price, &adjusted)
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
-		return Purchases{}, fmt.Errorf("read the price of a look: %w", err)
+		return purchase.Choices{}, fmt.Errorf("read the price of a look: %w", err)
 	}
-	at := func(price float64) Purchase {
-		o := sample.outlook(price)
-		return Purchase{
-			Price: price, LookupsPerHour: o.Lookups, PaidPerHour: o.Paid, DollarsPerDay: o.Paid * 24 * s.dollarsPerLookup(),
-			Delay: time.Duration(o.Unseen / max(sample.rate(), 1e-9) * float64(time.Hour)),
-		}
-	}
-	p.Now = at(price)
-	p.Half = at(engagement.PriceFor(p.Now.PaidPerHour/2, sample.outlook))
-	p.Double = at(engagement.PriceFor(p.Now.PaidPerHour*2, sample.outlook))
-	p.sensible()
-	return p, nil
+	return sample.Choices(price, s.dollarsPerLookup(), adjusted), nil
 }
 
 // sampleRows is about how many rows a sample reads.
 const sampleRows = 5000
 
-// sample is some of the live rows, with the policies of their zones.
-type sample struct {
-	at     time.Time
-	scale  float64 // live rows for each in the sample
-	tweets []engagement.Tracking
-	models []engagement.Model
-
-	policy func(m engagement.Model, price float64) engagement.Adaptive
-	firsts float64 // tweets an hour whose first look-up is paid for beside what the policy's outlook has
-}
-
 // sample reads some of the live rows: all of a small table, whole pages of a large
 // one. The policies must have been read.
-func (s *Store) sample(ctx context.Context, t *postgres.Tx) (sample, error) {
+func (s *Store) sample(ctx context.Context, t *postgres.Tx) (purchase.Sample, error) {
 	const selectSample = `
 		select w.zone_id, w.tweet_id, w.twitter_created_at,
 			w.retweet_count, w.reply_count, w.like_count, w.quote_count, w.view_count, w.bookmark_count, k.activity, k.activity_state
@@ -226,26 +176,26 @@ func (s *Store) sample(ctx context.Context, t *postgres.Tx) (sample, error) {
 	b := t.Group()
 	b.Queue(postgres.EstimateRows).QueryRow(func(r pgx.Row) error { return r.Scan(&estimate) })
 	if err := t.Send(ctx, b); err != nil {
-		return sample{}, fmt.Errorf("sample rows: %w", err)
+		return purchase.Sample{}, fmt.Errorf("sample rows: %w", err)
 	}
 	percent := min(100, 100*sampleRows/max(float64(estimate), 1))
-	drawn := sample{at: s.clock.Now(), scale: 100 / percent, policy: s.adaptive}
+	drawn := purchase.Sample{At: s.clock.Now(), Scale: 100 / percent, Policy: s.adaptive}
 	b = t.Group()
 	b.Queue(selectSample, percent).Query(func(rows pgx.Rows) error { return s.scanSample(rows, &drawn) })
 	if s.dayPass() {
-		b.Queue(countYoung, percent, drawn.at.AddDate(0, 0, -1)).QueryRow(func(r pgx.Row) error {
-			err := r.Scan(&drawn.firsts)
-			drawn.firsts *= drawn.scale / 24
+		b.Queue(countYoung, percent, drawn.At.AddDate(0, 0, -1)).QueryRow(func(r pgx.Row) error {
+			err := r.Scan(&drawn.Firsts)
+			drawn.Firsts *= drawn.Scale / 24
 			return err
 		})
 	}
 	if err := t.Send(ctx, b); err != nil {
-		return sample{}, fmt.Errorf("sample rows: %w", err)
+		return purchase.Sample{}, fmt.Errorf("sample rows: %w", err)
 	}
 	return drawn, nil
 }
 
-func (s *Store) scanSample(rows pgx.Rows, drawn *sample) error {
+func (s *Store) scanSample(rows pgx.Rows, drawn *purchase.Sample) error {
 	var (
 		zone     uuid.UUID
 		tweet    engagement.Tracking
@@ -256,28 +206,8 @@ func (s *Store) scanSample(rows pgx.Rows, drawn *sample) error {
 		t := tweet
 		t.Metrics = c.Metrics()
 		t.Activity = estimate.Activity()
-		drawn.tweets = append(drawn.tweets, t)
-		drawn.models = append(drawn.models, s.policyOf(zone).model)
+		drawn.Add(t, s.policyOf(zone).model)
 		return nil
 	})
 	return err
-}
-
-// live is how many live rows there are, about.
-func (d sample) live() float64 { return float64(len(d.tweets)) * d.scale }
-
-// outlook is what the adaptive schedule does to all live rows at a price.
-func (d sample) outlook(price float64) (sum engagement.Outlook) {
-	for i, t := range d.tweets {
-		sum = sum.Add(d.policy(d.models[i], price).Outlook(t, d.at))
-	}
-	return engagement.Outlook{Lookups: sum.Lookups * d.scale, Paid: sum.Paid*d.scale + d.firsts, Unseen: sum.Unseen * d.scale}
-}
-
-// rate is the engagements an hour that all live rows get.
-func (d sample) rate() (sum float64) {
-	for i, t := range d.tweets {
-		sum += d.models[i].Rate(t, d.at)
-	}
-	return sum * d.scale
 }

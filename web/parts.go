@@ -22,6 +22,7 @@ import (
 	"gorgone/store/budget"
 	"gorgone/store/history"
 	"gorgone/store/pause"
+	"gorgone/store/purchase"
 	"gorgone/store/pushed"
 	"gorgone/store/report"
 	"gorgone/store/trial"
@@ -114,7 +115,7 @@ type Trials interface {
 type Ledger interface {
 	Expenses(ctx context.Context, from, to time.Time) ([]store.Expense, error)
 	Spending(ctx context.Context) (store.Spending, error)
-	Purchases(ctx context.Context) (store.Purchases, error)
+	Purchases(ctx context.Context) (purchase.Choices, error)
 	Tenants(ctx context.Context) ([]budget.State, error)
 	Zones(ctx context.Context) ([]store.Zone, error)
 }

@@ -16,6 +16,7 @@ import (
 	"gorgone/internal/clock"
 	"gorgone/internal/failure"
 	"gorgone/store"
+	"gorgone/store/purchase"
 	"gorgone/store/report"
 	"gorgone/web/answers"
 )
@@ -64,9 +65,9 @@ answer was lost may be billed without being listed; the balance shows them.`,
 			}
 			switch {
 			case byZone:
-				c.print(sh.out, "zone", c.zoneLines())
+				c.print(sh.out, "zone", partLines(c.Zones))
 			case byClient:
-				c.print(sh.out, "client", c.clientLines())
+				c.print(sh.out, "client", partLines(c.Clients))
 			default:
 				c.print(sh.out, "day (UTC)", c.dayLines())
 			}
@@ -138,7 +139,7 @@ type cost struct {
 
 	spent      store.Spending
 	reconciled []report.Reconciliation
-	purchases  store.Purchases
+	purchases  purchase.Choices
 }
 
 // projection is what a volume would cost.

@@ -24,7 +24,7 @@ func TestCostByProviderAndKind(t *testing.T) {
 		{Day: day, Provider: "socialdata", Kind: bill.PurposeRefresh, Zone: zone, Refresh: true, Calls: 1, Tweets: 5, Dollars: 0.001},
 	}, []store.Zone{{ID: zone, Name: "Elections", ClientID: acme, ClientName: "ACME"}})
 	var out strings.Builder
-	c.print(&out, "client", c.clientLines())
+	c.print(&out, "client", partLines(c.Clients))
 	for _, want := range []string{"client calls", "(none) 3 15 0 0.0750 0.0000", "ACME 1 5 0 0.0010 0.0010", "socialdata, refresh 1 5 0 0.0010", "x, control 0 1 0 0.0050", "x, schedule 3 14 0 0.0700"} {
 		if !strings.Contains(strings.Join(strings.Fields(out.String()), " "), want) {
 			t.Errorf("no %q in:\n%s", want, out.String())

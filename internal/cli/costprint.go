@@ -6,7 +6,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"gorgone/store"
+	"gorgone/internal/cli/budgets"
 	"gorgone/web/answers"
 )
 
@@ -22,10 +22,6 @@ func (c *cost) dayLines() (lines []costLine) {
 	}
 	return lines
 }
-
-func (c *cost) zoneLines() []costLine { return partLines(c.Zones) }
-
-func (c *cost) clientLines() []costLine { return partLines(c.Clients) }
 
 func partLines(parts []*partCost) (lines []costLine) {
 	for _, p := range parts {
@@ -61,7 +57,7 @@ func (c *cost) print(out io.Writer, of string, lines []costLine) {
 		fmt.Fprintln(out, "no whole day (UTC) between the first spending and today yet: what a day costs is not known")
 	}
 	fmt.Fprintf(out, "%.2f dollars by the end of this month (UTC), if the days go on as those of the last week\n", c.MonthEnd)
-	c.printBudget(out)
+	budgets.PrintSpent(out, c.spent)
 	for _, b := range c.reconciled {
 		if answers.Endless(b.Left) {
 			continue
@@ -72,7 +68,7 @@ func (c *cost) print(out io.Writer, of string, lines []costLine) {
 		}
 		fmt.Fprintln(out)
 	}
-	printPurchases(out, c.purchases, c.MostLooks)
+	budgets.PrintPurchases(out, c.purchases, c.MostLooks)
 	if p := c.Projected; p != nil {
 		by := "by the schedule"
 		if p.Measured {
@@ -84,58 +80,5 @@ func (c *cost) print(out io.Writer, of string, lines []costLine) {
 		}
 		fmt.Fprintf(out, "%d new tweets a day, %.1f looks each%s (%s): %.0f calls a day (%.2f a second), %.2f dollars a day, %.2f a month\n",
 			p.TweetsPerDay, p.LooksPerTweet, on, by, p.CallsPerDay, p.CallsPerSec, p.DollarsPerDay, p.DollarsAMonth)
-	}
-}
-
-func (c *cost) printBudget(out io.Writer) {
-	s := c.spent
-	for _, b := range []struct {
-		name          string
-		spent, budget float64
-	}{
-		{"today", s.Today, s.Budget.Day}, {"this month", s.Month, s.Budget.Month}, {"refreshes today", s.RefreshToday, s.Budget.RefreshDay},
-	} {
-		if b.budget > 0 {
-			fmt.Fprintf(out, "budget, %s: %.4f of %.2f dollars (%.0f%%)\n", b.name, b.spent, b.budget, b.spent/b.budget*100)
-		}
-	}
-	for _, notice := range noticesOf(s) {
-		fmt.Fprintf(out, "USED UP: %s\n", notice)
-	}
-}
-
-// noticesOf says of each budget that is used up when the next one begins.
-func noticesOf(s store.Spending) (notices []string) {
-	for _, l := range s.Limits() {
-		if notice := l.Notice(); notice != "" {
-			notices = append(notices, notice)
-		}
-	}
-	return notices
-}
-
-// printPurchases says what the adaptive schedule costs, and what other money would
-// buy, and when that is more looks an hour than the rate allows.
-func printPurchases(out io.Writer, p store.Purchases, most float64) {
-	if p.Now.Price == 0 {
-		return
-	}
-	half := "half the looks"
-	if p.Now.PaidPerHour < p.Now.LookupsPerHour {
-		half = "half the money" // most look-ups cost none
-	}
-	for _, b := range []struct {
-		name string
-		p    store.Purchase
-	}{{"adaptive, now", p.Now}, {half, p.Half}, {"double", p.Double}} {
-		if b.p.Price == 0 {
-			continue // the sample does not tell
-		}
-		beyond := ""
-		if most > 0 && b.p.LookupsPerHour > most {
-			beyond = fmt.Sprintf("; beyond the rate of the key, which allows %.0f an hour", most)
-		}
-		fmt.Fprintf(out, "%s: %.0f looks an hour, %.2f dollars a day, an engagement seen after %s on average (price %.3g%s)\n",
-			b.name, b.p.LookupsPerHour, b.p.DollarsPerDay, b.p.Delay.Round(time.Second), b.p.Price, beyond)
 	}
 }

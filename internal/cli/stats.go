@@ -9,10 +9,12 @@ import (
 
 	"gorgone/engagement"
 	"gorgone/internal/app"
+	"gorgone/internal/cli/budgets"
 	"gorgone/internal/cli/sources"
 	"gorgone/internal/failure"
 	"gorgone/store"
 	"gorgone/store/pause"
+	"gorgone/store/purchase"
 	"gorgone/store/report"
 	"gorgone/throttle"
 	"gorgone/web/answers"
@@ -67,7 +69,7 @@ type stats struct {
 	current   report.Stats
 	pauses    []pause.Pause
 	notices   []string // of budgets
-	purchases store.Purchases
+	purchases purchase.Choices
 }
 
 func (sh *shell) readStats(ctx context.Context) (stats, error) {
@@ -91,7 +93,7 @@ func (sh *shell) readStats(ctx context.Context) (stats, error) {
 	if err != nil {
 		return stats{}, err
 	}
-	s.Budgets, s.notices = answers.BudgetsOf(spent, true), noticesOf(spent)
+	s.Budgets, s.notices = answers.BudgetsOf(spent, true), budgets.Notices(spent)
 	if d.Schedule == store.ScheduleAdaptive {
 		if s.purchases, err = d.Store.Purchases(ctx); err != nil {
 			return stats{}, err
@@ -167,7 +169,7 @@ func (sh *shell) printStats(s stats) {
 		sh.printf("client key %s\n", k)
 	}
 	if s.Purchases != nil {
-		printPurchases(sh.out, s.purchases, s.MostLooks)
+		budgets.PrintPurchases(sh.out, s.purchases, s.MostLooks)
 	}
 	for _, p := range s.pauses {
 		sh.printf("PAUSED     %s\n", p)

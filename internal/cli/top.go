@@ -13,6 +13,7 @@ import (
 
 	"gorgone/engagement"
 	"gorgone/internal/app"
+	"gorgone/internal/cli/budgets"
 	"gorgone/internal/cli/sources"
 	"gorgone/internal/devstack"
 	"gorgone/internal/failure"
@@ -210,7 +211,7 @@ func (s *scene) drawMoney(ctx context.Context, w io.Writer) error {
 	for _, p := range pauses {
 		fmt.Fprintf(w, "PAUSED\t%s\n", p)
 	}
-	for _, b := range noticesOf(spent) {
+	for _, b := range budgets.Notices(spent) {
 		fmt.Fprintf(w, "BUDGET\t%s\n", b)
 	}
 	return nil

@@ -62,7 +62,7 @@ func newWorld(t *testing.T) *world {
 	for i := range 3 {
 		client := uuid.New()
 		w.Exec(t, `insert into clients (id, name) values ($1, 'client')`, client)
-		z, err := w.Store.CreateZone(t.Context(), store.Zone{Name: "zone", ClientID: client})
+		z, err := w.CreateZone(t.Context(), store.Zone{Name: "zone", ClientID: client})
 		testkit.Must(t, err)
 		w.clients, w.zones = append(w.clients, client), append(w.zones, z.ID)
 		w.TrackIn(t, z.ID, []store.NewTweet{tweets[3], tweets[i]})

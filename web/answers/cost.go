@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"gorgone/store"
+	"gorgone/store/purchase"
 	"gorgone/store/report"
 )
 
@@ -91,11 +92,11 @@ type Purchase struct {
 }
 
 // PurchasesOf names an estimate.
-func PurchasesOf(p store.Purchases) Purchases {
+func PurchasesOf(p purchase.Choices) Purchases {
 	return Purchases{purchaseOf(p.Now), purchaseOf(p.Half), purchaseOf(p.Double)}
 }
 
-func purchaseOf(p store.Purchase) Purchase {
+func purchaseOf(p purchase.Purchase) Purchase {
 	return Purchase{Rounded(p.LookupsPerHour), Rounded(p.DollarsPerDay), Rounded(p.Delay.Seconds())}
 }
 
