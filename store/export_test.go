@@ -1,6 +1,7 @@
 package store
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -28,7 +29,7 @@ func HotStatements(now time.Time, rows, zones []uuid.UUID, tweets []string) []St
 		{"claim: tweets that were moved", sweep.SelectMisplaced, []any{"(0,0)", "(64,0)", zones, uuid.Nil}},
 		{"claim: times that are ahead", sweep.SelectAhead, []any{"(0,0)", "(64,0)", now, now.Add(time.Hour), now.Add(time.Hour), now.Add(time.Hour), now.Add(time.Hour)}},
 		{"claim: other rows of the tweets", lockSiblings, []any{rows, now}},
-		{"claim: what is outstanding", selectOutstanding, []any{now, now.Add(-time.Minute), time.Minute}},
+		{"claim: what is outstanding", fmt.Sprintf(selectOutstanding, bySharedKey), []any{now, now.Add(-time.Minute), time.Minute}},
 		{"apply: lock tracking rows", lockClaimed, []any{rows, rows[0], "twitterapi.io"}},
 		{"apply: lock tweets", lockNamed, []any{rows}},
 		{"refresh: lock tracking rows", lockActive, []any{tweets}},
