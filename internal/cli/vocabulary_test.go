@@ -23,9 +23,9 @@ import (
 var ownWords = strings.Fields(`
 	adopted alert_id applied arch attempts before body_base64 calls_per_day calls_per_second check chosen client_keys
 	cold_estimated consent_by cron destination detail dollars_per_month due_at entry fits fix full_seconds go
-	gone_reason header kinds lease_seconds looks_per_tweet made_due measured metrics_before most_looks_per_hour msg_id
+	gone_reason header lease_seconds looks_per_tweet made_due measured metrics_before most_looks_per_hour msg_id
 	ok os paused points previous_secret_until projected queue_fault refresh_cost_month refresh_cost_today removes
-	result retried rows sealed stream stream_seq subject token tweets_of_whole_life tweets_per_day unusable was_paused
+	result retried rows sealed stream stream_seq subject token tweets_of_whole_life tweets_per_day was_paused
 	webhook_id whole_days`)
 
 // otherWords are names that something had or could have, with the API's.
