@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -129,14 +130,16 @@ type workerOptions struct {
 	requests  worker.Requests  // nil: the store
 	admission worker.Admission // nil: with limits of its own
 
-	ratePause    time.Duration // 0: 200 ms
-	balanceEvery time.Duration // 0: never
-	callTimeout  time.Duration // of the first provider's client; 0: its default
-	fallback     string        // address of a double that is asked by X's route; "": none
-	tracer       trace.Tracer  // may be nil
-	pauses       lookup.Pauses // may be nil
-	log          io.Writer     // what look-ups log; may be nil
-	own          io.Writer     // what the worker logs beside; may be nil
+	ratePause    time.Duration                             // 0: 200 ms
+	balanceEvery time.Duration                             // 0: never
+	callTimeout  time.Duration                             // of the first provider's client; 0: its default
+	fallback     string                                    // address of a double that is asked by X's route; "": none
+	tracer       trace.Tracer                              // may be nil
+	xFirst       bool                                      // the fallback is set first
+	prices       func(p *lookup.Provider) lookup.PriceFunc // nil: the providers are asked in their order
+	pauses       lookup.Pauses                             // may be nil
+	log          io.Writer                                 // what look-ups log; may be nil
+	own          io.Writer                                 // what the worker logs beside; may be nil
 }
 
 // breakerRest is how long the breaker of a test rests at first.
@@ -159,6 +162,14 @@ func (e *engine) worker(o workerOptions) *worker.Worker {
 		second, err := twitter.NewXAPI(twitter.XConfig{Config: twitter.Config{Key: enginetest.ProviderKey, BaseURL: o.fallback, Now: e.clock.Now}})
 		testkit.Must(e.t, err)
 		providers = append(providers, enginetest.Provider(e.ground.Source(e.t, twitter.XAPIName, "fallback", 0, breakerRest), second))
+	}
+	if o.prices != nil {
+		for _, p := range providers {
+			p.Price = o.prices(p)
+		}
+	}
+	if o.xFirst {
+		slices.Reverse(providers)
 	}
 	if o.store == nil {
 		o.store = e.store

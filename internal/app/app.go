@@ -130,7 +130,7 @@ func (a *App) open(ctx context.Context, o Options) (err error) {
 	}
 	a.add(a.queue.Close)
 	a.streams.space = a.queue.CheckSpace
-	if a.lookups, err = a.process.OpenLookups(ctx, a.cfg.Provider, a.queue, a.db.Clock); err != nil {
+	if a.lookups, err = a.process.OpenLookups(ctx, InOrder(a.cfg), a.queue, a.db.Clock); err != nil {
 		return err
 	}
 	a.add(a.lookups.Close)
@@ -142,6 +142,9 @@ func (a *App) open(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	a.tracer, err = a.process.openTracer(ctx, &a.closers)
+	if a.cfg.Provider.Prefer == config.PreferCheaper {
+		a.lookups.prices = Prices(a.cfg)
+	}
 	return err
 }
 

@@ -24,6 +24,8 @@ type Lookups struct {
 	Providers []*Provider
 	Shared    throttle.Providers // in the same order
 
+	prices store.Prices // set: the cheaper one for a look-up is asked
+
 	closers
 }
 
@@ -81,7 +83,7 @@ func (l *Lookups) forWorker(d *Database) []*lookup.Provider {
 		s := l.Shared[i]
 		all[i] = p.forWorker(s, ledgerAccount{s.Account, p.Name, d})
 	}
-	return all
+	return l.priced(all, d)
 }
 
 // forWorker returns the provider as a worker asks it.

@@ -136,11 +136,12 @@ func scheduleOf(ctx context.Context, db *postgres.DB, cfg config.Config) (store.
 
 // storeOptions say how rows are scheduled and what look-ups cost.
 func storeOptions(cfg config.Config, policy engagement.Policy) store.Options {
+	order := InOrder(cfg)
 	return store.Options{
 		Policy: policy, Price: cfg.Schedule.LookPrice, TargetDelay: cfg.Schedule.TargetDelay,
 		GoneAfter: engagement.GoneAfter(cfg.Schedule.GoneAfter),
 		GoneSpan:  engagement.GoneSpan(cfg.Schedule.GoneSpan),
-		Forecast:  cfg.Schedule.Forecast, WriteForecasts: cfg.Schedule.Write, Provider: cfg.Provider.Name, Fallback: cfg.Provider.FallbackName, Prices: Prices(cfg),
+		Forecast:  cfg.Schedule.Forecast, WriteForecasts: cfg.Schedule.Write, Provider: order.Name, Fallback: order.FallbackName, Prices: Prices(cfg),
 		Budget: store.Budget{Day: cfg.Cost.Day, Month: cfg.Cost.Month, RefreshDay: cfg.Cost.RefreshDay},
 	}
 }

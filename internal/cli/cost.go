@@ -194,7 +194,7 @@ func (sh *shell) readCost(ctx context.Context, days, volume int) (*cost, error) 
 		c.Balances[i] = answers.BalanceOf(b)
 	}
 	c.MostLooks = answers.Rounded(sh.mostLooks(d.Clock))
-	if app.Prices(sh.cfg)[sh.cfg.Provider.Name].DayPass {
+	if app.Price(sh.cfg).DayPass {
 		days, err := d.Report.DaysPerTweet(ctx, c.From, now)
 		if err != nil {
 			return nil, err
@@ -274,7 +274,7 @@ func (sh *shell) project(c *cost, volume int) *projection {
 		p.LooksPerTweet = looksOf(sh.cfg.Schedule.Tiers)
 	}
 	looks := float64(volume) * p.LooksPerTweet
-	paid, perCall, price := looks, 50.0, app.Prices(sh.cfg)[sh.cfg.Provider.Name]
+	paid, perCall, price := looks, 50.0, app.Price(sh.cfg)
 	switch {
 	case price.DayPass: // how many tweets were billed does not tell how many were asked for
 		if p.DaysPerTweet = c.DaysPerTweet; !p.Measured {
@@ -310,7 +310,7 @@ func daysOf(steps []engagement.Step) float64 {
 // mostLooks is how many tweets an hour of the engine's time can be looked up at the
 // provider's rate; 0: it is not known, or there is no end.
 func (sh *shell) mostLooks(c *clock.Clock) float64 {
-	providers, err := sh.process.OpenProviders(sh.cfg.Provider, c.Now)
+	providers, err := sh.process.OpenProviders(app.InOrder(sh.cfg), c.Now)
 	if err != nil {
 		return 0
 	}

@@ -37,7 +37,7 @@ func (sh *shell) openQueue(ctx context.Context) (*app.Queue, error) {
 
 // openLookups opens the providers.
 func (sh *shell) openLookups(ctx context.Context, q *app.Queue, c *clock.Clock) (*app.Lookups, error) {
-	return sh.process.OpenLookups(ctx, sh.cfg.Provider, q, c)
+	return sh.process.OpenLookups(ctx, app.InOrder(sh.cfg), q, c)
 }
 
 // openApp opens the roles of a process.

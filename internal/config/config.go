@@ -68,6 +68,8 @@ type Provider struct {
 	FallbackRate    float64 `envconfig:"TWITTER_FALLBACK_RATE" default:"0" desc:"calls a second that the fallback's key allows, over all replicas; 0: its lowest plan"`
 	FallbackPerCall int     `envconfig:"TWITTER_FALLBACK_IDS_PER_CALL" default:"0" desc:"tweet ids per call of the fallback (1 to 100); 0: its own limit"`
 
+	Prefer string `envconfig:"TWITTER_PREFER" default:"order" desc:"which of two providers is asked: order (the first, and the fallback while the circuit breaker of the first is open) or cheaper (the one that charges less for the look-up)"`
+
 	BalanceEvery time.Duration `envconfig:"TWITTER_BALANCE_EVERY" default:"5m" desc:"how often one worker reads the account balance, which is free (30s to 24h; 0: never)"`
 
 	BreakerStreak  int           `envconfig:"TWITTER_BREAKER_STREAK" default:"8" desc:"consecutive faults seen by one worker that open the circuit breaker (1 to 1000)"`
@@ -75,6 +77,12 @@ type Provider struct {
 	BreakerRest    time.Duration `envconfig:"TWITTER_BREAKER_REST" default:"15s" desc:"time it stays open before the provider is checked (100ms to 1h); doubled each time it opens again"`
 	BreakerMaxRest time.Duration `envconfig:"TWITTER_BREAKER_REST_MAX" default:"1m" desc:"maximum of that time (100ms to 24h)"`
 }
+
+// The values of [Provider.Prefer].
+const (
+	PreferOrder   = "order"
+	PreferCheaper = "cheaper"
+)
 
 // Fallback returns the configuration of the second provider; ok is false when there
 // is none.

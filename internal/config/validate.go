@@ -73,6 +73,7 @@ func (c *Config) validate() (faults []error) {
 	within("TWITTER_BREAKER_REST", c.Provider.BreakerRest, 100*time.Millisecond, time.Hour)
 	within("TWITTER_BREAKER_REST_MAX", c.Provider.BreakerMaxRest, 100*time.Millisecond, 24*time.Hour)
 	check(c.Provider.BreakerMaxRest >= c.Provider.BreakerRest, "TWITTER_BREAKER_REST_MAX is shorter than TWITTER_BREAKER_REST")
+	oneOf("TWITTER_PREFER", c.Provider.Prefer, PreferOrder, PreferCheaper)
 	oneOf("TWITTER_X_FIELDS_PARAM", c.Provider.XFields, "tweet.fields", "post.fields")
 	within("GORGONE_DISPATCH_EVERY", c.Dispatcher.Every, time.Second, 10*time.Minute)
 	between("GORGONE_BATCH_TWEETS", c.Dispatcher.Batch, 1, 500)
@@ -145,6 +146,9 @@ func (c Provider) validateFallback() (faults []error) {
 	if !ok {
 		if f.Key != "" || f.URL != "" || f.Rate != 0 || f.PerCall != 0 {
 			faults = append(faults, errors.New("TWITTER_FALLBACK_PROVIDER is not set, and other variables of the fallback are"))
+		}
+		if c.Prefer == PreferCheaper {
+			faults = append(faults, errors.New("TWITTER_PREFER is cheaper, and TWITTER_FALLBACK_PROVIDER is not set: there is one provider only"))
 		}
 		return faults
 	}

@@ -140,7 +140,7 @@ func schedulesOf(m engagement.Model, price float64) []scheduled {
 
 // adaptive is the adaptive schedule as the engine has it for the provider that is configured.
 func (sh *shell) adaptive(m engagement.Model) func(price float64) engagement.Policy {
-	dayPass := app.Prices(sh.cfg)[sh.cfg.Provider.Name].DayPass
+	dayPass := app.Price(sh.cfg).DayPass
 	return func(price float64) engagement.Policy {
 		a := engagement.DefaultAdaptive(m, price)
 		if dayPass {

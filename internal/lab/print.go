@@ -67,7 +67,7 @@ func (sh *shell) showResults(results []simulate.Result) {
 // showBill says what a thousand tweets cost with the tiers, and with the adaptive
 // schedule for the same delay.
 func (sh *shell) showBill(curves []simulate.Curve, results []simulate.Result) {
-	price := app.Prices(sh.cfg)[sh.cfg.Provider.Name]
+	price := app.Price(sh.cfg)
 	look := price.Dollars
 	if price.DayPass {
 		sh.showDays(curves, look)

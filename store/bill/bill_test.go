@@ -87,6 +87,31 @@ func TestTweetsAreChargedOnceADayAndKey(t *testing.T) {
 	}
 }
 
+// TestPaidIsCountedByKeyAndDay asks in another time zone, about more tweets than were read.
+func TestPaidIsCountedByKeyAndDay(t *testing.T) {
+	t.Parallel()
+	storetest.InEachMode(t, func(t *testing.T, e *storetest.Env) {
+		day := time.Date(2026, 3, 1, 23, 59, 59, 0, time.UTC)
+		charges(t, e, reads("key", day, 1, 2, 3), reads("other", day, 3), reads("third", day, 1))
+		charges(t, e, reads("key", day.Add(time.Second), 4))
+		for at, want := range map[time.Time]map[string]int{
+			day.In(time.FixedZone("east", 9*3600)): {"key": 2, "other": 1, "third": 0, "unknown": 0},
+			day.Add(time.Second):                   {"key": 1, "other": 0},
+			day.AddDate(0, 0, 2):                   {"key": 0},
+		} {
+			for key, want := range want {
+				got, err := bill.CountPaid(t.Context(), e.DB, at, key, []string{"2", "3", "4", "5"})
+				if err != nil || got != want {
+					t.Errorf("on %s by %s: %d, want %d: %v", at, key, got, want, err)
+				}
+			}
+		}
+		if _, err := bill.CountPaid(t.Context(), e.DB, day, "key", []string{"a tweet"}); err == nil {
+			t.Error("what is no id was counted")
+		}
+	})
+}
+
 // TestAnAnswerThatWasLostIsPaidOnce: of tweets that the key has read on that day a lost answer
 // costs nothing; the others count as spent, beside the ledger.
 func TestAnAnswerThatWasLostIsPaidOnce(t *testing.T) {

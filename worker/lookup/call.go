@@ -51,7 +51,7 @@ var errHalted = errors.New("another call failed")
 // one another. When one fails, those that have not begun are not made: what has failed is
 // decided upon first, and what has been answered is written.
 func (c *Client) ask(ctx, stop context.Context, r Request, todo *bisection) []response {
-	p, err := c.available()
+	p, err := available(r.order)
 	if err != nil {
 		var failed []response
 		for g := range todo.all() {

@@ -61,7 +61,7 @@ type failing struct {
 // decide decides, and finds out whose fault a failure is when that matters.
 func (c *Client) decide(ctx, stop context.Context, r Request, g group, got *response) (RetryDecision, trials) {
 	of := func() failing {
-		_, none := c.available()
+		_, none := available(r.order)
 		s := failing{err: got.err, tries: g.tries, left: len(got.failed), suspect: g.suspect(), other: none == nil}
 		if got.provider != nil {
 			s.answered = c.health[got.provider].answeredSince(g.since)

@@ -29,7 +29,7 @@ type Config struct {
 // Parts are what a client works with. All of them are required unless they say
 // otherwise.
 type Parts struct {
-	Providers []*Provider // the first is asked; the others, in turn, while its breaker is open
+	Providers []*Provider // the first is asked, or the cheapest where all have prices; the others, in turn, while its breaker is open
 	Pauses    Pauses      // may be nil
 	Tweets    Tweets
 	Tracer    trace.Tracer // may be nil
@@ -127,6 +127,7 @@ type Request struct {
 	Redelivered int
 
 	purse *purse
+	order []*Provider // to ask, the first whose breaker is closed
 }
 
 // Owner knows whether tweets are still the caller's to look up.
@@ -169,6 +170,7 @@ func (c *Client) Lookup(ctx, stop context.Context, r Request) iter.Seq[Answer] {
 	return func(yield func(Answer) bool) {
 		todo := newBisection(r.IDs)
 		confirmed := make(map[string]bool)
+		r.order = c.inOrder(ctx, r.IDs)
 		r.purse = newPurse(c.parts.Tweets, r.Class, len(r.IDs), r.Redelivered)
 		defer func() {
 			if err := r.purse.end(ctx); err != nil {
@@ -298,7 +300,7 @@ func (b *bisection) leave(err error) (answers []Answer) {
 
 // MaxIDs is how many tweets one call takes of the provider that would be asked now.
 func (c *Client) MaxIDs() int {
-	if p, err := c.available(); err == nil {
+	if p, err := available(c.parts.Providers); err == nil {
 		return p.MaxIDs()
 	}
 	return c.parts.Providers[0].MaxIDs()
@@ -306,9 +308,9 @@ func (c *Client) MaxIDs() int {
 
 // available returns the first provider whose breaker lets calls through. The error is
 // the first one's.
-func (c *Client) available() (*Provider, error) {
+func available(order []*Provider) (*Provider, error) {
 	var first error
-	for _, p := range c.parts.Providers {
+	for _, p := range order {
 		err := p.Breaker.Allow()
 		if err == nil {
 			return p, nil

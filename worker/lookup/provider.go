@@ -18,6 +18,7 @@ type Provider struct {
 	Client  uuid.UUID // whose own key it is; zero: the shared one
 	Lookup  CallFunc
 	Balance BalanceFunc
+	Price   PriceFunc      // set in all: the one that charges least for a look-up is asked first
 	MaxIDs  func() int     // ids a call takes now
 	Larger  func(int) bool // whether a call of so many more ids may be tried now; nil: never
 	Rate    float64        // calls per second over all replicas; 0: unknown
@@ -33,6 +34,10 @@ type Provider struct {
 // just before, and makes no call that the gate refuses. When the provider takes fewer
 // ids now, the error is [twitter.ErrTooManyIDs].
 type CallFunc func(ctx context.Context, gate twitter.Gate, ids []string) (twitter.Answer, error)
+
+// PriceFunc returns the dollars that the provider would charge for looking tweets up now,
+// canaries aside.
+type PriceFunc func(ctx context.Context, tweets []string) (dollars float64, err error)
 
 // BalanceFunc asks the provider what is left of the account. It costs nothing, and
 // asks gate like a [CallFunc].
