@@ -165,7 +165,7 @@ func TestDrill(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	if strings.Count(out, " OK ") != 10 {
+	if strings.Count(out, " OK ") != 11 {
 		t.Errorf("printed:\n%s", out)
 	}
 }
