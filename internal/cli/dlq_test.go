@@ -33,7 +33,15 @@ func TestDLQ(t *testing.T) {
 	t.Parallel()
 	dir := madeDir(t)
 	u := startUp(t, dir, "--tweets", "5")
-	u.until("a tweet is tracked", func(s stats) bool { return s.Total > 0 })
+	var id string
+	var row uuid.UUID
+	conn := u.sql()
+	u.until("a tweet was looked up and is not due soon", func(stats) bool {
+		return conn.QueryRow(t.Context(), `update twitter_engagement_tracking k set attempts = 3, retry_at = k.next_update_at + interval '1 hour'
+			from twitter_tweets w where w.id = k.tweet_db_id and k.claim_id is null and k.tweet_db_id = (
+				select tweet_db_id from twitter_engagement_tracking where claim_id is null and next_update_at > now() + interval '5 minutes' limit 1)
+			returning w.tweet_id, w.id`).Scan(&id, &row) == nil
+	})
 	if out := u.run("dlq", "list"); out != "no dead letters\n" {
 		t.Errorf("dlq list printed %q", out)
 	}
@@ -41,19 +49,13 @@ func TestDLQ(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn, err := queue.Connect(t.Context(), queue.Options{URL: r.NATSURL, Log: zerolog.Nop()})
+	nats, err := queue.Connect(t.Context(), queue.Options{URL: r.NATSURL, Log: zerolog.Nop()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
-	q, err := queue.Open(t.Context(), conn, queue.Config{})
+	defer nats.Close()
+	q, err := queue.Open(t.Context(), nats, queue.Config{})
 	if err != nil {
-		t.Fatal(err)
-	}
-	var id string
-	var row uuid.UUID
-	if err := u.sql().QueryRow(t.Context(), `update twitter_engagement_tracking k set attempts = 3, retry_at = k.next_update_at + interval '1 hour'
-		from twitter_tweets w where w.id = k.tweet_db_id and w.id = (select min(id::text)::uuid from twitter_tweets) returning w.tweet_id, w.id`).Scan(&id, &row); err != nil {
 		t.Fatal(err)
 	}
 	// Letters 1 to 6: a batch whose claim has ended, nonsense, a refresh, and three more.

@@ -15,7 +15,7 @@ import (
 func TestReadersOfHistoryAreKnown(t *testing.T) {
 	t.Parallel()
 	known := []string{
-		"alert/evaluate.go", "store/curve/curve.go", "store/models/models.go",
+		"alert/evaluate.go", "store/curve/curve.go", "store/models/models.go", "store/report/volume.go",
 		"store/history/consent.go", "store/history/downsample.go", "store/history/export.go", "store/history/retention.go", "store/history/snapshots.go",
 		// A day at a time.
 		"store/history/merge.go", "store/history/mergecopy.go",
