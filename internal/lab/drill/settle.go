@@ -7,7 +7,7 @@ import (
 )
 
 // settle gives the system time to recover from the faults: until everything that
-// was due when they ended is done, at most [Options.Settle]. A tweet that is deleted and not
+// was due when they ended is done, for an interval at least and [Options.Settle] at most. A tweet that is deleted and not
 // known to be has the time in which it must be.
 func (w *world) settle(ctx context.Context) {
 	for {
@@ -37,7 +37,8 @@ func (w *world) settleUntil(open unsettled, err error) time.Time {
 	case err != nil:
 		return end
 	case open == (unsettled{}):
-		return w.faultsTo
+		// What was ended last has started again by then, and each tweet is due once more.
+		return w.faultsTo.Add(min(w.Every+caughtUp, w.Settle))
 	case open.undead == 0 || open.due > 0 || open.refreshs > 0:
 		return end
 	}
