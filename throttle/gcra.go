@@ -29,6 +29,9 @@ const (
 	// refresh may, so that refreshes go first.
 	maxAhead = runDuration / 2
 
+	// maxWritten bounds how far ahead of now a slot begins because writes are slow.
+	maxWritten = time.Second
+
 	// maxGrace caps how late a call may start when the margin would allow more.
 	maxGrace = 50 * time.Millisecond
 
@@ -57,6 +60,7 @@ type limits struct {
 	streak        int           // calls without a refusal after which the rate in force rises
 	probe         time.Duration // how long the probe after a pause may take
 	ahead         time.Duration // how long before its slot a batch call reserves it: as long as that takes, up to maxAhead
+	written       time.Duration // how long it takes until a reservation is written, up to maxWritten
 }
 
 func newLimits(rate, reserve, margin float64) limits {
@@ -117,6 +121,9 @@ func (l limits) earliest(s limiterState, class queue.Class) time.Time {
 func (l limits) reserve(s limiterState, class queue.Class, now time.Time, want int) (next limiterState, first time.Time, n int) {
 	n = min(want, l.run)
 	oldest := later(now.Add(-l.credit), s.HoldUntil)
+	// What begins earlier is too late already when the reservation is written: with slow writes
+	// the one call after a pause would be lost again and again.
+	oldest = later(oldest, now.Add(l.written-l.grace))
 	first = later(s.All, oldest)
 	next = s
 	next.At = now

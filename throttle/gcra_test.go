@@ -43,6 +43,25 @@ func TestPaceLimits(t *testing.T) {
 	}
 }
 
+// TestTheProbeIsInTimeWhenItIsWritten: however slow the write is, the one call after a pause may
+// still start when its reservation stands, and so may the first of a run that was asked for late.
+func TestTheProbeIsInTimeWhenItIsWritten(t *testing.T) {
+	t.Parallel()
+	for _, write := range []time.Duration{0, ms(1), ms(30), ms(100), ms(900)} {
+		l := newLimits(20, 0.1, 0.03)
+		l.ahead, l.written = min(write, maxAhead), write
+		for _, s := range []limiterState{
+			{Factor: 1, recovery: recovery{HoldUntil: epoch.Add(-time.Second)}},
+			{Factor: 1, All: epoch.Add(-time.Hour), Batch: epoch.Add(-time.Hour)},
+		} {
+			_, first, n := l.reserve(s, queue.ClassBatch, epoch, 1)
+			if late := epoch.Add(write).Sub(first); n != 1 || late > l.grace {
+				t.Errorf("a write of %s: %d slots, the first %s late when it stands, and %s are too late", write, n, late, l.grace)
+			}
+		}
+	}
+}
+
 func TestReserve(t *testing.T) {
 	t.Parallel()
 	l := limits{interval: ms(10), batchInterval: ms(12), run: 5, grace: ms(20), credit: ms(8), ahead: ms(3)}

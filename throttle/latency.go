@@ -28,12 +28,15 @@ func (e latency) bound(limit time.Duration) time.Duration {
 	return min(e.mean+2*e.deviation, limit)
 }
 
-// takes returns how long it takes to read the shared state, and to write it; up to maxAhead
-// each.
+// takes returns how long it takes to read the shared state, up to maxAhead, and to write it, up
+// to maxWritten; maxAhead where it is not known yet.
 func (s *sharedState) takes() (read, write time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.reads.bound(maxAhead), s.writes.bound(maxAhead)
+	if s.writes == (latency{}) {
+		return s.reads.bound(maxAhead), maxAhead
+	}
+	return s.reads.bound(maxAhead), s.writes.bound(maxWritten)
 }
 
 // took notes how long a read or a write took.

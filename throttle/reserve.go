@@ -42,7 +42,7 @@ func (l *Limiter) reserve(ctx context.Context, class queue.Class, want int) (slo
 	now := l.clock.Database()
 	limits := l.limits.scaled(l.limits.factorAt(state, now))
 	toRead, toWrite := l.shared.takes()
-	limits.ahead = toWrite
+	limits.ahead, limits.written = min(toWrite, maxAhead), toWrite
 	if wait := limits.earliest(state, class).Sub(now); wait > 0 {
 		if foreign && wait > toRead {
 			// Another replica has probably reserved by then: read the state again first.
