@@ -80,6 +80,17 @@ func (p *Parts) with(cmd *cobra.Command, do func(ctx context.Context, d *app.Dat
 	return err
 }
 
+// withClient is with for something that is done to a client, which args name.
+func (p *Parts) withClient(cmd *cobra.Command, args []string, do func(ctx context.Context, d *app.Database, id uuid.UUID) error) error {
+	return p.with(cmd, func(ctx context.Context, d *app.Database) error {
+		id, err := client(ctx, d, args)
+		if err != nil {
+			return err
+		}
+		return do(ctx, d, id)
+	})
+}
+
 // did says what was done, or prints it as JSON.
 func (p *Parts) did(asJSON bool, what any, format string, args ...any) error {
 	if asJSON {
@@ -176,10 +187,8 @@ GORGONE_KEY_SECRETS; nothing shows it again. All processes use it within a minut
 				return err
 			}
 			set.By = p.By()
-			return p.with(cmd, func(ctx context.Context, d *app.Database) error {
-				if set.Client, err = client(ctx, d, args); err != nil {
-					return err
-				}
+			return p.withClient(cmd, args, func(ctx context.Context, d *app.Database, id uuid.UUID) error {
+				set.Client = id
 				if err := set.Check(); err != nil {
 					return failure.Usagef("%w", err)
 				}
@@ -230,11 +239,7 @@ default, the tweets wait.`,
   gorgone key share ACME --allow=false`,
 		Args: oneClient,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return p.with(cmd, func(ctx context.Context, d *app.Database) error {
-				id, err := client(ctx, d, args)
-				if err != nil {
-					return err
-				}
+			return p.withClient(cmd, args, func(ctx context.Context, d *app.Database, id uuid.UUID) error {
 				if err := d.Keys.Share(ctx, id, allowed); err != nil {
 					return err
 				}
@@ -257,11 +262,7 @@ key where that is allowed (gorgone key share), and else wait.`,
 		Example: `  gorgone key remove ACME`,
 		Args:    oneClient,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return p.with(cmd, func(ctx context.Context, d *app.Database) error {
-				id, err := client(ctx, d, args)
-				if err != nil {
-					return err
-				}
+			return p.withClient(cmd, args, func(ctx context.Context, d *app.Database, id uuid.UUID) error {
 				if err := d.Keys.Remove(ctx, id); err != nil {
 					return err
 				}
