@@ -59,12 +59,7 @@ Columns:
 		RunE: func(cmd *cobra.Command, _ []string) error { return sh.bills(cmd.Context(), o) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.cascades, "cascades", "", "file of retweet cascades (default: tweets made from fitted kernels)")
-	f.StringVar(&o.threads, "threads", "", "file of reply threads")
-	f.StringArrayVar(&o.only, "population", nil, "only the population of this name (may be given several times)")
-	f.Uint64Var(&o.seed, "seed", 1, "seed of the split, of thinning and of the times of post")
-	f.IntVar(&o.tweets, "tweets", 2000, "number of synthetic tweets")
-	f.IntVar(&o.perParent, "per-parent", 0, "thinned tweets made of each cascade (0: 2,000 in all, at least 4 of each)")
+	o.populationFlags(cmd, "seed of the split, of thinning and of the times of post")
 	f.IntSliceVar(&o.volumes, "volume", []int{1000, 10_000, 100_000}, "tweets posted a day")
 	f.Float64Var(&o.price, "price", engagement.DefaultPrice, "what a look-up must be worth on the adaptive schedule, in engagement-hours")
 	return cmd

@@ -42,12 +42,7 @@ Intervals are 95%, over parents of tweets.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return sh.signals(cmd.Context(), o) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.cascades, "cascades", "", "file of retweet cascades (default: tweets made from fitted kernels)")
-	f.StringVar(&o.threads, "threads", "", "file of reply threads")
-	f.StringArrayVar(&o.only, "population", nil, "only the population of this name (may be given several times)")
-	f.Uint64Var(&o.seed, "seed", 1, "seed of the split, of thinning and of the intervals")
-	f.IntVar(&o.tweets, "tweets", 2000, "number of synthetic tweets")
-	f.IntVar(&o.perParent, "per-parent", 0, "thinned tweets made of each cascade (0: 2,000 in all, at least 4 of each)")
+	o.populationFlags(cmd, "seed of the split, of thinning and of the intervals")
 	f.IntVar(&o.samples, "samples", simulate.Bootstraps, "bootstrap samples of the intervals")
 	f.DurationVar(&o.horizon, "horizon", simulate.Horizon12, "age up to which tweets are followed")
 	f.Float64SliceVar(&o.recalls, "recall", []float64{0.1, 0.2, 0.3, 0.5}, "shares of the engagements that come by themselves")

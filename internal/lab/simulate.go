@@ -162,6 +162,18 @@ func (sh *shell) simulate(ctx context.Context, o simulation) error {
 	return nil
 }
 
+// populationFlags adds the flags that say which tweets are replayed, for commands that read no
+// history.
+func (o *simulation) populationFlags(cmd *cobra.Command, seed string) {
+	f := cmd.Flags()
+	f.StringVar(&o.cascades, "cascades", "", "file of retweet cascades (default: tweets made from fitted kernels)")
+	f.StringVar(&o.threads, "threads", "", "file of reply threads")
+	f.StringArrayVar(&o.only, "population", nil, "only the population of this name (may be given several times)")
+	f.Uint64Var(&o.seed, "seed", 1, seed)
+	f.IntVar(&o.tweets, "tweets", 2000, "number of synthetic tweets")
+	f.IntVar(&o.perParent, "per-parent", 0, "thinned tweets made of each cascade (0: 2,000 in all, at least 4 of each)")
+}
+
 // populations reads or makes the tweets that the flags ask for.
 func (sh *shell) populations(ctx context.Context, o simulation) ([]simulate.Population, error) {
 	var out []simulate.Population
