@@ -16,9 +16,9 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"gorgone/internal/clock"
 	"gorgone/internal/config"
 	"gorgone/internal/devstack"
+	"gorgone/internal/lab/enginetime"
 	"gorgone/internal/lab/proc"
 	"gorgone/store"
 	"gorgone/store/postgres"
@@ -107,21 +107,9 @@ func (b *bench) startNATS(ctx context.Context) error {
 
 // speedUp makes engine time run fast.
 func (b *bench) speedUp(ctx context.Context) error {
-	db, err := postgres.Connect(ctx, postgres.Config{URL: string(b.cfg.Database.URL), MaxConns: 1, ApplicationName: "gorgone-lab bench"})
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	if err := db.MarkPrivate(ctx); err != nil {
-		return err
-	}
-	now, err := db.DatabaseTime(ctx)
-	if err != nil {
-		return err
-	}
 	// The first look-up of a day is recorded whatever it finds: the run begins with a day.
 	const day = 24 * time.Hour
-	return db.SetClockSetting(ctx, clock.Setting{Database: now, Engine: now.Truncate(day).Add(day), Speed: speed})
+	return enginetime.Begin(ctx, string(b.cfg.Database.URL), "gorgone-lab bench", speed, func(now time.Time) time.Time { return now.Truncate(day).Add(day) })
 }
 
 // openSQL opens the bench's own connection, and keeps the server from doing in a turn

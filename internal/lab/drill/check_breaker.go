@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"gorgone/internal/lab/proc"
 )
 
 // breakerTime is how long after the faults a circuit breaker may take to close: its
@@ -22,7 +24,7 @@ func (w *world) awaitBreakers(ctx context.Context) (open []string) {
 		}
 		last := "says nothing of its circuit breaker"
 		for {
-			page, err := fetch(ctx, "http://"+p.monitor+"/metrics")
+			page, err := proc.Fetch(ctx, fetchWithin, "http://"+p.monitor+"/metrics")
 			if err == nil {
 				last = breakerLine(string(page), last)
 			}

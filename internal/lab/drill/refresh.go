@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/sourcegraph/conc"
 
+	"gorgone/internal/lab/proc"
 	"gorgone/web/auth"
 )
 
@@ -103,7 +104,7 @@ func (r *refresher) hold(ctx context.Context) (goOn func()) {
 		defer r.calling.Unlock()
 		r.client.CloseIdleConnections() // to the server before
 		for ctx.Err() == nil {
-			if _, err := fetch(ctx, r.url+"/healthz"); err == nil {
+			if _, err := proc.Fetch(ctx, fetchWithin, r.url+"/healthz"); err == nil {
 				return
 			}
 			sleep(ctx, 50*time.Millisecond)

@@ -5,8 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -15,6 +13,9 @@ import (
 
 	"gorgone/internal/lab/proc"
 )
+
+// fetchWithin is the time in which a page of a process must be read.
+const fetchWithin = 5 * time.Second
 
 // sample is what a process uses at one moment. Zeros where the system does not
 // tell.
@@ -57,7 +58,7 @@ func withGoroutines(ctx context.Context, w *world, list []sample) []sample {
 		if p.monitor == "" {
 			continue
 		}
-		page, err := fetch(ctx, "http://"+p.monitor+"/metrics")
+		page, err := proc.Fetch(ctx, fetchWithin, "http://"+p.monitor+"/metrics")
 		if err != nil {
 			w.Log.Warn().Err(err).Str("process", p.name).Msg("goroutines not counted")
 			continue
@@ -69,22 +70,6 @@ func withGoroutines(ctx context.Context, w *world, list []sample) []sample {
 		}
 	}
 	return list
-}
-
-// fetch reads a page of a process of ours.
-func fetch(ctx context.Context, url string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return nil, err
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer resp.Body.Close()
-	return io.ReadAll(io.LimitReader(resp.Body, 8<<20))
 }
 
 func readSamples(w *world) (list []sample) {
@@ -137,7 +122,7 @@ func (w *world) databaseConnections(ctx context.Context) (n int, err error) {
 // natsConnections counts the engine's connections to NATS.
 func (w *world) natsConnections(ctx context.Context) (n int, err error) {
 	for _, port := range w.natsHTTP {
-		text, err := fetch(ctx, "http://"+loopback(port)+"/connz")
+		text, err := proc.Fetch(ctx, fetchWithin, "http://"+loopback(port)+"/connz")
 		if err != nil {
 			return 0, fmt.Errorf("count the connections to NATS: %w", err)
 		}

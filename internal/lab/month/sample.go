@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
 	"strings"
 	"time"
 
@@ -92,7 +90,7 @@ func (r *run) readProcesses(ctx context.Context, s *sample) error {
 		if monitor == "" {
 			continue
 		}
-		page, err := fetch(ctx, monitor+"/metrics")
+		page, err := proc.Fetch(ctx, askTimeout, monitor+"/metrics")
 		if err != nil {
 			return fmt.Errorf("read what the %s uses: %w", role.Name, err)
 		}
@@ -133,7 +131,7 @@ func (r *run) readBackends(ctx context.Context, s *sample) error {
 
 // readStreams reads the pages of NATS: buckets are streams, too.
 func (r *run) readStreams(ctx context.Context, s *sample) error {
-	page, err := fetch(ctx, r.natsPages+"/jsz?streams=true")
+	page, err := proc.Fetch(ctx, askTimeout, r.natsPages+"/jsz?streams=true")
 	if err != nil {
 		return fmt.Errorf("read the streams: %w", err)
 	}
@@ -239,20 +237,4 @@ func (r *run) readBoundaries(ctx context.Context, s *sample) error {
 	spent, err := r.db.Store.Spending(ctx)
 	s.month = spent.Month + spent.RefreshMonth
 	return err
-}
-
-// fetch reads a page of a process of ours.
-func fetch(ctx context.Context, url string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return nil, err
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer resp.Body.Close()
-	return io.ReadAll(io.LimitReader(resp.Body, 16<<20))
 }

@@ -17,9 +17,9 @@ import (
 	"gorgone/alert"
 	"gorgone/engagement"
 	"gorgone/internal/app"
-	"gorgone/internal/clock"
 	"gorgone/internal/config"
 	"gorgone/internal/devstack"
+	"gorgone/internal/lab/enginetime"
 	"gorgone/internal/lab/proc"
 	"gorgone/internal/postgres"
 	pg "gorgone/store/postgres"
@@ -165,25 +165,14 @@ func (r *run) exec(ctx context.Context, statements ...string) error {
 
 // openDatabase has engine time begin, at a speed, and opens the database by it.
 func (r *run) openDatabase(ctx context.Context, speed float64) error {
-	db, err := pg.Connect(ctx, pg.Config{URL: r.server.URL(), MaxConns: 1, ApplicationName: sampler})
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	if err := db.MarkPrivate(ctx); err != nil {
-		return err
-	}
-	now, err := db.DatabaseTime(ctx)
-	if err != nil {
-		return err
-	}
-	if err := db.SetClockSetting(ctx, clock.Setting{Database: now, Engine: r.begin, Speed: speed}); err != nil {
+	if err := enginetime.Begin(ctx, r.server.URL(), sampler, speed, func(time.Time) time.Time { return r.begin }); err != nil {
 		return err
 	}
 	r.cfg.Database = config.Database{URL: config.Secret(r.server.URL()), MaxConns: 4, Chosen: true, Pooler: "no"}
 	if err := r.cfg.Schedule.Tiers.Decode(tiers); err != nil {
 		return err
 	}
+	var err error
 	if r.db, err = r.process.OpenDatabase(ctx, r.cfg); err != nil {
 		return err
 	}

@@ -11,10 +11,9 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"gorgone/internal/app"
-	"gorgone/internal/clock"
 	"gorgone/internal/config"
+	"gorgone/internal/lab/enginetime"
 	"gorgone/internal/postgres"
-	pg "gorgone/store/postgres"
 )
 
 // sharedBuffers is what the servers of all sizes have, so that these can be compared.
@@ -83,17 +82,5 @@ func (s *size) database(ctx context.Context, later time.Duration) (*app.Database
 }
 
 func (s *size) setClock(ctx context.Context, later time.Duration) error {
-	db, err := pg.Connect(ctx, pg.Config{URL: s.server.URL(), MaxConns: 1, ApplicationName: "gorgone-lab scale"})
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	if err := db.MarkPrivate(ctx); err != nil {
-		return err
-	}
-	now, err := db.DatabaseTime(ctx)
-	if err != nil {
-		return err
-	}
-	return db.SetClockSetting(ctx, clock.Setting{Database: now, Engine: s.now.Add(later), Speed: 1})
+	return enginetime.Begin(ctx, s.server.URL(), "gorgone-lab scale", 1, func(time.Time) time.Time { return s.now.Add(later) })
 }
