@@ -108,7 +108,6 @@ func TestMCP(t *testing.T) {
 	s.runMCP(stdin, stdout, false)
 	local, err := s.assistant(&mcp.IOTransport{Reader: toClient, Writer: fromClient})
 	s.must(err)
-	t.Cleanup(func() { _ = stdin.Close() })
 
 	var serving struct{ MCP string }
 	s.must(json.Unmarshal([]byte(s.runMCP(nil, io.Discard, true, "--listen", "127.0.0.1:0")), &serving))
