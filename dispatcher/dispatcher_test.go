@@ -294,6 +294,22 @@ func TestMaintain(t *testing.T) {
 	}
 }
 
+// TestStraysAreTold: the log says that points had no partition, and it is made.
+func TestStraysAreTold(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, 2, queue.Config{})
+	_, err := h.sql.Exec(t.Context(), `insert into twitter_engagement_history (tweet_id, snapshot_at) select id, $1 from twitter_tweets`, h.clock.Now().Add(-120*time.Hour))
+	testkit.Must(t, err)
+	tables := dispatcher.Tables{Batches: h.store, History: history.New(h.db, h.clock), Alerts: alert.NewManager(h.db, h.clock)}
+	for round, want := range []bool{true, false} {
+		var log testkit.Log
+		dispatcher.MaintainOnce(t.Context(), tables, h.clock.Now(), dispatcher.Retention{Batches: time.Hour}, zerolog.New(&log))
+		if told := strings.Contains(log.String(), `"points":2,"message":"no partition was made in time`); told != want {
+			t.Errorf("round %d: %s", round, log.String())
+		}
+	}
+}
+
 type keeper struct {
 	*store.Store
 	pruned chan int

@@ -69,7 +69,7 @@ func Maintain(ctx context.Context, tables Tables, clock Clock, keep Retention, l
 	every := max(min(maintainInterval, clock.Real(partitionsAhead/6)), minTick)
 	tick := time.NewTicker(every)
 	defer tick.Stop()
-	told := false
+	var told told
 	for {
 		// A wrong time is reported by who reads the clock.
 		if clock.Agrees() == nil {
@@ -85,11 +85,17 @@ func Maintain(ctx context.Context, tables Tables, clock Clock, keep Retention, l
 
 // MaintainOnce does one round as of now. A step that fails does not stop the others.
 func MaintainOnce(ctx context.Context, tables Tables, now time.Time, keep Retention, log zerolog.Logger) {
-	maintain(ctx, tables, now, keep, log, new(bool))
+	maintain(ctx, tables, now, keep, log, &told{})
 }
 
-// maintain is MaintainOnce; told says whether the log has that old history waits.
-func maintain(ctx context.Context, tables Tables, now time.Time, keep Retention, log zerolog.Logger, told *bool) {
+// told says what the log has, and need not have each minute.
+type told struct {
+	waiting bool // old history is kept
+	strays  bool // points are in the default partition
+}
+
+// maintain is MaintainOnce.
+func maintain(ctx context.Context, tables Tables, now time.Time, keep Retention, log zerolog.Logger, told *told) {
 	failed := failures(ctx, log)
 	if n, err := tables.History.EnsurePartitions(ctx, now, now.Add(partitionsAhead)); !failed(err, "creating history partitions failed") && n > 0 {
 		log.Debug().Int("partitions", n).Msg("created history partitions")
@@ -107,10 +113,10 @@ func maintain(ctx context.Context, tables Tables, now time.Time, keep Retention,
 	failed(err, "pruning alerts failed")
 	r, err := tables.History.Retain(ctx, keep.History)
 	failed(err, "applying the retention of the history failed")
-	if r.Waiting && !*told {
+	if r.Waiting && !told.waiting {
 		log.Warn().Msg("old history is kept, since GORGONE_RETENTION is not set: gorgone retention says what would go, and how to agree")
 	}
-	*told = r.Waiting
+	told.waiting = r.Waiting
 	if r.Dropped+r.Deleted+r.Downsampled > 0 {
 		log.Info().Int("partitions", r.Dropped).Int("deleted", r.Deleted).Int("thinned", r.Downsampled).Msg("applied the retention of the history")
 	}
@@ -119,6 +125,13 @@ func maintain(ctx context.Context, tables Tables, now time.Time, keep Retention,
 	if m.Months > 0 {
 		log.Info().Int("months", m.Months).Int("points", m.Points).Msg("merged the days of months into one partition each")
 	}
+	switch {
+	case m.Strays > 0 && !told.strays:
+		log.Warn().Int("points", m.Strays).Msg("no partition was made in time for points of the history; they are moved to partitions of their days")
+	case m.Strays == 0 && told.strays && err == nil:
+		log.Info().Msg("all points of the history are in the partitions of their days again")
+	}
+	told.strays = m.Strays > 0 || told.strays && err != nil
 }
 
 // failures returns a function that reports whether a step failed, and logs the message if

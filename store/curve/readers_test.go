@@ -18,7 +18,7 @@ func TestReadersOfHistoryAreKnown(t *testing.T) {
 		"alert/evaluate.go", "store/curve/curve.go", "store/models/models.go", "store/report/volume.go",
 		"store/history/consent.go", "store/history/downsample.go", "store/history/export.go", "store/history/retention.go", "store/history/snapshots.go",
 		// A day at a time.
-		"store/history/merge.go", "store/history/mergecopy.go",
+		"store/history/merge.go", "store/history/mergecopy.go", "store/history/spread.go", // and the default partition
 		// Insert, or look into the catalog only.
 		"store/history/partitions.go", "store/observed.go", "store/repeated.go", "store/write.go",
 		"store/postgres/adopted.go", "store/postgres/check.go", "store/postgres/counts.go", "store/postgres/indexes.go", "store/postgres/triggers.go",

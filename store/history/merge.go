@@ -36,6 +36,7 @@ const (
 type Merged struct {
 	Months     int  // became one partition each
 	Points     int  // copied
+	Strays     int  // points that were found in the default partition, and are moved to their days
 	Unfinished bool // time was up: the next call goes on
 	Busy       bool // another process is at it, or a table was in use: the next call goes on
 }
@@ -51,6 +52,9 @@ type Merged struct {
 // most. Merge works for about ten seconds and leaves the rest to the next call, of
 // whatever process: what is done is in the database. Any number of processes may call it;
 // one works at a time.
+//
+// Points that are in the default partition, since none was made for their day in time, go
+// before: a few are moved, and many are copied in the same way, to partitions of their days.
 func (a *Archive) Merge(ctx context.Context, r Retention) (done Merged, err error) {
 	partitioned, err := a.partitioned(ctx)
 	if err != nil || !partitioned {
@@ -72,6 +76,9 @@ func (a *Archive) Merge(ctx context.Context, r Retention) (done Merged, err erro
 	if err != nil {
 		return done, fmt.Errorf("look for the newest point of the history: %w", err)
 	}
+	if done.Strays, err = a.moveStrays(ctx); err != nil {
+		return done, fmt.Errorf("move points out of the default partition: %w", err)
+	}
 	until := time.Now().Add(retainFor)
 	for more := true; more && ctx.Err() == nil; {
 		if done.Unfinished = !time.Now().Before(until); done.Unfinished {
@@ -80,7 +87,7 @@ func (a *Archive) Merge(ctx context.Context, r Retention) (done Merged, err erro
 		var step Merged // of this try
 		done.Busy, err = a.retain(ctx, "merge old days", func(ctx context.Context, t *postgres.Tx) (err error) {
 			step = Merged{}
-			more, err = mergeStep(ctx, t, r, now, &step)
+			more, err = a.mergeStep(ctx, t, r, now, &step)
 			return err
 		})
 		// A point whose tweet has just been deleted cannot be copied, and goes with it.
@@ -96,13 +103,18 @@ func (a *Archive) Merge(ctx context.Context, r Retention) (done Merged, err erro
 }
 
 // mergeStep does the next step of a merge, or begins one.
-func mergeStep(ctx context.Context, t *postgres.Tx, r Retention, now time.Time, done *Merged) (more bool, err error) {
+func (a *Archive) mergeStep(ctx context.Context, t *postgres.Tx, r Retention, now time.Time, done *Merged) (more bool, err error) {
 	m, err := readMerge(ctx, t)
 	switch {
 	case err != nil:
 		return false, err
 	case m == nil:
-		m, err = nextMerge(ctx, t, r, now)
+		if lost, err := abandonLost(ctx, t); err != nil || lost {
+			return lost, err
+		}
+		if m, err = nextSpread(ctx, t, a.clock.Now()); err == nil && m == nil {
+			m, err = nextMerge(ctx, t, r, now)
+		}
 		if err != nil || m == nil {
 			return false, err
 		}
@@ -114,17 +126,20 @@ func mergeStep(ctx context.Context, t *postgres.Tx, r Retention, now time.Time, 
 		return false, err
 	case !same:
 		return true, m.abandon(ctx, t)
-	case m.copied < len(m.days):
+	case m.copied < len(m.sources()):
 		return true, m.copyNext(ctx, t, done)
 	}
 	return true, m.swap(ctx, t, done)
 }
 
-// merge is a merge under way.
+// merge is a merge under way: of the days of a month, or of what the default partition has.
 type merge struct {
-	month  time.Time
+	month  time.Time   // or the first day of parts
 	days   []time.Time // that have a partition, in order
-	copied int         // how many of them are copied
+	copied int         // how many sources are copied
+
+	spread bool   // what the default partition has becomes partitions
+	parts  []part // these, in order
 
 	// The last point that is copied of the next day; null: none is.
 	tweet, point uuid.NullUUID
@@ -134,24 +149,42 @@ type merge struct {
 // past is the end of the month.
 func (m *merge) past() time.Time { return m.month.AddDate(0, 1, 0) }
 
-// name is that of the month's table.
+// name is that of the table that is copied to.
 func (m *merge) name() string {
-	return pgx.Identifier{"gorgone", "history_" + m.month.Format("2006_01")}.Sanitize()
+	if m.spread {
+		return spreadTable
+	}
+	return monthName(m.month)
 }
 
-// partitions names those of the days.
-func (m *merge) partitions() string {
+func monthName(first time.Time) string {
+	return pgx.Identifier{"gorgone", "history_" + first.Format("2006_01")}.Sanitize()
+}
+
+// sources names the tables that are copied.
+func (m *merge) sources() []string {
+	if m.spread {
+		return []string{defaultTable}
+	}
 	names := make([]string, len(m.days))
 	for i, d := range m.days {
 		names[i] = partitionName(d)
 	}
-	return strings.Join(names, ", ")
+	return names
+}
+
+// bounds are the time from which and until which a source has points, as constants.
+func (m *merge) bounds(source int) (first, past string) {
+	if m.spread {
+		return `'-infinity'`, `'infinity'`
+	}
+	return timestamp(m.days[source]), timestamp(m.days[source].Add(day))
 }
 
 // timestamp writes a time as a constant: statements that change tables take no arguments.
 func timestamp(at time.Time) string { return "'" + at.UTC().Format("2006-01-02 15:04:05+00") + "'" }
 
-func readMerge(ctx context.Context, t *postgres.Tx) (*merge, error) {
+func readMerge(ctx context.Context, t *postgres.Tx) (_ *merge, err error) {
 	var all []*merge
 	b := t.Group()
 	b.Queue(`select month, days, copied, tweet_id, snapshot_at, point from gorgone.history_merge`).
@@ -162,7 +195,11 @@ func readMerge(ctx context.Context, t *postgres.Tx) (*merge, error) {
 	if err := t.Send(ctx, b); err != nil || len(all) == 0 {
 		return nil, err
 	}
-	return all[0], nil
+	m := all[0]
+	if m.spread = len(m.days) == 0; m.spread {
+		m.parts, err = partsOf(ctx, t, spreadTable)
+	}
+	return m, err
 }
 
 // nextMerge finds the oldest month whose days are to be merged; nil: there is none.
@@ -206,14 +243,21 @@ func nextMerge(ctx context.Context, t *postgres.Tx, r Retention, now time.Time) 
 }
 
 // fits reports whether what was begun is still what is wanted: the month has the same days,
-// and the history the same columns.
+// or the parts are still missing, and the history has the same columns.
 func (m *merge) fits(ctx context.Context, t *postgres.Tx) (same bool, err error) {
+	if m.spread {
+		if free, err := m.partsAreFree(ctx, t); err != nil || !free {
+			return false, err
+		}
+	}
 	var days []time.Time
 	var columns, copied *string
 	b := t.Group()
-	b.Queue(`select (p.first at time zone 'UTC')::date from (`+postgres.HistoryPartitions+`) p
-		where p.first >= $1::timestamptz and p.past <= $2::timestamptz order by 1`, m.month, m.past()).
-		Query(postgres.Collect(&days, pgx.RowTo[time.Time]))
+	if !m.spread {
+		b.Queue(`select (p.first at time zone 'UTC')::date from (`+postgres.HistoryPartitions+`) p
+			where p.first >= $1::timestamptz and p.past <= $2::timestamptz order by 1`, m.month, m.past()).
+			Query(postgres.Collect(&days, pgx.RowTo[time.Time]))
+	}
 	for table, into := range map[string]**string{"public.twitter_engagement_history": &columns, m.name(): &copied} {
 		b.Queue(selectColumns, table).QueryRow(func(row pgx.Row) error { return row.Scan(into) })
 	}
@@ -234,8 +278,8 @@ func columnsOfHistory(ctx context.Context, t *postgres.Tx) (columns string, err 
 	return columns, t.Send(ctx, b)
 }
 
-// begin makes the month's table, with all that a partition has, so that nothing is left to
-// be checked when it becomes one, and has what is written to the days noted.
+// begin makes the table that is copied to, with all that a partition has, so that nothing
+// is left to be checked when it becomes one, and has what is written to the sources noted.
 func (m *merge) begin(ctx context.Context, t *postgres.Tx) error {
 	if err := m.abandon(ctx, t); err != nil { // what a truncated one has left
 		return err
@@ -247,31 +291,43 @@ func (m *merge) begin(ctx context.Context, t *postgres.Tx) error {
 	if err := t.Send(ctx, b); err != nil {
 		return err
 	}
-	name := m.name()
 	b = t.Group()
 	b.Queue(`lock table public.twitter_tweets in share row exclusive mode`) // before others: writers keep that order
-	b.Queue(`lock table ` + m.partitions() + ` in share row exclusive mode nowait`)
-	b.Queue(`create table ` + name + ` (like public.twitter_engagement_history including all)`)
-	b.Queue(`alter table ` + name + ` add constraint within_month check (snapshot_at >= ` + timestamp(m.month) + ` and snapshot_at < ` + timestamp(m.past()) + `)`)
-	for _, key := range keys {
-		b.Queue(`alter table ` + name + ` add ` + key)
+	b.Queue(`lock table ` + strings.Join(m.sources(), ", ") + ` in share row exclusive mode nowait`)
+	if m.spread {
+		m.queueParts(b, keys)
+	} else {
+		b.Queue(`create table ` + m.name() + ` (like public.twitter_engagement_history including all)`)
+		queueBounds(b, m.name(), part{m.month, m.past()}, keys)
 	}
 	if err := t.Send(ctx, b); err != nil {
 		return err
 	}
 	b = t.Group()
-	b.Queue(`create index on ` + name + ` using brin (snapshot_at)`) // for retention within a month
-	for _, d := range m.days {
-		b.Queue(`create trigger gorgone_merge after insert or update or delete on ` + partitionName(d) +
+	for _, source := range m.sources() {
+		b.Queue(`create trigger gorgone_merge after insert or update or delete on ` + source +
 			` for each row execute function gorgone.note_history_change()`)
-		b.Queue(`create trigger gorgone_merge_emptied after truncate on ` + partitionName(d) +
+		b.Queue(`create trigger gorgone_merge_emptied after truncate on ` + source +
 			` for each statement execute function gorgone.note_history_change()`)
 	}
-	b.Queue(`insert into gorgone.history_merge (month, days) values ($1::date, $2::date[])`, m.month, m.days)
+	b.Queue(`insert into gorgone.history_merge (month, days) values ($1::date, $2::date[])`, m.month, append([]time.Time{}, m.days...))
 	return t.Send(ctx, b)
 }
 
-// abandon removes the month's table, unless that is a partition, and the triggers.
+// queueBounds gives a table what the history's partition of p has: a constraint by which
+// nothing is looked at when it becomes that, the foreign keys, and, for retention within a
+// month, an index by time.
+func queueBounds(b *pgx.Batch, table string, p part, keys []string) {
+	b.Queue(`alter table ` + table + ` add constraint ` + withinPart + ` check (snapshot_at >= ` + timestamp(p.first) + ` and snapshot_at < ` + timestamp(p.past) + `)`)
+	for _, key := range keys {
+		b.Queue(`alter table ` + table + ` add ` + key)
+	}
+	if p.past.Sub(p.first) > day {
+		b.Queue(`create index on ` + table + ` using brin (snapshot_at)`)
+	}
+}
+
+// abandon removes the table that is copied to, unless that is a partition, and the triggers.
 func (m *merge) abandon(ctx context.Context, t *postgres.Tx) error {
 	var tables []string // that have a trigger
 	var begun bool

@@ -24,8 +24,37 @@ import (
 func TestWritesBesideAMerge(t *testing.T) {
 	t.Parallel()
 	e := storetest.New(t, postgres.ExecPrepared)
-	first := time.Date(2025, 12, 22, 0, 0, 0, 0, time.UTC)
 	turnOfTheYear(t, e, 10, 60)
+	writes := besideWrites(t, e, time.Date(2025, 12, 22, 0, 0, 0, 0, time.UTC), func(did history.Merged) bool { return did.Months > 0 })
+	if days, months := partitions(t, e); days != 3 || months != 1 || writes < 30 {
+		t.Errorf("%d days, %d months, %d writes", days, months, writes)
+	}
+}
+
+// TestWritesBesideASpread writes to the default partition while it is emptied, by moving
+// what it has or, as that is much, by copying it.
+func TestWritesBesideASpread(t *testing.T) {
+	t.Parallel()
+	for name, points := range map[string]int{"moved": 3_000, "copied": 80_000} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := storetest.New(t, postgres.ExecPrepared)
+			first := e.Clock.Now().Truncate(aDay).Add(-9 * aDay)
+			e.TrackIn(t, e.ZoneID, storetest.NewTweets(first, 60))
+			stray(t, e, points, daysOf(first, 10)...)
+			besideWrites(t, e, first, func(did history.Merged) bool { return did.Strays == 0 })
+			ahead := map[string]int{"moved": 0, "copied": 3}[name]
+			if days, months := partitions(t, e); days != 10+ahead || months != 0 || e.Count(t, `select count(*) from gorgone.history_default`) != 0 {
+				t.Errorf("%d days, %d months", days, months)
+			}
+		})
+	}
+}
+
+// besideWrites merges until that is done, beside writes to ten days from the first on, and
+// holds the history against a shadow of it.
+func besideWrites(t *testing.T, e *storetest.Env, first time.Time, done func(history.Merged) bool) (writes int) {
+	t.Helper()
 	// Whoever waits at all is looked at, so that no deadlock goes by because a merge gives up.
 	e.Exec(t, fmt.Sprintf(`alter database %s set deadlock_timeout = '1ms'`, pgx.Identifier{e.Raw.Config().ConnConfig.Database}.Sanitize()))
 	e.Raw.Reset()
@@ -35,15 +64,14 @@ func TestWritesBesideAMerge(t *testing.T) {
 	e.Exec(t, `create index on shadow (tweet_id)`)
 	var writing conc.WaitGroup
 	var merged atomic.Bool
-	var writes int
 	writing.Go(func() {
 		random := rand.New(rand.NewPCG(1, 2))
 		for ; writes < 300 && !merged.Load(); writes++ {
 			writeOld(t, e, random, first)
 		}
 	})
-	var err error
-	for did := (history.Merged{}); err == nil && did.Months == 0; {
+	did, err := e.Merge(t.Context(), forever())
+	for err == nil && !done(did) {
 		did, err = e.Merge(t.Context(), forever())
 	}
 	merged.Store(true)
@@ -54,9 +82,7 @@ func TestWritesBesideAMerge(t *testing.T) {
 		union all (table shadow except all select id, tweet_id, snapshot_at, like_count from twitter_engagement_history)) d`); n != 0 {
 		t.Errorf("%d points differ after %d writes", n, writes)
 	}
-	if days, months := partitions(t, e); days != 3 || months != 1 || writes < 30 {
-		t.Errorf("%d days, %d months, %d writes", days, months, writes)
-	}
+	return writes
 }
 
 // TestMergeWaitsForNoTweet: while tweets are deleted, a merge that copies points of theirs
@@ -104,11 +130,11 @@ func TestMergeWaitsForNoTweet(t *testing.T) {
 	}
 }
 
-// writeOld inserts, changes, moves and deletes points of December, and deletes three tweets
+// writeOld inserts, changes, moves and deletes points of ten days, and deletes three tweets
 // now and then, and does the same to the shadow.
 func writeOld(t *testing.T, e *storetest.Env, random *rand.Rand, first time.Time) {
 	at := first.Add(time.Duration(random.Int64N(int64(10 * aDay)))).Truncate(time.Second)
-	old := fmt.Sprintf(`(select id from shadow where snapshot_at >= '%s' and snapshot_at < '2026-01-01' order by snapshot_at, id limit 1)`, at.Format(time.RFC3339))
+	old := fmt.Sprintf(`(select id from shadow where snapshot_at >= '%s' and snapshot_at < '%s' order by snapshot_at, id limit 1)`, at.Format(time.RFC3339), first.Add(10*aDay).Format(time.RFC3339))
 	statements := []string{
 		`update %[1]s set like_count = like_count + 1000 where id = ` + old,
 		`update %[1]s set snapshot_at = '` + at.Format(time.RFC3339) + `' where id = ` + old,

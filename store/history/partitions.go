@@ -128,7 +128,10 @@ func makePartition(ctx context.Context, t *postgres.Tx, d time.Time) (bool, erro
 	// take theirs in this order too.
 	b.Queue(`lock table public.twitter_tweets in share row exclusive mode`)
 	b.Queue(`create table ` + name + ` (like public.twitter_engagement_history including defaults including generated)`)
-	b.Queue(`lock table gorgone.history_default in access exclusive mode`)
+	// And the history: a statement that knows its partitions already, and waits for the default
+	// one only, would look for the points that are moved where they no longer are, or would
+	// put one where it may no longer be.
+	b.Queue(`lock table only public.twitter_engagement_history, only gorgone.history_default in access exclusive mode`)
 	if err := t.Send(ctx, b); err != nil {
 		return false, err
 	}

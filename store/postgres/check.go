@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -206,6 +207,9 @@ func (db *DB) checkIndexes(ctx context.Context) (Finding, error) {
 	return f, nil
 }
 
+// maxStrays is up to how many snapshots without a partition are counted.
+const maxStrays = 1_000_000
+
 // checkPartitions finds snapshots that had no partition to go to.
 func (db *DB) checkPartitions(ctx context.Context) (Finding, error) {
 	f := Finding{Check: "history partitions", Detail: "history is not partitioned"}
@@ -214,14 +218,24 @@ func (db *DB) checkPartitions(ctx context.Context) (Finding, error) {
 	if err != nil || !partitioned {
 		return f, err
 	}
-	var strays bool
-	if err := db.QueryRow(ctx, `select exists (select from gorgone.history_default)`).Scan(&strays); err != nil {
+	var strays, wrong int
+	if err := db.QueryRow(ctx, `
+		select count(*)::int4, count(*) filter (where snapshot_at < '2006-03-01' or not isfinite(snapshot_at))::int4
+		from (select snapshot_at from gorgone.history_default limit $1::int4) h`, maxStrays+1).Scan(&strays, &wrong); err != nil {
 		return f, err
 	}
 	f.Detail = "every snapshot is in its day's or month's"
-	if strays {
-		f.Detail = "some snapshots are in the default partition: none had been made for their day"
-		f.Fix = "let a dispatcher run: it makes partitions ahead; it moves the snapshots when it makes theirs"
+	many := strconv.Itoa(strays)
+	if strays > maxStrays {
+		many = "more than " + strconv.Itoa(maxStrays)
+	}
+	switch {
+	case wrong > 0:
+		f.Detail = fmt.Sprintf("%d snapshots in gorgone.history_default have a time from before Twitter, for which no partition is made", wrong)
+		f.Fix = "correct their snapshot_at, or delete them"
+	case strays > 0:
+		f.Detail = many + " snapshots are in the default partition: none had been made for their days in time"
+		f.Fix = "let a dispatcher run: it moves them to partitions of their days, for ten seconds each minute; a transaction that stays open for hours, such as a dump's, keeps it from that"
 	}
 	return f, nil
 }

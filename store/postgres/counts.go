@@ -24,14 +24,22 @@ const HistoryTable = "twitter_engagement_history"
 
 // HistoryPartitions lists the partitions of the history that are the engine's, but for the
 // default one: name, and the time from first until past, which is a day or a month (UTC).
-const HistoryPartitions = `
+const HistoryPartitions = partitionsBefore + "public.twitter_engagement_history" + partitionsAfter
+
+// PartitionsOf is HistoryPartitions for a table that is partitioned like the history.
+func PartitionsOf(table string) string { return partitionsBefore + table + partitionsAfter }
+
+const (
+	partitionsBefore = `
 	select c.relname::text as name, d.first at time zone 'UTC' as first,
 		(d.first + case when c.relname ~ '_\d{2}_\d{2}$' then interval '1 day' else interval '1 month' end) at time zone 'UTC' as past
 	from pg_inherits i join pg_class c on c.oid = i.inhrelid
 	cross join lateral (
 		select case when c.relname ~ '^history_\d{4}_\d{2}' then to_date(substr(c.relname, 9), 'YYYY_MM_DD')::timestamp end as first) d
-	where i.inhparent = to_regclass('public.twitter_engagement_history')
+	where i.inhparent = to_regclass('`
+	partitionsAfter = `')
 	and c.relnamespace = to_regnamespace('gorgone') and c.relname ~ '^history_\d{4}_\d{2}(_\d{2})?$'`
+)
 
 // Curve is a subquery for all snapshots: the points of the history, and of each row the
 // last snapshot where that is not recorded because it repeats the point before. Its total
