@@ -2,11 +2,9 @@ package cli
 
 import (
 	"context"
-	"strconv"
 
 	"github.com/spf13/cobra"
 
-	"gorgone/internal/failure"
 	"gorgone/internal/natsserver"
 )
 
@@ -14,20 +12,12 @@ import (
 // can kill. Who runs NATS in earnest runs nats-server.
 func newNATS(sh *shell) *cobra.Command {
 	var o natsserver.Options
-	var nodes []string
 	cmd := &cobra.Command{
 		Use:    "nats",
 		Short:  "Run the embedded NATS server alone",
 		Hidden: true,
 		Args:   exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			for _, text := range nodes {
-				port, err := strconv.Atoi(text)
-				if err != nil {
-					return failure.Usagef("--cluster-nodes: %q is not a port", text)
-				}
-				o.Cluster.Nodes = append(o.Cluster.Nodes, port)
-			}
 			o.Log, o.SyncAlways = sh.log, true
 			return serveNATS(cmd.Context(), o)
 		},
@@ -35,11 +25,12 @@ func newNATS(sh *shell) *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&o.StoreDir, "store", "", "folder of the streams")
 	f.StringVar(&o.ServerName, "name", "", "name of the server")
+	f.StringVar(&o.Host, "host", "", "address to listen on (default 127.0.0.1)")
 	f.IntVar(&o.Port, "port", -1, "port to listen on (-1: any)")
 	f.IntVar(&o.HTTPPort, "http-port", 0, "port of the monitoring pages (0: none, -1: any)")
 	f.StringVar(&o.Cluster.Name, "cluster", "", "name of the cluster that it is part of")
 	f.IntVar(&o.Cluster.Port, "cluster-port", 0, "port on which it listens to the cluster's other nodes")
-	f.StringSliceVar(&nodes, "cluster-nodes", nil, "those ports of all nodes")
+	f.StringSliceVar(&o.Cluster.Nodes, "cluster-nodes", nil, "host and port of all nodes, there")
 	return cmd
 }
 

@@ -49,8 +49,8 @@ type User struct {
 // Cluster makes a server one node of a cluster. The zero value is a server alone.
 type Cluster struct {
 	Name  string
-	Port  int   // on which this node listens to the others
-	Nodes []int // those ports of all nodes, on the same host
+	Port  int      // on which this node listens to the others
+	Nodes []string // host and port of all nodes
 }
 
 func (o Options) validate() error {
@@ -192,8 +192,8 @@ func (o Options) join(options *server.Options) {
 		return
 	}
 	options.Cluster = server.ClusterOpts{Name: o.Cluster.Name, Host: o.Host, Port: o.Cluster.Port, NoAdvertise: true}
-	for _, port := range o.Cluster.Nodes {
-		options.Routes = append(options.Routes, &url.URL{Scheme: "nats", Host: net.JoinHostPort(o.Host, strconv.Itoa(port))})
+	for _, node := range o.Cluster.Nodes {
+		options.Routes = append(options.Routes, &url.URL{Scheme: "nats", Host: node})
 	}
 }
 

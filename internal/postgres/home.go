@@ -82,7 +82,7 @@ func (h home) clusterVersion() (string, error) {
 }
 
 // ensureCluster makes the cluster when there is none, and returns its password.
-func (h home) ensureCluster(ctx context.Context, bin binaries, unsafe bool) (string, error) {
+func (h home) ensureCluster(ctx context.Context, bin binaries, options Options) (string, error) {
 	version, err := h.clusterVersion()
 	if err != nil {
 		return "", err
@@ -107,13 +107,32 @@ func (h home) ensureCluster(ctx context.Context, bin binaries, unsafe bool) (str
 	if err := h.owner.mkdir(draft); err != nil {
 		return "", err
 	}
-	if err := h.initdb(ctx, bin, draft, password, unsafe); err != nil {
+	if err := h.initdb(ctx, bin, draft, password, options.Unsafe); err != nil {
 		return "", err
+	}
+	if options.Host != "" {
+		if err := admitNetwork(draft); err != nil {
+			return "", err
+		}
 	}
 	if err := os.Rename(draft, h.cluster()); err != nil {
 		return "", fmt.Errorf("move the new database into place: %w", err)
 	}
 	return password, nil
+}
+
+// admitNetwork lets those of the server's own network log in, by the password, as clients
+// and as standbys.
+func admitNetwork(cluster string) error {
+	rules, err := os.OpenFile(filepath.Join(cluster, "pg_hba.conf"), os.O_APPEND|os.O_WRONLY, 0) // #nosec G304 -- our own folder
+	if err != nil {
+		return fmt.Errorf("say who may log in: %w", err)
+	}
+	_, err = rules.WriteString("host all,replication all samenet scram-sha-256\n")
+	if err = errors.Join(err, rules.Close()); err != nil {
+		return fmt.Errorf("say who may log in: %w", err)
+	}
+	return nil
 }
 
 func (h home) initdb(ctx context.Context, bin binaries, dir, password string, unsafe bool) error {

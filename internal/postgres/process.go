@@ -21,8 +21,8 @@ type process struct {
 	err     error // from Wait; read after done
 }
 
-// startProcess starts a program as the owner, with its output in logFile.
-func startProcess(o owner, logFile, program string, args ...string) (*process, error) {
+// startProcess has a program started as the owner, with its output in logFile.
+func startProcess(o owner, start func(*exec.Cmd) error, logFile, program string, args ...string) (*process, error) {
 	out, err := os.OpenFile(logFile, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600) // #nosec G304 -- our own folder
 	if err != nil {
 		return nil, fmt.Errorf("open the server's log: %w", err)
@@ -41,7 +41,7 @@ func startProcess(o owner, logFile, program string, args ...string) (*process, e
 		// not the process, so that thread is kept until the child is gone.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
-		if err := cmd.Start(); err != nil {
+		if err := start(cmd); err != nil {
 			started <- err
 			return
 		}

@@ -1,6 +1,6 @@
 // Package postgres runs a private Postgres server as a child process: from the
-// newest installed binaries, or from downloaded ones. It listens on a free
-// loopback port only and asks for a random password.
+// newest installed binaries, or from downloaded ones. Unless told otherwise it listens
+// on a free loopback port only, and it asks for a random password.
 //
 // The server lives no longer than the process that started it. On Linux the
 // kernel tells it to shut down when that process dies, however it dies; elsewhere
@@ -15,6 +15,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"syscall"
@@ -44,6 +45,7 @@ var ErrInUse = errors.New("data folder is in use by another process")
 // Options says how to run a server.
 type Options struct {
 	DataDir string         // where everything is kept; made when missing
+	Host    string         // address to listen on; "": 127.0.0.1. Its whole network may log in; needs a Port
 	Port    int            // to listen on; 0: any free one
 	Log     zerolog.Logger // what is started and stopped, and why
 
@@ -59,8 +61,20 @@ type Options struct {
 	// machine; a crash of the server they do survive. For tests.
 	Unsafe bool
 
+	// Start starts the processes that listen and connect, where Host is; nil: (*exec.Cmd).Start.
+	Start func(*exec.Cmd) error
+
 	// SharedBuffers is the memory that the server keeps pages in; "": 128MB.
 	SharedBuffers string
+}
+
+func (o Options) host() string { return cmp.Or(o.Host, "127.0.0.1") }
+
+func (o Options) start(cmd *exec.Cmd) error {
+	if o.Start == nil {
+		return cmd.Start()
+	}
+	return o.Start(cmd)
 }
 
 // Server is a running Postgres server.
@@ -108,9 +122,9 @@ func (s *Server) start(ctx context.Context, home home, options Options) error {
 	}
 	var password string
 	if options.Primary == "" {
-		password, err = home.ensureCluster(ctx, bin, options.Unsafe)
+		password, err = home.ensureCluster(ctx, bin, options)
 	} else {
-		password, err = home.copyCluster(ctx, bin, options.Primary)
+		password, err = home.copyCluster(ctx, bin, options)
 	}
 	if err != nil {
 		return err
@@ -122,13 +136,13 @@ func (s *Server) start(ctx context.Context, home home, options Options) error {
 				return err
 			}
 		}
-		s.url, s.port = connectionURL(password, port, database), port
+		s.url, s.port = connectionURL(password, options.host(), port, database), port
 		began := time.Now()
-		s.process, err = startProcess(home.owner, filepath.Join(home.dir, "postgres.log"), bin.path("postgres"), settings(home, port, options)...)
+		s.process, err = startProcess(home.owner, options.start, filepath.Join(home.dir, "postgres.log"), bin.path("postgres"), settings(home, port, options)...)
 		if err != nil {
 			return err
 		}
-		err = s.waitReady(ctx, connectionURL(password, port, "postgres"))
+		err = s.waitReady(ctx, connectionURL(password, options.host(), port, "postgres"))
 		if err == nil {
 			s.log.Info().Str("version", bin.version).Int("port", port).Int("pid", s.process.pid()).
 				Dur("took", time.Since(began)).Msg("postgres started")
@@ -143,7 +157,7 @@ func (s *Server) start(ctx context.Context, home home, options Options) error {
 // settings are the arguments the server is started with. They suit a laptop.
 func settings(home home, port int, options Options) []string {
 	values := [][2]string{
-		{"listen_addresses", "127.0.0.1"},
+		{"listen_addresses", options.host()},
 		{"port", strconv.Itoa(port)},
 		{"unix_socket_directories", ""},
 		{"max_connections", "200"},
@@ -274,10 +288,10 @@ func (s *Server) Crash() error {
 // Port returns the port that the server listens on.
 func (s *Server) Port() int { return s.port }
 
-func connectionURL(password string, port int, name string) string {
+func connectionURL(password, host string, port int, name string) string {
 	u := url.URL{
 		Scheme: "postgres", User: url.UserPassword(superuser, password),
-		Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), Path: "/" + name, RawQuery: "sslmode=disable",
+		Host: net.JoinHostPort(host, strconv.Itoa(port)), Path: "/" + name, RawQuery: "sslmode=disable",
 	}
 	return u.String()
 }

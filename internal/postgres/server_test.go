@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -332,4 +334,47 @@ func TestStandby(t *testing.T) {
 	if _, err := postgres.Start(t.Context(), postgres.Options{DataDir: dir, Primary: standby.URL()}); !errors.Is(err, postgres.ErrInUse) {
 		t.Errorf("a standby in the folder of a running server: %v", err)
 	}
+}
+
+// A server on an address of its own can be reached there, and nowhere else; and what is told
+// to start its processes does.
+func TestHost(t *testing.T) {
+	t.Parallel()
+	const host = "127.0.0.7"
+	var started []string
+	start := func(cmd *exec.Cmd) error {
+		started = append(started, filepath.Base(cmd.Path))
+		return cmd.Start()
+	}
+	port := freePort(t)
+	primary := startWith(t, postgres.Options{DataDir: folder(t), Host: host, Port: port, Start: start, Replicated: true, Unsafe: true})
+	if n := count(t, primary.URL(), `select 7`); n != 7 || !strings.Contains(primary.URL(), "@"+host+":") {
+		t.Errorf("%d of %s", n, primary.URL())
+	}
+	if conn, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))); err == nil {
+		_ = conn.Close()
+		t.Errorf("it listens on 127.0.0.1:%d too", port)
+	}
+	startWith(t, postgres.Options{DataDir: folder(t), Host: "127.0.0.8", Port: freePort(t), Start: start, Primary: primary.URL(), Unsafe: true})
+	if !slices.Equal(started, []string{"postgres", "pg_basebackup", "postgres"}) {
+		t.Errorf("started %v", started)
+	}
+}
+
+func freePort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := strconv.Atoi(port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,8 +12,8 @@ import (
 
 // copyCluster makes the cluster a copy of the primary's, which follows it when it is
 // started, and returns its password.
-func (h home) copyCluster(ctx context.Context, bin binaries, primary string) (string, error) {
-	u, err := url.Parse(primary)
+func (h home) copyCluster(ctx context.Context, bin binaries, options Options) (string, error) {
+	u, err := url.Parse(options.Primary)
 	if err != nil || u.User == nil {
 		return "", errors.New("the primary's address is not of the form postgres://user:password@host:port/database")
 	}
@@ -35,8 +36,13 @@ func (h home) copyCluster(ctx context.Context, bin binaries, primary string) (st
 		"--write-recovery-conf", "--wal-method=stream", "--checkpoint=fast", "--no-password")
 	h.owner.command(cmd)
 	cmd.Env = append(os.Environ(), "PGPASSWORD="+password)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("copy the primary: pg_basebackup: %w\n%s", err, out)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err = options.start(cmd); err == nil {
+		err = cmd.Wait()
+	}
+	if err != nil {
+		return "", fmt.Errorf("copy the primary: pg_basebackup: %w\n%s", err, &out)
 	}
 	if err := os.Rename(draft, h.cluster()); err != nil {
 		return "", fmt.Errorf("move the copy into place: %w", err)

@@ -19,12 +19,12 @@ func (w *world) awaitBreakers(ctx context.Context) (open []string) {
 	ctx, cancel := context.WithTimeout(ctx, breakerTime)
 	defer cancel()
 	for _, p := range w.processes {
-		if !strings.HasPrefix(p.name, partWorker) {
+		if !strings.HasPrefix(p.Name, partWorker) {
 			continue
 		}
 		last := "says nothing of its circuit breaker"
 		for {
-			page, err := proc.Fetch(ctx, fetchWithin, "http://"+p.monitor+"/metrics")
+			page, err := proc.Fetch(ctx, fetchWithin, "http://"+p.Monitor+"/metrics")
 			if err == nil {
 				last = breakerLine(string(page), last)
 			}
@@ -32,7 +32,7 @@ func (w *world) awaitBreakers(ctx context.Context) (open []string) {
 				break
 			}
 			if !sleep(ctx, 250*time.Millisecond) {
-				open = append(open, p.name+": "+last)
+				open = append(open, p.Name+": "+last)
 				break
 			}
 		}

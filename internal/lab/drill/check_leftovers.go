@@ -53,18 +53,18 @@ func checkLeftovers(f *facts) checkResult {
 func (f *facts) checkLives(v *checkResult) (restarts, killed int) {
 	for name, lives := range f.lives {
 		for _, l := range lives {
-			if l.to.IsZero() {
-				v.fault("%s (process %d) is still there", name, l.pid)
+			if l.To.IsZero() {
+				v.fault("%s (process %d) is still there", name, l.PID)
 			}
-			if l.expected {
+			if l.Expected {
 				killed++
 				continue
 			}
 			outage := slices.ContainsFunc(f.events, func(e event) bool {
-				return e.touches(l.from.Add(-5*time.Second), l.to) && (e.about(name) || e.ofDatabase() || e.kind == wipe)
+				return e.touches(l.From.Add(-5*time.Second), l.To) && (e.about(name) || e.ofDatabase() || e.kind == wipe)
 			})
-			if l.to.Sub(l.from) > startFailure || !outage {
-				v.fault("%s (process %d) ended by itself at %s after %s: %v", name, l.pid, l.to.Format(clockTime), l.to.Sub(l.from).Round(time.Millisecond), l.err)
+			if l.To.Sub(l.From) > startFailure || !outage {
+				v.fault("%s (process %d) ended by itself at %s after %s: %v", name, l.PID, l.To.Format(clockTime), l.To.Sub(l.From).Round(time.Millisecond), l.Err)
 			}
 			restarts++
 		}

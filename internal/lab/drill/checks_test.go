@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"gorgone/internal/clock"
+	"gorgone/internal/lab/drill/supervise"
 	"gorgone/twitter"
 	"gorgone/twitter/fakeprovider"
 )
@@ -25,7 +26,7 @@ func goodRun() *facts {
 		Options: Options{Provider: twitter.TwitterAPIName, Rate: 10, Every: 10 * time.Second, Duration: longRun},
 		setting: clock.Setting{Database: start, Engine: start, Speed: speed},
 		from:    start, to: start.Add(40 * time.Second), caughtUp: start.Add(41 * time.Second), settled: start.Add(6 * time.Minute),
-		lives:     map[string][]life{"worker-1": {{pid: 7, from: start, to: start.Add(5 * time.Minute), expected: true}}},
+		lives:     map[string][]supervise.Life{"worker-1": {{PID: 7, From: start, To: start.Add(5 * time.Minute), Expected: true}}},
 		absences:  map[string][]absence{"3": {{from: start}}},
 		resources: &samples{}, ledger: 1000,
 	}
@@ -191,8 +192,8 @@ func TestChecksFail(t *testing.T) {
 		"tweets are seen too late":  {checkSeen, func(f *facts) { f.events = nil; f.Every = time.Second }, "were seen in time"},
 		"a missing tweet is there":  {checkRefreshes, func(f *facts) { f.refreshes[0].status, f.refreshes[0].body.Code = 503, "missing" }, "no answer lacked"},
 		"a process did not stop":    {checkLeftovers, func(f *facts) { f.stopErrors = []error{errors.New("worker-1 did not stop")} }, "did not stop"},
-		"a process is still there":  {checkLeftovers, func(f *facts) { f.lives["worker-1"][0].to = time.Time{} }, "still there"},
-		"a process ended by itself": {checkLeftovers, func(f *facts) { f.lives["worker-1"][0].expected = false }, "ended by itself"},
+		"a process is still there":  {checkLeftovers, func(f *facts) { f.lives["worker-1"][0].To = time.Time{} }, "still there"},
+		"a process ended by itself": {checkLeftovers, func(f *facts) { f.lives["worker-1"][0].Expected = false }, "ended by itself"},
 		"a panic":                   {checkLeftovers, func(f *facts) { f.panics = []string{"log:1: panic: oh"} }, "panic"},
 		"a dead letter":             {checkLeftovers, func(f *facts) { f.dead = []string{"eng.dlq.batch"} }, "dead letter"},
 		"a connection is left":      {checkLeftovers, func(f *facts) { f.databaseConns = 1 }, "are left"},

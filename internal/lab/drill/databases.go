@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/rs/zerolog"
 
+	"gorgone/internal/lab/drill/hosts"
 	"gorgone/internal/postgres"
 )
 
@@ -22,6 +23,7 @@ type databases struct {
 	log  zerolog.Logger
 	dirs []string // of each server
 	port []int    // on which each listens, whatever it is
+	host []*hosts.Host
 
 	mu      sync.Mutex
 	servers []*postgres.Server
@@ -29,7 +31,7 @@ type databases struct {
 }
 
 // start starts the servers.
-func (d *databases) start(ctx context.Context, o Options) error {
+func (d *databases) start(ctx context.Context, network *hosts.Network, o Options) error {
 	d.log = o.Log
 	d.dirs = []string{filepath.Join(o.Dir, "postgres")}
 	if o.Standby {
@@ -39,6 +41,13 @@ func (d *databases) start(ctx context.Context, o Options) error {
 	var err error
 	if d.port, err = freePorts(ctx, len(d.dirs)); err != nil {
 		return err
+	}
+	for i := range d.dirs {
+		h, err := network.Host(fmt.Sprintf("%s-%d", partPostgres, i+1))
+		if err != nil {
+			return err
+		}
+		d.host = append(d.host, h)
 	}
 	if err := d.restart(ctx); err != nil || !o.Standby {
 		return err
@@ -50,12 +59,18 @@ func (d *databases) start(ctx context.Context, o Options) error {
 func (d *databases) restart(ctx context.Context) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	server, err := postgres.Start(ctx, postgres.Options{DataDir: d.dirs[d.primary], Port: d.port[d.primary], Replicated: len(d.dirs) > 1, Log: d.log})
+	o := d.options(d.primary)
+	o.Replicated = len(d.dirs) > 1
+	server, err := postgres.Start(ctx, o)
 	if err != nil {
 		return err
 	}
 	d.servers[d.primary] = server
 	return nil
+}
+
+func (d *databases) options(i int) postgres.Options {
+	return postgres.Options{DataDir: d.dirs[i], Host: d.host[i].Address(), Port: d.port[i], Start: d.host[i].Start, Log: d.log}
 }
 
 // crash ends the primary at once.
@@ -82,7 +97,9 @@ func (d *databases) follow(ctx context.Context) error {
 	if err := postgres.Remove(ctx, d.dirs[i], d.log); err != nil {
 		return err
 	}
-	server, err := postgres.Start(ctx, postgres.Options{DataDir: d.dirs[i], Port: d.port[i], Primary: primary, Log: d.log})
+	o := d.options(i)
+	o.Primary = primary
+	server, err := postgres.Start(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -135,17 +152,17 @@ func (d *databases) stop() error {
 	return errors.Join(failed...)
 }
 
-// hosts are the addresses of the servers.
-func (d *databases) hosts() (hosts []string) {
-	for _, port := range d.port {
-		hosts = append(hosts, loopback(port))
+// addresses are those of the servers.
+func (d *databases) addresses() (list []string) {
+	for i, port := range d.port {
+		list = append(list, d.host[i].At(port))
 	}
-	return hosts
+	return list
 }
 
 // url is the address of all of them; clients use the one that takes writes.
 func (d *databases) url() string {
-	address := d.through(d.hosts())
+	address := d.through(d.addresses())
 	if len(d.port) > 1 {
 		address += "&target_session_attrs=read-write"
 	}
@@ -153,12 +170,12 @@ func (d *databases) url() string {
 }
 
 // through is the address of the servers by way of other hosts.
-func (d *databases) through(hosts []string) string {
+func (d *databases) through(addresses []string) string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	u, err := url.Parse(d.servers[d.primary].URL())
 	if err != nil {
 		panic(err) // our own address
 	}
-	return strings.Replace(d.servers[d.primary].URL(), u.Host, strings.Join(hosts, ","), 1)
+	return strings.Replace(d.servers[d.primary].URL(), u.Host, strings.Join(addresses, ","), 1)
 }

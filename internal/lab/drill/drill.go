@@ -47,6 +47,9 @@ type Options struct {
 	Dispatchers int
 	Nodes       int           // of NATS: 1 or 3
 	Standby     bool          // Postgres has a synchronous standby
+	Hosts       bool          // each process has a host of its own: see package hosts
+	Latency     time.Duration // of a packet from one host to another, and a quarter at most on top
+	Loss        float64       // share of the packets that are lost
 	Rate        float64       // calls a second of the API key
 	Every       time.Duration // real time between two looks at a tweet
 	Refreshes   time.Duration // real time between two refreshes
@@ -96,6 +99,7 @@ func (o Options) validate() error {
 	check(o.Settle >= 10*time.Second, "settle %s: want 10s or more", o.Settle)
 	check(o.Workers >= 1 && o.Workers <= 20 && o.Dispatchers >= 1 && o.Dispatchers <= 20, "%d workers, %d dispatchers: want 1 to 20 of each", o.Workers, o.Dispatchers)
 	check(o.Nodes == 1 || o.Nodes == 3, "%d NATS nodes: want 1 or 3", o.Nodes)
+	check(o.Latency >= 0 && o.Latency <= time.Second && o.Loss >= 0 && o.Loss <= 0.2, "latency %s, loss %g: want at most 1s and 0.2", o.Latency, o.Loss)
 	check(o.Rate >= 1 && o.Rate <= 1000, "rate %g: want 1 to 1000 calls a second", o.Rate)
 	check(o.Every >= 5*time.Second, "a look-up every %s: want 5s or more", o.Every)
 	check(o.Refreshes >= 50*time.Millisecond, "a refresh every %s: want 50ms or more", o.Refreshes)
@@ -156,7 +160,10 @@ func Run(ctx context.Context, o Options) (err error) {
 
 // play runs the system through the faults, and returns what is known afterwards.
 func play(ctx context.Context, o Options, report *report) (f *facts, err error) {
-	w := newWorld(o)
+	w, err := newWorld(o)
+	if err != nil {
+		return nil, err
+	}
 	defer func() {
 		if e := w.close(); err == nil {
 			err = e

@@ -12,6 +12,7 @@ import (
 
 	"gorgone/engagement"
 	"gorgone/internal/clock"
+	"gorgone/internal/lab/drill/supervise"
 	"gorgone/internal/lab/lookups"
 	"gorgone/twitter/fakeprovider"
 )
@@ -79,7 +80,7 @@ type facts struct {
 	revived               []string // tweets that were known gone, and came back
 	refreshes             []*refresh
 	pauses                []written
-	lives                 map[string][]life
+	lives                 map[string][]supervise.Life
 	resources             *samples
 	stopErrors            []error
 	panics                []string
@@ -106,12 +107,12 @@ func (w *world) facts(ctx context.Context) (*facts, error) {
 		Options: w.Options, setting: w.setting, from: w.faultsFrom, to: w.faultsTo, settled: w.settledAt, caughtUp: w.caughtUpAt,
 		calls: w.provider.calls(), events: w.events.all(), absences: w.provider.absences(), revived: w.revived,
 		refreshes: w.refresher.all(), pauses: w.pauses.all(), resources: &w.samples, stopErrors: w.stopErrors,
-		lives: make(map[string][]life), points: w.points.all(), budgets: w.budgets, breakers: w.openBreakers,
+		lives: make(map[string][]supervise.Life), points: w.points.all(), budgets: w.budgets, breakers: w.openBreakers,
 	}
 	slices.SortFunc(f.calls, func(a, b fakeprovider.Record) int { return a.Started.Compare(b.Started) })
 	for _, p := range w.processes {
-		f.lives[p.name] = p.allLives()
-		found, err := panicsIn(p.logFile())
+		f.lives[p.Name] = p.Lives()
+		found, err := panicsIn(p.LogFile())
 		if err != nil {
 			return nil, err
 		}

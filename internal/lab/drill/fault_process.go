@@ -36,14 +36,14 @@ func freezes() family {
 
 func killed(_ context.Context, w *world, e *event, _ *rand.Rand) (heal func() error, err error) {
 	p := w.find(e.target)
-	if p.isFrozen() {
+	if p.Frozen() {
 		return nil, errors.New("it is frozen until it is resumed")
 	}
-	return w.begun(e, func() error { p.kill(); return nil }, p.start)
+	return w.begun(e, func() error { p.Kill(); return nil }, p.Start)
 }
 
 func frozen(_ context.Context, w *world, e *event, _ *rand.Rand) (heal func() error, err error) {
-	thaw, err := w.find(e.target).freeze()
+	thaw, err := w.find(e.target).Freeze()
 	if err != nil {
 		return nil, err
 	}
@@ -72,14 +72,14 @@ const refreshLimit = 10
 func budgeted(ctx context.Context, w *world, e *event, _ *rand.Rand) (heal func() error, err error) {
 	end := func() {
 		for _, p := range w.processes {
-			p.kill() // so that nothing is under way when the books are read
+			p.Kill() // so that nothing is under way when the books are read
 		}
 	}
 	restart := func(env ...string) error {
 		var failed []error
 		for _, p := range w.processes {
-			p.with(env...)
-			failed = append(failed, p.start())
+			p.With(env...)
+			failed = append(failed, p.Start())
 		}
 		return errors.Join(failed...)
 	}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/sourcegraph/conc"
+
+	"gorgone/internal/lab/drill/supervise"
 )
 
 // carryOut lets everything of the plan happen, and returns when the time is over
@@ -82,9 +84,9 @@ func (w *world) someDeleted(random *rand.Rand) []string {
 }
 
 // find returns a process by its name.
-func (w *world) find(name string) *process {
+func (w *world) find(name string) *supervise.Process {
 	for _, p := range slices.Concat(w.processes, w.nodes) {
-		if p.name == name {
+		if p.Name == name {
 			return p
 		}
 	}

@@ -2,6 +2,7 @@ package drill
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"net/http"
@@ -24,6 +25,8 @@ type provider struct {
 	*fakeprovider.Server
 
 	population *fakeprovider.Population
+	identity   tls.Certificate // by which it speaks HTTPS: no client sends its key to another host without
+	roots      string          // file by which clients know it; "": it speaks HTTP
 	servers    []*http.Server
 	serving    conc.WaitGroup
 	log        *os.File
@@ -57,7 +60,20 @@ func newProvider(w *world) (*provider, error) {
 		Latency: 30 * time.Millisecond, Jitter: 40 * time.Millisecond, Seed: w.Seed, LogSize: maxCalls,
 		Log: p.log,
 	})
+	if err != nil || !w.Hosts {
+		return p, err
+	}
+	p.roots = filepath.Join(w.Dir, "roots.pem")
+	p.identity, err = w.network.Identity(time.Now(), p.roots)
 	return p, err
+}
+
+// reached is the environment of a process that reaches the provider at an address.
+func (p *provider) reached(address string) []string {
+	if p.roots == "" {
+		return []string{"TWITTER_API_URL=http://" + address}
+	}
+	return []string{"TWITTER_API_URL=https://" + address, "SSL_CERT_FILE=" + p.roots}
 }
 
 // front opens an entrance for one process, and returns its address.
@@ -65,6 +81,9 @@ func (p *provider) front(ctx context.Context, process string) (address string, e
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", fmt.Errorf("listen for the fake provider: %w", err)
+	}
+	if p.roots != "" {
+		listener = tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{p.identity}, MinVersion: tls.VersionTLS13})
 	}
 	server := &http.Server{ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		r.RemoteAddr = process

@@ -40,6 +40,9 @@ func (r *report) started(w *world) {
 	if r.o.Standby {
 		standby = " with a synchronous standby"
 	}
+	if r.o.Hosts {
+		standby += fmt.Sprintf(", each on a host of its own, %s and more apart, %g%% of the packets lost", r.o.Latency, 100*r.o.Loss)
+	}
 	r.printf("drill of seed %d at %s: %d tweets in %d rows, a look-up every %s; %d dispatchers, %d workers, web, %d x NATS, Postgres%s; %g calls/s\n",
 		r.o.Seed, r.o.Provider, r.o.Tweets, len(w.rows), r.o.Every, r.o.Dispatchers, r.o.Workers, r.o.Nodes, standby, r.o.Rate)
 }

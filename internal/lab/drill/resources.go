@@ -55,12 +55,12 @@ func (s *samples) quiet(ctx context.Context, w *world) {
 func withGoroutines(ctx context.Context, w *world, list []sample) []sample {
 	for i := range list {
 		p := w.find(list[i].process)
-		if p.monitor == "" {
+		if p.Monitor == "" {
 			continue
 		}
-		page, err := proc.Fetch(ctx, fetchWithin, "http://"+p.monitor+"/metrics")
+		page, err := proc.Fetch(ctx, fetchWithin, "http://"+p.Monitor+"/metrics")
 		if err != nil {
-			w.Log.Warn().Err(err).Str("process", p.name).Msg("goroutines not counted")
+			w.Log.Warn().Err(err).Str("process", p.Name).Msg("goroutines not counted")
 			continue
 		}
 		for line := range strings.Lines(string(page)) {
@@ -74,7 +74,7 @@ func withGoroutines(ctx context.Context, w *world, list []sample) []sample {
 
 func readSamples(w *world) (list []sample) {
 	for _, p := range slices.Concat(w.processes, w.nodes) {
-		if s, ok := readSample(p.name, p.pid()); ok {
+		if s, ok := readSample(p.Name, p.PID()); ok {
 			list = append(list, s)
 		}
 	}
@@ -121,8 +121,8 @@ func (w *world) databaseConnections(ctx context.Context) (n int, err error) {
 
 // natsConnections counts the engine's connections to NATS.
 func (w *world) natsConnections(ctx context.Context) (n int, err error) {
-	for _, port := range w.natsHTTP {
-		text, err := proc.Fetch(ctx, fetchWithin, "http://"+loopback(port)+"/connz")
+	for _, page := range w.natsPages {
+		text, err := proc.Fetch(ctx, fetchWithin, "http://"+page+"/connz")
 		if err != nil {
 			return 0, fmt.Errorf("count the connections to NATS: %w", err)
 		}

@@ -116,3 +116,15 @@ func (w *world) unsettled(ctx context.Context) (u unsettled, late time.Duration,
 // engine returns the engine time at a real time. This machine's clock is the
 // database's.
 func (w *world) engine(at time.Time) time.Time { return w.setting.At(at) }
+
+// sleep waits for d or until ctx ends, and reports whether it was d.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -6,7 +6,6 @@ import (
 	mathrand "math/rand/v2"
 	"net"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,7 +19,9 @@ import (
 
 	"gorgone/engagement"
 	"gorgone/internal/clock"
+	"gorgone/internal/lab/drill/hosts"
 	"gorgone/internal/lab/drill/link"
+	"gorgone/internal/lab/drill/supervise"
 	"gorgone/internal/lab/lookups"
 	"gorgone/store"
 	pg "gorgone/store/postgres"
@@ -30,12 +31,15 @@ import (
 type world struct {
 	Options
 	events    history
+	network   *hosts.Network
 	links     *link.Links
 	provider  *provider
-	processes []*process // dispatchers, workers, web
-	nodes     []*process // of NATS
-	natsPorts []int      // of those, for clients
-	natsHTTP  []int      // and their monitoring
+	processes []*supervise.Process // dispatchers, workers, web
+	nodes     []*supervise.Process // of NATS
+
+	natsAddresses []string // of those, for clients
+	natsPages     []string // and of their monitoring pages
+
 	refresher *refresher
 	pauses    pauses
 	points    pointCounts
@@ -68,13 +72,21 @@ type world struct {
 	stopErrors                      []error
 }
 
-func newWorld(o Options) *world {
-	return &world{Options: o, links: link.New()}
+func newWorld(o Options) (*world, error) {
+	network := hosts.Loopback()
+	if o.Hosts {
+		var err error
+		network, err = hosts.New(hosts.Conditions{Latency: o.Latency, Jitter: o.Latency / 4, Loss: o.Loss, Seed: o.Seed})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return &world{Options: o, network: network, links: link.New(network.Address())}, nil
 }
 
 // start starts everything, in the order in which one needs the other.
 func (w *world) start(ctx context.Context) error {
-	if err := w.databases.start(ctx, w.Options); err != nil {
+	if err := w.databases.start(ctx, w.network, w.Options); err != nil {
 		return err
 	}
 	if err := w.openDatabase(ctx); err != nil {
@@ -147,57 +159,9 @@ func (w *world) firstTime(now time.Time) time.Time {
 // drillName is what the drill's own connections are called.
 const drillName = "gorgone drill"
 
-// startNATS starts the nodes, and waits until they answer.
-func (w *world) startNATS(ctx context.Context) error {
-	ports, err := freePorts(ctx, 3*w.Nodes)
-	if err != nil {
-		return err
-	}
-	w.natsPorts, w.natsHTTP = ports[:w.Nodes], ports[w.Nodes:2*w.Nodes]
-	cluster := ports[2*w.Nodes:]
-	var urls []string
-	for i, port := range w.natsPorts {
-		args := []string{"nats", "--store", filepath.Join(w.Dir, fmt.Sprintf("nats-%d", i+1)), "--port", strconv.Itoa(port), "--http-port", strconv.Itoa(w.natsHTTP[i]), "--name", fmt.Sprintf("node-%d", i+1)}
-		if w.Nodes > 1 {
-			args = append(args, "--cluster", "drill", "--cluster-port", strconv.Itoa(cluster[i]), "--cluster-nodes", joinInts(cluster))
-		}
-		node := w.newProcess(fmt.Sprintf("%s-%d", partNATS, i+1), nil, args...)
-		w.nodes = append(w.nodes, node)
-		if err := node.start(); err != nil {
-			return err
-		}
-		urls = append(urls, "nats://"+w.natsAddress(i))
-	}
-	w.nats, err = nats.Connect(strings.Join(urls, ","), nats.Name(drillName), nats.MaxReconnects(-1),
-		nats.ReconnectWait(100*time.Millisecond), nats.RetryOnFailedConnect(true))
-	if err != nil {
-		return fmt.Errorf("connect to nats: %w", err)
-	}
-	for !w.nats.IsConnected() {
-		if !sleep(ctx, 50*time.Millisecond) {
-			return fmt.Errorf("connect to nats: %w", context.Cause(ctx))
-		}
-	}
-	return nil
-}
-
-func (w *world) natsAddress(i int) string {
-	return loopback(w.natsPorts[i])
-}
-
-func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
-
-func joinInts(list []int) string {
-	var parts []string
-	for _, n := range list {
-		parts = append(parts, strconv.Itoa(n))
-	}
-	return strings.Join(parts, ",")
-}
-
-// newProcess prepares a process of this program. Of our own environment it gets
+// newProcess prepares a process of this program, on a host. Of our own environment it gets
 // nothing that sets up the engine.
-func (w *world) newProcess(name string, env []string, args ...string) *process {
+func (w *world) newProcess(name string, on *hosts.Host, env []string, args ...string) *supervise.Process {
 	inherited := slices.DeleteFunc(os.Environ(), func(entry string) bool {
 		for _, prefix := range []string{"GORGONE_", "TWITTER_", "NATS_", "DATABASE_URL=", "SUPABASE_", "QSTASH_", "OTEL_"} {
 			if strings.HasPrefix(entry, prefix) {
@@ -206,13 +170,17 @@ func (w *world) newProcess(name string, env []string, args ...string) *process {
 		}
 		return false
 	})
-	return &process{name: name, program: w.Program, args: args, env: append(inherited, env...), dir: w.Dir}
+	return &supervise.Process{Name: name, Program: w.Program, Args: args, Env: append(inherited, env...), Dir: w.Dir, Begin: on.Start}
 }
 
 // startEngine starts the roles, each behind proxies of its own.
 func (w *world) startEngine(ctx context.Context) error {
-	migrate := w.newProcess("migrate", []string{"DATABASE_URL=" + w.databases.url(), "NATS_URL=nats://" + w.natsAddress(0), "GORGONE_LEASE=" + lease.String(), w.replicas()}, "migrate")
-	if err := migrate.run(ctx); err != nil {
+	h, err := w.network.Host("migrate")
+	if err != nil {
+		return err
+	}
+	migrate := w.newProcess("migrate", h, []string{"DATABASE_URL=" + w.databases.url(), "NATS_URL=" + natsURL(w.natsAddresses), "GORGONE_LEASE=" + lease.String(), w.replicas()}, "migrate")
+	if err := migrate.Run(ctx); err != nil {
 		return err
 	}
 	ports, err := freePorts(ctx, w.Dispatchers+w.Workers+2)
@@ -220,15 +188,19 @@ func (w *world) startEngine(ctx context.Context) error {
 		return err
 	}
 	add := func(name, role string, more ...string) error {
+		h, err := w.network.Host(name)
+		if err != nil {
+			return err
+		}
 		env, err := w.environment(ctx, name)
 		if err != nil {
 			return err
 		}
-		monitor := loopback(ports[1+len(w.processes)])
-		p := w.newProcess(name, slices.Concat(env, more, []string{"GORGONE_METRICS_ADDR=" + monitor}), role)
-		p.monitor = monitor
+		monitor := h.At(ports[1+len(w.processes)])
+		p := w.newProcess(name, h, slices.Concat(env, more, []string{"GORGONE_METRICS_ADDR=" + monitor}), role)
+		p.Monitor = monitor
 		w.processes = append(w.processes, p)
-		return p.start()
+		return p.Start()
 	}
 	for i := range w.Dispatchers {
 		if err := add(fmt.Sprintf("%s-%d", partDispatch, i+1), "dispatcher"); err != nil {
@@ -240,11 +212,15 @@ func (w *world) startEngine(ctx context.Context) error {
 			return err
 		}
 	}
-	address := loopback(ports[0])
+	const web = partWeb + "-1"
+	if h, err = w.network.Host(web); err != nil {
+		return err
+	}
+	address := h.At(ports[0])
 	if w.refresher, err = newRefresher(w, "http://"+address); err != nil {
 		return err
 	}
-	if err := add(partWeb+"-1", "web", "GORGONE_WEB_LISTEN="+address, "GORGONE_WEB_TOKENS="+w.refresher.entry); err != nil {
+	if err := add(web, "web", "GORGONE_WEB_LISTEN="+address, "GORGONE_WEB_TOKENS="+w.refresher.entry); err != nil {
 		return err
 	}
 	return w.refresher.ready(ctx)
@@ -254,16 +230,13 @@ func (w *world) replicas() string { return "GORGONE_STREAM_REPLICAS=" + strconv.
 
 // environment is that of a role, with the addresses of its proxies.
 func (w *world) environment(ctx context.Context, name string) ([]string, error) {
-	through, err := w.links.Open(name, partPostgres, w.databases.hosts()...)
+	through, err := w.links.Open(name, partPostgres, w.databases.addresses()...)
 	if err != nil {
 		return nil, err
 	}
 	database := w.databases.through(through)
-	var nodes []string
-	for i := range w.nodes {
-		nodes = append(nodes, w.natsAddress(i))
-	}
-	if nodes, err = w.links.Open(name, partNATS, nodes...); err != nil {
+	nodes, err := w.links.Open(name, partNATS, w.natsAddresses...)
+	if err != nil {
 		return nil, err
 	}
 	front, err := w.provider.front(ctx, name)
@@ -273,25 +246,24 @@ func (w *world) environment(ctx context.Context, name string) ([]string, error) 
 	if through, err = w.links.Open(name, partProvider, front); err != nil {
 		return nil, err
 	}
-	return []string{
-		"DATABASE_URL=" + database,
-		"NATS_URL=nats://" + strings.Join(nodes, ",nats://"),
+	return append(w.provider.reached(through[0]),
+		"DATABASE_URL="+database,
+		"NATS_URL="+natsURL(nodes),
 		w.replicas(),
-		"TWITTER_PROVIDER=" + w.Provider,
-		"TWITTER_API_KEY=" + providerKey,
+		"TWITTER_PROVIDER="+w.Provider,
+		"TWITTER_API_KEY="+providerKey,
 		"SCHEDULE=tiers", // a budget, which a fault sets, must not change it
-		"TWITTER_API_URL=http://" + through[0],
 		fmt.Sprintf("TWITTER_RATE=%g", w.Rate),
-		"TWITTER_TIMEOUT=" + callTimeout.String(),
-		"TWITTER_BREAKER_REST=" + breakerRest.String(),
-		"TWITTER_BREAKER_REST_MAX=" + breakerMaxRest.String(),
-		"GORGONE_TIERS=ultra_hot 10000h " + (w.Every * speed).String(),
-		"GORGONE_DISPATCH_EVERY=" + (speed * time.Second).String(),
+		"TWITTER_TIMEOUT="+callTimeout.String(),
+		"TWITTER_BREAKER_REST="+breakerRest.String(),
+		"TWITTER_BREAKER_REST_MAX="+breakerMaxRest.String(),
+		"GORGONE_TIERS=ultra_hot 10000h "+(w.Every*speed).String(),
+		"GORGONE_DISPATCH_EVERY="+(speed*time.Second).String(),
 		fmt.Sprintf("GORGONE_BATCH_TWEETS=%d", idsPerCall),
-		"GORGONE_GRACE=" + grace.String(),
-		"GORGONE_GONE_SPAN=" + goneSpan.String(),
+		"GORGONE_GRACE="+grace.String(),
+		"GORGONE_GONE_SPAN="+goneSpan.String(),
 		"GORGONE_LOG_LEVEL=info",
-	}, nil
+	), nil
 }
 
 // warmUp waits until the engine works: every worker has called, and every process
@@ -321,7 +293,7 @@ func (w *world) stopEngine() {
 	)
 	for _, p := range w.processes {
 		stopping.Go(func() {
-			if err := p.stop(grace + 10*time.Second); err != nil {
+			if err := p.Stop(grace + 10*time.Second); err != nil {
 				mu.Lock()
 				defer mu.Unlock()
 				w.stopErrors = append(w.stopErrors, err)
@@ -334,8 +306,8 @@ func (w *world) stopEngine() {
 // close ends everything that is left.
 func (w *world) close() error {
 	for _, p := range slices.Concat(w.processes, w.nodes) {
-		p.kill()
-		p.wait()
+		p.Kill()
+		p.Wait()
 	}
 	if w.nats != nil {
 		w.nats.Close()
@@ -351,7 +323,9 @@ func (w *world) close() error {
 	if w.db != nil {
 		w.db.Close()
 	}
-	return w.databases.stop()
+	err := w.databases.stop()
+	w.network.Close()
+	return err
 }
 
 const (
@@ -366,7 +340,7 @@ func freePorts(ctx context.Context, n int) (ports []int, err error) {
 	var listener net.ListenConfig
 	for tries := 0; len(ports) < n; tries++ {
 		port := lowestPort + mathrand.IntN(highestPort-lowestPort)
-		l, err := listener.Listen(ctx, "tcp", loopback(port))
+		l, err := listener.Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 		if err != nil {
 			if tries > 100*n {
 				return nil, fmt.Errorf("find a free port: %w", err)

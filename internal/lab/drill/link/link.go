@@ -5,6 +5,7 @@ package link
 import (
 	"context"
 	"fmt"
+	"net"
 	"strings"
 	"time"
 
@@ -20,13 +21,14 @@ type Link struct {
 
 // Links are all that there are. It is for one goroutine at a time.
 type Links struct {
+	host   string               // on which the proxies listen
 	server *toxiproxy.ApiServer // is never started; proxies ask for it
 	links  []*Link
 }
 
-// New returns no links yet.
-func New() *Links {
-	return &Links{server: toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())}
+// New returns no links yet, which will have their proxies at an address of this machine.
+func New(host string) *Links {
+	return &Links{host: host, server: toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())}
 }
 
 // Open opens the link of a process to the addresses of what it needs, and returns
@@ -35,7 +37,7 @@ func (p *Links) Open(from, to string, upstreams ...string) (addresses []string, 
 	l := &Link{from: from, to: to}
 	p.links = append(p.links, l)
 	for i, upstream := range upstreams {
-		proxy := toxiproxy.NewProxy(p.server, fmt.Sprintf("%s-%s-%d", from, to, i), "127.0.0.1:0", upstream)
+		proxy := toxiproxy.NewProxy(p.server, fmt.Sprintf("%s-%s-%d", from, to, i), net.JoinHostPort(p.host, "0"), upstream)
 		if err := proxy.Start(); err != nil {
 			return nil, fmt.Errorf("open a proxy from %s to %s: %w", from, to, err)
 		}

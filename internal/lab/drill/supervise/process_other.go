@@ -1,6 +1,6 @@
 //go:build !linux
 
-package drill
+package supervise
 
 import "syscall"
 

@@ -1,0 +1,62 @@
+package drill
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"gorgone/internal/lab/drill/hosts"
+)
+
+// startNATS starts the nodes, each on a host of its own, and waits until they answer.
+func (w *world) startNATS(ctx context.Context) error {
+	ports, err := freePorts(ctx, 3*w.Nodes)
+	if err != nil {
+		return err
+	}
+	var on []*hosts.Host
+	var routes []string
+	for i := range w.Nodes {
+		h, err := w.network.Host(fmt.Sprintf("%s-%d", partNATS, i+1))
+		if err != nil {
+			return err
+		}
+		on = append(on, h)
+		w.natsAddresses = append(w.natsAddresses, h.At(ports[3*i]))
+		w.natsPages = append(w.natsPages, h.At(ports[3*i+1]))
+		routes = append(routes, h.At(ports[3*i+2]))
+	}
+	for i, h := range on {
+		name := fmt.Sprintf("%s-%d", partNATS, i+1)
+		args := []string{"nats", "--store", filepath.Join(w.Dir, name), "--host", h.Address(), "--port", strconv.Itoa(ports[3*i]), "--http-port", strconv.Itoa(ports[3*i+1]), "--name", nodeName(i)}
+		if w.Nodes > 1 {
+			args = append(args, "--cluster", "drill", "--cluster-port", strconv.Itoa(ports[3*i+2]), "--cluster-nodes", strings.Join(routes, ","))
+		}
+		node := w.newProcess(name, h, nil, args...)
+		w.nodes = append(w.nodes, node)
+		if err := node.Start(); err != nil {
+			return err
+		}
+	}
+	w.nats, err = nats.Connect(natsURL(w.natsAddresses), nats.Name(drillName), nats.MaxReconnects(-1),
+		nats.ReconnectWait(100*time.Millisecond), nats.RetryOnFailedConnect(true))
+	if err != nil {
+		return fmt.Errorf("connect to nats: %w", err)
+	}
+	for !w.nats.IsConnected() {
+		if !sleep(ctx, 50*time.Millisecond) {
+			return fmt.Errorf("connect to nats: %w", context.Cause(ctx))
+		}
+	}
+	return nil
+}
+
+// nodeName is what the nodes call one of them.
+func nodeName(i int) string { return fmt.Sprintf("node-%d", i+1) }
+
+func natsURL(addresses []string) string { return "nats://" + strings.Join(addresses, ",nats://") }
