@@ -12,6 +12,7 @@ import (
 
 	"gorgone/engagement"
 	"gorgone/store/bill"
+	"gorgone/store/budget"
 	"gorgone/store/keys"
 	"gorgone/store/postgres"
 )
@@ -165,6 +166,7 @@ func (s *Store) CloseLedger(ctx context.Context, before time.Time) (entries int,
 		}
 		b = t.Group()
 		bill.QueueForget(b, before)
+		budget.QueueForget(b, before)
 		b.Queue(sql, before, providers, dollars, credits, billsLast).QueryRow(func(r pgx.Row) error { return r.Scan(&entries) })
 		return t.Send(ctx, b)
 	})

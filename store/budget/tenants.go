@@ -99,14 +99,13 @@ func (t *Tenants) capsOf(zone uuid.UUID) []*tenant {
 	return all
 }
 
-// Books are what counts as spent by each zone whose spending counts for a cap.
+// Books are what counts as spent by each zone whose spending counts for a cap and, under a
+// client's id, by the zones that are no longer its own.
 type Books map[uuid.UUID]Spent
 
 // of returns what counts as spent by a tenant: by a zone, or by all zones of a client.
 func (b Books) of(x *tenant) (sum Spent) {
-	if x.Kind == "zone" {
-		return b[x.ID]
-	}
+	sum = b[x.ID]
 	for _, zone := range x.zones {
 		sum.add(b[zone])
 	}
@@ -127,13 +126,18 @@ type Ledger struct {
 const canaries = 2.02
 
 const selectBooks = `
+	with pays as ( -- what a zone spends counts for its own id, and until the day that it left a client for that one's
+		select u.id zone_id, u.id payer, 'infinity'::date until from unnest($5::uuid[]) u (id)
+		union all
+		select m.zone_id, m.client_id, m.left_on from gorgone.client_zones m where m.client_id = any($10::uuid[]) and m.left_on is not null
+	)
 	select x.zone_id,
 		coalesce(sum(x.dollars) filter (where not x.committed and x.today), 0), coalesce(sum(x.dollars) filter (where not x.committed), 0),
 		coalesce(sum(x.dollars) filter (where not x.committed and x.today and x.refresh), 0), coalesce(sum(x.dollars) filter (where not x.committed and x.refresh), 0),
 		coalesce(sum(x.dollars) filter (where x.committed), 0), coalesce(sum(x.dollars) filter (where x.committed and x.refresh), 0)
 	from (
-		select e.zone_id, e.refresh, e.day = ($6::timestamptz at time zone 'UTC')::date today, false committed, e.dollars
-		from (%s) e where e.zone_id = any($5::uuid[])
+		select o.payer zone_id, e.refresh, e.day = ($6::timestamptz at time zone 'UTC')::date today, false committed, e.dollars
+		from (%s) e join pays o on o.zone_id = e.zone_id and e.day <= o.until
 		union all
 		select s.key::uuid, false, true, true, least(s.value::float8, ceil(b.tweets * b.open_rows / b.rows::float8) * 1.02 + 1) * $7::float8
 		from gorgone.batches b cross join lateral jsonb_each_text(b.shares) s
@@ -160,7 +164,7 @@ func (t *Tenants) QueueBooks(b *pgx.Batch, l Ledger, books *Books) {
 			zones = append(zones, zone)
 		}
 	}
-	args := append(slices.Clone(l.Args), zones, l.Now, l.Tweet, l.Open, canaries)
+	args := append(slices.Clone(l.Args), zones, l.Now, l.Tweet, l.Open, canaries, t.cappedClients())
 	b.Queue(fmt.Sprintf(selectBooks, l.SQL), args...).Query(func(rows pgx.Rows) error {
 		*books = make(Books)
 		var (

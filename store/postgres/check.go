@@ -45,6 +45,7 @@ func usedTables() map[string][]string {
 		"gorgone.history_consent":            {"SELECT", "INSERT", "UPDATE"},
 		"gorgone.pauses":                     {"SELECT", "INSERT", "UPDATE", "DELETE"},
 		"gorgone.client_keys":                {"SELECT", "INSERT", "UPDATE"},
+		"gorgone.client_zones":               {"SELECT", "INSERT", "UPDATE", "DELETE"},
 		"gorgone.look_price":                 {"SELECT", "INSERT", "UPDATE"},
 		"gorgone.installation":               {"SELECT"},
 		"gorgone.trials":                     {"SELECT", "INSERT", "UPDATE"},
