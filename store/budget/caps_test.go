@@ -263,7 +263,7 @@ func TestWhatAZoneSpentStaysItsClients(t *testing.T) {
 			}
 			for n := range 4 {
 				zone := w.zone(t, budget.Caps{}, 300*n, 40)
-				w.Clock.Advance(time.Minute) // zones are read anew
+				w.Clock.Advance(time.Minute) // zones are read again
 				w.runUntilDone(t, 100, 20, 1)
 				w.Exec(t, rid, zone)
 				w.Exec(t, `update twitter_engagement_tracking set next_update_at = null`) // of another client: not looked up
