@@ -21,16 +21,18 @@ import (
 	"gorgone/internal/lab/drill/hosts"
 )
 
-// open opens a network that closes with the test; ok is false where the system gives none,
-// which must have been said.
+// open opens a network that closes with the test; ok is false where the system gives none, as
+// to others than root, or in a container. The gate tells by other means whether it does, and
+// its drill fails if it does and this package says that it does not.
 func open(t *testing.T, c hosts.Conditions) (n *hosts.Network, ok bool) {
 	t.Helper()
 	n, err := hosts.New(c)
-	if os.Geteuid() != 0 {
-		if !errors.Is(err, hosts.ErrNotAllowed) {
-			t.Fatalf("without root: %v, want that it is needed", err)
-		}
+	if errors.Is(err, hosts.ErrNotAllowed) {
+		t.Logf("NOT TESTED: %v", err)
 		return nil, false
+	}
+	if os.Geteuid() != 0 {
+		t.Errorf("without root: %v, want that it is needed", err)
 	}
 	if err != nil {
 		t.Fatal(err)
