@@ -20,6 +20,12 @@ const (
 	// is an arbitrary number ("parts" in hexadecimal ASCII).
 	partitionLock = 0x7061727473
 
+	// lockTries is how often a lock for a partition is tried for in one call, and lockPause how
+	// long others have it between: on a busy machine most transactions last longer than is
+	// waited for.
+	lockTries = 8
+	lockPause = 150 * time.Millisecond
+
 	// briefMove is how long points may take to be moved out of the default partition, which
 	// nothing can write meanwhile.
 	briefMove = "500ms"
@@ -33,8 +39,8 @@ const (
 // Snapshots of a day without a partition are not lost: they go to a default
 // partition, from which they are moved when theirs is made. Making one ahead of
 // its day is cheap. It waits for transactions under way, and new ones wait for it, for a
-// tenth of a second at most: if a table is in use for longer, as during a dump, or another
-// caller is at it, the partition is left to the next call.
+// tenth of a second at most, and tries that eight times: if a table is in use for longer, as
+// during a dump, or another caller is at it, the partition is left to the next call.
 func (a *Archive) EnsurePartitions(ctx context.Context, from, to time.Time) (int, error) {
 	first, last := from.UTC().Truncate(day), to.UTC().Truncate(day)
 	if n := int(last.Sub(first)/day) + 1; n > maxPartitions {
@@ -46,11 +52,7 @@ func (a *Archive) EnsurePartitions(ctx context.Context, from, to time.Time) (int
 	}
 	made := 0
 	for _, d := range missing {
-		created := false
-		err := a.db.Transact(ctx, "make a partition", func(ctx context.Context, t *postgres.Tx) (err error) {
-			created, err = makePartition(ctx, t, d)
-			return err
-		})
+		created, err := a.ensurePartition(ctx, d)
 		if postgres.HasCode(err, postgres.CodeLockNotAvailable) || postgres.HasCode(err, postgres.CodeQueryCanceled) {
 			return made, nil
 		}
@@ -62,6 +64,25 @@ func (a *Archive) EnsurePartitions(ctx context.Context, from, to time.Time) (int
 		}
 	}
 	return made, nil
+}
+
+// ensurePartition makes a day's partition, unless another call is at it, as soon as one of its
+// tries gets the locks.
+func (a *Archive) ensurePartition(ctx context.Context, d time.Time) (created bool, err error) {
+	for try := 1; ; try++ {
+		err = a.db.Transact(ctx, "make a partition", func(ctx context.Context, t *postgres.Tx) (err error) {
+			created, err = makePartition(ctx, t, d)
+			return err
+		})
+		if try == lockTries || !postgres.HasCode(err, postgres.CodeLockNotAvailable) {
+			return created, err
+		}
+		select {
+		case <-time.After(lockPause):
+		case <-ctx.Done():
+			return false, context.Cause(ctx)
+		}
+	}
 }
 
 // partitionTable is the name of a day's partition in the schema gorgone.
