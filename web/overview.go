@@ -76,6 +76,7 @@ func (s *Server) overview(w http.ResponseWriter, r *request) error {
 	}
 	// Callers who see the same share an answer.
 	view, err := s.overviews.get(r.Context(), fmt.Sprint(sight), func(ctx context.Context) (overview, error) {
+		defer s.reads.hold(r.quotas)() // also when the caller has left
 		return s.readOverview(ctx, sight)
 	})
 	if err != nil {

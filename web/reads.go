@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"gorgone/store/postgres"
 	"gorgone/web/auth"
 )
 
@@ -35,12 +36,14 @@ const exportRoute = "/api/twitter/zones/{zone}/export.csv"
 
 // dearReads are the routes of such reads.
 var dearReads = map[string]bounds{
-	"/api/twitter/tweets":          pageBounds,
-	"/api/twitter/alerts":          pageBounds,
-	"/api/twitter/zones":           pageBounds,
-	"/api/twitter/engagement/top":  pageBounds,
-	"/api/twitter/engagement/{id}": pageBounds,
-	exportRoute:                    exportBounds,
+	"/api/twitter/overview":          pageBounds,
+	"/api/twitter/engagement/update": pageBounds,
+	"/api/twitter/tweets":            pageBounds,
+	"/api/twitter/alerts":            pageBounds,
+	"/api/twitter/zones":             pageBounds,
+	"/api/twitter/engagement/top":    pageBounds,
+	"/api/twitter/engagement/{id}":   pageBounds,
+	exportRoute:                      exportBounds,
 }
 
 // quota is what a caller has of something, counted under a name.
@@ -141,7 +144,7 @@ func (s *Server) read(w http.ResponseWriter, r *request, rt route) (err error) {
 	r.Request = r.WithContext(ctx)
 	err = rt.handle(s, w, r)
 	r.Request = asked
-	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+	if err != nil && (errors.Is(ctx.Err(), context.DeadlineExceeded) || postgres.TookTooLong(err)) {
 		return &failure{
 			status: http.StatusServiceUnavailable, code: "busy", retryAfter: retryFull, cause: err,
 			message: fmt.Sprintf("reading this takes longer than %s: ask for less, such as one zone or a shorter period", longest),

@@ -132,3 +132,43 @@ func TestLongExport(t *testing.T) {
 		t.Errorf("%v: %s", a.header, a.body)
 	}
 }
+
+// TestLongReadsLeaveConnections: reads that take long do not take all connections, and those
+// that the database ends say what to do.
+func TestLongReadsLeaveConnections(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t, options{tweets: 1})
+	row, _ := e.row(0)
+	tx, err := e.sql.Begin(t.Context())
+	testkit.Must(t, err)
+	_, err = tx.Exec(t.Context(), `lock table gorgone.population in access exclusive mode`) // which only statistics read
+	testkit.Must(t, err)
+	watch := e.watch()
+	const reads = 16 // as many as a service may have, and as there are connections
+	answers := make(chan answer)
+	for range reads {
+		go func() { answers <- e.do("GET", "/api/twitter/engagement/update", e.service, "") }()
+	}
+	const waiting = `from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`
+	testkit.Until(t, func() (enough bool) {
+		testkit.Must(t, watch.QueryRow(t.Context(), `select count(*) >= $1 `+waiting, reads/2).Scan(&enough))
+		return enough
+	})
+	e.ok(200, "GET", "/api/twitter/tweets/"+row.String()+"/refresh", e.service, "")
+	var cancelled int
+	testkit.Must(t, watch.QueryRow(t.Context(), `select count(*) filter (where pg_cancel_backend(pid)) `+waiting).Scan(&cancelled))
+	for range cancelled {
+		if a := <-answers; a.status != 503 || a.code(t) != "busy" || !strings.Contains(string(a.body), "ask for less") || a.header.Get("Retry-After") == "" {
+			t.Errorf("a read that was ended: %d %v %s", a.status, a.header, a.body)
+		}
+	}
+	testkit.Must(t, tx.Rollback(t.Context()))
+	for range reads - cancelled {
+		if a := <-answers; a.status != 200 {
+			t.Errorf("a read that waited: %d %s", a.status, a.body)
+		}
+	}
+	if cancelled == 0 || cancelled == reads {
+		t.Errorf("%d of %d reads had a connection", cancelled, reads)
+	}
+}

@@ -127,6 +127,14 @@ func stale(err error) bool {
 	return ok && hasPrefix(refused.Code, staleCodes)
 }
 
+// TookTooLong reports whether err says that a read took longer than it may: by the clock of
+// the call, or of another that it shared the answer of, or by the database's. It does not of a
+// database that could not be reached in time.
+func TookTooLong(err error) bool {
+	_, unreached := errors.AsType[*pgconn.ConnectError](err)
+	return !unreached && (errors.Is(err, context.DeadlineExceeded) || HasCode(err, CodeQueryCanceled))
+}
+
 // HasCode reports whether err is an error of the server with the SQLSTATE code.
 func HasCode(err error, code string) bool {
 	var refused *pgconn.PgError

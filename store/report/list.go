@@ -152,6 +152,11 @@ func (q ListQuery) sql() (string, error) {
 // second a million. Otherwise it looks at live rows, or at the newest tweets, and Matching is
 // an estimate. With Rows it looks at those only.
 func (r *Reader) List(ctx context.Context, q ListQuery) (List, error) {
+	done, err := r.turn(ctx)
+	if err != nil {
+		return List{}, fmt.Errorf("list tweets: %w", err)
+	}
+	defer done()
 	rows, many, err := r.large(ctx)
 	if err != nil {
 		return List{}, fmt.Errorf("list tweets: %w", err)

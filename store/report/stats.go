@@ -136,9 +136,14 @@ func (r *Reader) StatsOf(ctx context.Context, zones []uuid.UUID) (Stats, error) 
 	if zones != nil {
 		which = namedZones
 	}
+	done, err := r.turn(ctx)
+	if err != nil {
+		return Stats{}, fmt.Errorf("read statistics: %w", err)
+	}
+	defer done()
 	ctx, cancel := r.db.Bounded(ctx)
 	defer cancel()
-	err := r.db.Send(ctx, func(b *pgx.Batch) {
+	err = r.db.Send(ctx, func(b *pgx.Batch) {
 		stats = Stats{At: r.clock.Now(), Tier: make(map[engagement.Tier]int, 4), Due: make(map[engagement.Tier]Due, 4)}
 		b.Queue(selectLive+which, stats.At, zones, uuid.Nil).Query(stats.scanLive)
 		b.Queue(postgres.EstimateRows).QueryRow(func(r pgx.Row) error { return r.Scan(&estimate) })

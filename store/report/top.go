@@ -58,6 +58,11 @@ const topCandidates = `
 
 // CountTop returns how many tweets there are on all pages of a query.
 func (r *Reader) CountTop(ctx context.Context, q TopQuery) (n int, err error) {
+	done, err := r.turn(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("count top tweets: %w", err)
+	}
+	defer done()
 	ctx, cancel := r.db.Bounded(ctx)
 	defer cancel()
 	if err := r.db.QueryRow(ctx, `select count(*) from `+topCandidates, q.Zones, q.Since).Scan(&n); err != nil {
@@ -86,6 +91,11 @@ func (r *Reader) Top(ctx context.Context, q TopQuery) ([]TopTweet, error) {
 			w.retweet_count, w.reply_count, w.like_count, w.quote_count, w.view_count, w.bookmark_count
 		from ` + topCandidates + `
 		order by ` + order + ` limit $3::int4 offset $4::int4`
+	done, err := r.turn(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read top tweets: %w", err)
+	}
+	defer done()
 	bounded, cancel := r.db.Bounded(ctx)
 	defer cancel()
 	rows, err := r.db.Query(bounded, sql, q.Zones, q.Since, q.Limit, q.Offset)

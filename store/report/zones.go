@@ -62,6 +62,11 @@ func (r *Reader) ZoneStates(ctx context.Context, zones []uuid.UUID) ([]ZoneState
 		) c on c.zone_id = z.id
 		where $2::uuid[] is null or z.id = any($2::uuid[])
 		order by z.name, z.id`
+	done, err := r.turn(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the state of zones: %w", err)
+	}
+	defer done()
 	estimate, many, err := r.large(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read the state of zones: %w", err)
