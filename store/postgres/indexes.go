@@ -26,6 +26,20 @@ type index struct {
 // stand there from being too long for an index.
 const AuthorID = `left(coalesce(raw_data->'author'->>'id', raw_data->>'author_id'), 32)`
 
+// SnapshotEngagement is the engagement at the last snapshot of a tracking row. It is null when
+// its tweet may have another one: there is no snapshot, there was a look-up since then, or a
+// count was absent from it.
+const SnapshotEngagement = `(case when snapshot_at = last_updated_at then ` +
+	`snapshot_retweets::int8 + snapshot_replies + snapshot_likes + snapshot_quotes end)`
+
+// GreatVelocity and GreatEngagement are the conditions that a tracking row is among those that
+// an index has by velocity, or by engagement. Of a large table these are more than the pages
+// that anyone turns, and a few in a hundred.
+const (
+	GreatVelocity   = `snapshot_velocity >= 10`
+	GreatEngagement = SnapshotEngagement + ` >= 1000`
+)
+
 // neededIndexes lists the indexes beyond those of the constraints. Each is
 // justified in docs/data-model.md. They are looked after at every migration, not
 // once in a numbered step, because which ones are missing depends on what was
@@ -46,6 +60,19 @@ func neededIndexes() []index {
 			name:  "gorgone_tracking_recheck",
 			table: "public.twitter_engagement_tracking",
 			on:    "(retry_at) WHERE gone_reason IS NOT NULL",
+		},
+		// An answer writes all indexes that have the row, whatever else it changes, since it changes
+		// next_update_at. So these have the few rows that lists begin with. A claim changes nothing
+		// that they have.
+		{
+			name:  "gorgone_tracking_velocity",
+			table: "public.twitter_engagement_tracking",
+			on:    "(snapshot_velocity DESC, tweet_db_id) WHERE " + GreatVelocity,
+		},
+		{
+			name:  "gorgone_tracking_engagement",
+			table: "public.twitter_engagement_tracking",
+			on:    "(" + SnapshotEngagement + " DESC, tweet_db_id) WHERE " + GreatEngagement + " OR " + SnapshotEngagement + " IS NULL",
 		},
 		{
 			name:  "gorgone_tweets_tweet_id",

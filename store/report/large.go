@@ -46,6 +46,10 @@ func (r *Reader) find(ctx context.Context, q ListQuery) (rows []uuid.UUID, err e
 		return nil, nil
 	case q.Search != "":
 		return r.findID(ctx, q)
+	case (q.By == ListByVelocity || q.By == ListByEngagement) && !q.Reverse && q.Offset+q.Limit <= r.walkRows:
+		if rows, err = r.walkList(ctx, q); err == nil && len(rows) < q.Limit && q.By == ListByVelocity && q.Tier != engagement.Cold {
+			rows, err = r.findLive(ctx, q)
+		}
 	case q.By == ListByVelocity && q.Tier != engagement.Cold:
 		rows, err = r.findLive(ctx, q)
 	case q.By == ListByPosted && !q.Reverse:

@@ -147,10 +147,10 @@ func (q ListQuery) sql() (string, error) {
 
 // List returns a page of the tracked tweets that a query selects. In a table of up to
 // 50,000 rows it looks at every tracking row of the zones, and but for the orders by
-// velocity and by look-up at every tweet. In a larger one it does so only for searches, for
-// other orders than by velocity and by time, and for pages behind the live tweets: about a
-// second a million. Otherwise it looks at live rows, or at the newest tweets, and Matching is
-// an estimate. With Rows it looks at those only.
+// velocity and by look-up at every tweet. In a larger one it looks at the first rows of the
+// order, by index, by velocity, engagement and time, and Matching is an estimate. It looks at
+// all that match only for searches, for other orders, and where too few of the first rows match:
+// about a second a million. With Rows it looks at those only.
 func (r *Reader) List(ctx context.Context, q ListQuery) (List, error) {
 	done, err := r.turn(ctx)
 	if err != nil {

@@ -19,11 +19,12 @@ type Reader struct {
 	turns chan struct{} // taken by reads of many rows
 
 	manyRows int64 // above which a table is large; smallTable but in tests
+	walkRows int   // that are looked at for a page, by an index; walkRows but in tests
 }
 
 // New returns a reader of a database.
 func New(db *postgres.DB, clock store.Clock) *Reader {
-	return &Reader{db: db, clock: clock, turns: make(chan struct{}, max(db.PoolUse().Max/2, 1)), manyRows: smallTable}
+	return &Reader{db: db, clock: clock, turns: make(chan struct{}, max(db.PoolUse().Max/2, 1)), manyRows: smallTable, walkRows: walkRows}
 }
 
 // turn waits until a read of many rows may begin. Without an error, done must be called when

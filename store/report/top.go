@@ -56,7 +56,17 @@ const topCandidates = `
 	join public.zones z on z.id = w.zone_id and ` + postgres.ActiveZone + `
 	where w.twitter_created_at >= $2::timestamptz and w.zone_id = any(coalesce($1::uuid[], array(select id from public.zones)))`
 
-// CountTop returns how many tweets there are on all pages of a query.
+// manyTop is how many candidates are no longer counted one by one in a large table.
+const manyTop = 20_000
+
+// sampleTop estimates the number of candidates.
+const sampleTop = `
+	select (count(*) * 100 / $3::float8)::int4 from public.twitter_tweets w tablesample system ($3::float8)
+	join public.zones z on z.id = w.zone_id and ` + postgres.ActiveZone + `
+	where w.twitter_created_at >= $2::timestamptz and ($1::uuid[] is null or w.zone_id = any($1::uuid[]))`
+
+// CountTop returns how many tweets there are on all pages of a query; of a large table about
+// so many, by a part of it, unless they are few.
 func (r *Reader) CountTop(ctx context.Context, q TopQuery) (n int, err error) {
 	done, err := r.turn(ctx)
 	if err != nil {
@@ -65,7 +75,14 @@ func (r *Reader) CountTop(ctx context.Context, q TopQuery) (n int, err error) {
 	defer done()
 	ctx, cancel := r.db.Bounded(ctx)
 	defer cancel()
-	if err := r.db.QueryRow(ctx, `select count(*) from `+topCandidates, q.Zones, q.Since).Scan(&n); err != nil {
+	rows, many, err := r.large(ctx)
+	if err == nil && many {
+		err = r.db.QueryRow(ctx, sampleTop, q.Zones, q.Since, min(100, 100*sampleRows/float64(rows))).Scan(&n)
+	}
+	if err == nil && n < manyTop {
+		err = r.db.QueryRow(ctx, `select count(*) from `+topCandidates, q.Zones, q.Since).Scan(&n)
+	}
+	if err != nil {
 		return 0, fmt.Errorf("count top tweets: %w", err)
 	}
 	return n, nil
@@ -73,24 +90,17 @@ func (r *Reader) CountTop(ctx context.Context, q TopQuery) (n int, err error) {
 
 // Top returns the tracked tweets that come first, the first of them first. It
 // looks at every tweet posted since then in the zones, by index, and at the history
-// of those that are listed.
+// of those that are listed; in a table of more than 50,000 rows at the first of the order
+// instead, unless too few of these match.
 func (r *Reader) Top(ctx context.Context, q TopQuery) ([]TopTweet, error) {
-	// What is listed is chosen by the velocity that the tracking row keeps.
-	var order string
-	switch q.By {
-	case ByVelocity:
-		order = `k.snapshot_velocity desc nulls last, w.total_engagement desc, w.id`
-	case ByEngagement:
-		order = `w.total_engagement desc, w.id`
-	default:
-		return nil, fmt.Errorf("top tweets by %.40q: want %s or %s", q.By, ByVelocity, ByEngagement)
-	}
-	sql := `
+	const sql = `
 		select w.id, w.tweet_id, w.zone_id, w.text, w.twitter_created_at, k.tier, coalesce(k.gone_reason, ''), k.snapshot_at,
 			coalesce(w.total_engagement, 0)::int8,
 			w.retweet_count, w.reply_count, w.like_count, w.quote_count, w.view_count, w.bookmark_count
-		from ` + topCandidates + `
-		order by ` + order + ` limit $3::int4 offset $4::int4`
+		from unnest($1::uuid[]) with ordinality p (id, place)
+		join public.twitter_tweets w on w.id = p.id
+		join public.twitter_engagement_tracking k on k.tweet_db_id = p.id
+		order by p.place`
 	done, err := r.turn(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read top tweets: %w", err)
@@ -98,7 +108,11 @@ func (r *Reader) Top(ctx context.Context, q TopQuery) ([]TopTweet, error) {
 	defer done()
 	bounded, cancel := r.db.Bounded(ctx)
 	defer cancel()
-	rows, err := r.db.Query(bounded, sql, q.Zones, q.Since, q.Limit, q.Offset)
+	page, err := r.topRows(bounded, q)
+	if err != nil {
+		return nil, fmt.Errorf("read top tweets: %w", err)
+	}
+	rows, err := r.db.Query(bounded, sql, page)
 	if err != nil {
 		return nil, fmt.Errorf("read top tweets: %w", err)
 	}
@@ -128,6 +142,31 @@ func (r *Reader) Top(ctx context.Context, q TopQuery) ([]TopTweet, error) {
 		top[i] = t.TopTweet
 	}
 	return top, nil
+}
+
+// topRows returns the rows of a page: of a large table by index where that can be, otherwise
+// of all candidates.
+func (r *Reader) topRows(ctx context.Context, q TopQuery) ([]uuid.UUID, error) {
+	// What is listed is chosen by the velocity that the tracking row keeps.
+	var order string
+	switch q.By {
+	case ByVelocity:
+		order = `k.snapshot_velocity desc nulls last, w.total_engagement desc, w.id`
+	case ByEngagement:
+		order = `w.total_engagement desc, w.id`
+	default:
+		return nil, fmt.Errorf("top tweets by %.40q: want %s or %s", q.By, ByVelocity, ByEngagement)
+	}
+	_, many, err := r.large(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if many && q.Limit > 0 && q.Offset >= 0 && q.Offset+q.Limit <= r.walkRows {
+		if page, err := r.walkTop(ctx, q); err != nil || len(page) == q.Limit {
+			return page, err
+		}
+	}
+	return r.ids(ctx, `select w.id from `+topCandidates+` order by `+order+` limit $3::int4 offset $4::int4`, q.Zones, q.Since, q.Limit, q.Offset)
 }
 
 // topLine is a line as it is read first.

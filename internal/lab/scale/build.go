@@ -49,6 +49,7 @@ func (s *size) makeSchema(ctx context.Context) error {
 	}
 	return s.exec(ctx,
 		`drop index if exists public.gorgone_tracking_zone_due, public.gorgone_tracking_retry, public.gorgone_tracking_recheck,
+			public.gorgone_tracking_velocity, public.gorgone_tracking_engagement,
 			public.gorgone_tweets_zone_posted, public.gorgone_tweets_author`,
 		`create table if not exists gorgone.scale_copied (chunk int primary key)`)
 }
