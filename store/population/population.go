@@ -169,6 +169,7 @@ func (p *State) scan(rows pgx.Rows) error {
 func (c *Counter) count(ctx context.Context, t *postgres.Tx, p *State, now time.Time) error {
 	var live int
 	b := t.Group()
+	postgres.PlanByPage(b)
 	b.Queue(countPopulation, now, engagement.GoneWindow, engagement.FirstRecheck).QueryRow(func(r pgx.Row) error {
 		return r.Scan(&live, &p.Missing, &p.Gone)
 	})

@@ -145,21 +145,21 @@ func (r *Reader) StatsOf(ctx context.Context, zones []uuid.UUID) (Stats, error) 
 	defer cancel()
 	err = r.db.Send(ctx, func(b *pgx.Batch) {
 		stats = Stats{At: r.clock.Now(), Tier: make(map[engagement.Tier]int, 4), Due: make(map[engagement.Tier]Due, 4)}
-		b.Queue(selectLive+which, stats.At, zones, uuid.Nil).Query(stats.scanLive)
 		b.Queue(postgres.EstimateRows).QueryRow(func(r pgx.Row) error { return r.Scan(&estimate) })
 		b.Queue(countGone, zones).QueryRow(func(r pgx.Row) error { return r.Scan(&stats.Gone) })
-		if zones != nil {
-			return
-		}
-		b.Queue(selectHeld, stats.At).Query(func(rows pgx.Rows) error {
-			var since *time.Time
-			_, err := pgx.ForEachRow(rows, []any{&since}, func() error {
-				stats.HeldSince = postgres.TimeOf(since)
-				return nil
+		if zones == nil {
+			b.Queue(selectHeld, stats.At).Query(func(rows pgx.Rows) error {
+				var since *time.Time
+				_, err := pgx.ForEachRow(rows, []any{&since}, func() error {
+					stats.HeldSince = postgres.TimeOf(since)
+					return nil
+				})
+				return err
 			})
-			return err
-		})
-		store.QueueOutstanding(b, r.clock, stats.At, &stats.Outstanding)
+			store.QueueOutstanding(b, r.clock, stats.At, &stats.Outstanding)
+		}
+		postgres.PlanByPage(b)
+		b.Queue(selectLive+which, stats.At, zones, uuid.Nil).Query(stats.scanLive)
 	})
 	if err != nil {
 		return Stats{}, fmt.Errorf("read statistics: %w", err)
