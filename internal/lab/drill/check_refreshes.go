@@ -67,7 +67,7 @@ func (f *facts) untrue(r *refresh) string {
 	}
 	unavailable := func(e event) bool {
 		return e.ofDatabase() || e.kind == kill || e.kind == freeze || e.kind == wipe || e.kind == budget ||
-			e.link == partPostgres || e.link == partNATS
+			e.kind == isolate || e.kind == diskFull || e.link == partPostgres || e.link == partNATS
 	}
 	if r.overBudget() {
 		if !f.mayExceed(r) {
@@ -130,8 +130,8 @@ func (f *facts) untrueCounts(r *refresh) string {
 	for _, l := range list {
 		truth, _ := f.truth(r.tweet, l.call.At)
 		likes := *d.Metrics.Likes == truth[likeCount] || unreadable(l.call.Fault) == likeCount
-		// It may have joined a look-up that was under way.
-		if !l.call.Started.After(r.answered) && !l.call.Started.Before(r.asked.Add(-inFlight-clockSlack)) && likes && *d.Metrics.Retweets == truth[0] {
+		// It may have joined a look-up that was under way, which it is until it is written.
+		if !l.call.Started.After(r.answered) && !f.writtenBy(l.call.Started.Add(inFlight)).Before(r.asked.Add(-clockSlack)) && likes && *d.Metrics.Retweets == truth[0] {
 			return ""
 		}
 	}

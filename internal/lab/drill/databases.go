@@ -43,7 +43,7 @@ func (d *databases) start(ctx context.Context, network *hosts.Network, o Options
 		return err
 	}
 	for i := range d.dirs {
-		h, err := network.Host(fmt.Sprintf("%s-%d", partPostgres, i+1))
+		h, err := network.Host(databaseHost(i))
 		if err != nil {
 			return err
 		}
@@ -72,6 +72,18 @@ func (d *databases) restart(ctx context.Context) error {
 func (d *databases) options(i int) postgres.Options {
 	return postgres.Options{DataDir: d.dirs[i], Host: d.host[i].Address(), Port: d.port[i], Start: d.host[i].Start, Log: d.log}
 }
+
+// on is the host of the primary, or of the standby.
+func (d *databases) on(which string) string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if which == standby {
+		return databaseHost(1 - d.primary)
+	}
+	return databaseHost(d.primary)
+}
+
+func databaseHost(i int) string { return fmt.Sprintf("%s-%d", partPostgres, i+1) }
 
 // crash ends the primary at once.
 func (d *databases) crash() error {

@@ -106,6 +106,9 @@ func (o Options) validate() error {
 	for _, name := range slices.Concat(o.Faults, o.Without) {
 		check(slices.Contains(faultNames(), name), "fault %s: there are %s", name, strings.Join(faultNames(), ", "))
 	}
+	for _, name := range []string{string(isolate), string(diskFull), leader, silent} {
+		check(o.Hosts || !slices.Contains(o.Faults, name), "fault %s: there is one host, want --hosts", name)
+	}
 	check(o.Standby || !slices.Contains(o.Faults, string(promote)), "fault %s: there is no standby to promote, want --standby", promote)
 	if need, have := float64(o.Tweets)/o.Every.Seconds(), 0.6*o.Rate*idsPerCall; need > have {
 		faults = append(faults, fmt.Errorf("%d tweets every %s are %.0f tweets a second, and %g calls a second leave time to catch up after faults for %.0f: want fewer tweets, or a higher rate", o.Tweets, o.Every, need, o.Rate, have))

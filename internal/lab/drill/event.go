@@ -15,32 +15,34 @@ type kind string
 
 // The kinds of faults.
 const (
-	kill     kind = "kill"     // SIGKILL, and started again
-	budget   kind = "budget"   // dispatchers and workers start over with a budget that is soon used up
-	freeze   kind = "freeze"   // SIGSTOP past the lease, then SIGCONT
-	cut      kind = "cut"      // connections closed, and refused
-	stall    kind = "stall"    // connections that carry nothing
-	delay    kind = "delay"    // connections that are slow
-	pooler   kind = "pooler"   // all connections to Postgres closed at once, and refused
-	crash    kind = "crash"    // immediate shutdown of Postgres, and started again
-	promote  kind = "promote"  // Postgres lost for good, and its standby promoted
-	failover kind = "failover" // all connections to Postgres closed; new ones are read-only for a while, and stay so
-	readonly kind = "readonly" // all connections to Postgres become read-only
-	full     kind = "full"     // Postgres has no space left: 53100 for all that writes
-	step     kind = "step"     // the database's clock is set, and later set right
-	wipe     kind = "wipe"     // a bucket of NATS is lost, or restored from a backup
-	fault    kind = "fault"    // the provider answers a share of the calls wrongly
-	drop     kind = "drop"     // the provider leaves a share of the tweets out, others in each answer
-	broke    kind = "broke"    // the account is out of credit
-	sporadic kind = "sporadic" // the provider refuses 2% of the calls
-	odd      kind = "odd"      // the provider has odd counters in a share of the answers
-	balance  kind = "balance"  // the balance route is broken
-	deletes  kind = "delete"   // tweets are deleted for good
-	mass     kind = "mass"     // a large share of the tweets is deleted for good
-	returns  kind = "restore"  // deleted tweets come back
-	poison   kind = "poison"   // calls that hold certain tweets fail
-	outage   kind = "outage"   // the provider leaves the same share of the tweets out of all answers
-	lag      kind = "lag"      // the provider does not find tweets that are new to us
+	kill     kind = "kill"      // SIGKILL, and started again
+	budget   kind = "budget"    // dispatchers and workers start over with a budget that is soon used up
+	freeze   kind = "freeze"    // SIGSTOP past the lease, then SIGCONT
+	cut      kind = "cut"       // connections closed, and refused
+	stall    kind = "stall"     // connections that carry nothing
+	delay    kind = "delay"     // connections that are slow
+	pooler   kind = "pooler"    // all connections to Postgres closed at once, and refused
+	crash    kind = "crash"     // immediate shutdown of Postgres, and started again
+	promote  kind = "promote"   // Postgres lost for good, and its standby promoted
+	failover kind = "failover"  // all connections to Postgres closed; new ones are read-only for a while, and stay so
+	readonly kind = "readonly"  // all connections to Postgres become read-only
+	full     kind = "full"      // Postgres has no space left: 53100 for all that writes
+	step     kind = "step"      // the database's clock is set, and later set right
+	isolate  kind = "isolate"   // a host that no packet leaves or reaches
+	diskFull kind = "disk_full" // a NATS node's disk is full
+	wipe     kind = "wipe"      // a bucket of NATS is lost, or restored from a backup
+	fault    kind = "fault"     // the provider answers a share of the calls wrongly
+	drop     kind = "drop"      // the provider leaves a share of the tweets out, others in each answer
+	broke    kind = "broke"     // the account is out of credit
+	sporadic kind = "sporadic"  // the provider refuses 2% of the calls
+	odd      kind = "odd"       // the provider has odd counters in a share of the answers
+	balance  kind = "balance"   // the balance route is broken
+	deletes  kind = "delete"    // tweets are deleted for good
+	mass     kind = "mass"      // a large share of the tweets is deleted for good
+	returns  kind = "restore"   // deleted tweets come back
+	poison   kind = "poison"    // calls that hold certain tweets fail
+	outage   kind = "outage"    // the provider leaves the same share of the tweets out of all answers
+	lag      kind = "lag"       // the provider does not find tweets that are new to us
 )
 
 // The parts of the system that a fault is about, besides numbered processes.
@@ -104,7 +106,7 @@ func (e event) about(process string) bool {
 	switch e.kind {
 	case crash, promote, budget:
 		return true
-	case kill:
+	case kill, isolate, diskFull:
 		return e.target == process || strings.HasPrefix(e.target, partNATS)
 	default:
 		return e.target == process
@@ -127,6 +129,8 @@ func (e event) ofDatabase() bool {
 	switch e.kind {
 	case crash, promote, pooler, failover, readonly, full, step:
 		return true
+	case isolate:
+		return strings.HasPrefix(e.target, partPostgres)
 	default:
 		return false
 	}

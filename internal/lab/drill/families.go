@@ -27,7 +27,7 @@ type faultKind struct {
 func families() []family {
 	return []family{
 		processFaults(), freezes(), linkFaults(), databaseFaults(), stateFaults(),
-		callFaults(), refusals(), oddAnswers(), balanceFaults(), tweetFaults(), poisons(), indexFaults(),
+		callFaults(), refusals(), oddAnswers(), balanceFaults(), tweetFaults(), poisons(), indexFaults(), hostFaults(),
 	}
 }
 
@@ -46,7 +46,9 @@ func faultNames() (names []string) {
 
 // wanted reports whether a kind of fault may happen.
 func (o Options) wanted(k faultKind) bool {
-	if k.kind == promote && !o.Standby {
+	switch {
+	case k.kind == promote && !o.Standby, k.what == standby && !o.Standby, k.what == leader && o.Nodes == 1,
+		(k.kind == isolate || k.kind == diskFull || slices.Contains([]string{leader, silent}, k.what)) && !o.Hosts:
 		return false
 	}
 	in := func(list []string) bool {

@@ -17,6 +17,9 @@ func databaseFaults() family {
 	return family{least: 2, most: 6, faults: []faultKind{
 		{kind: crash, draw: lasts(0.1, 3), begin: crashed},
 		{kind: promote, draw: lasts(0.5, 4), begin: promoted},
+		{kind: promote, what: silent, draw: lasts(0.5, 4), begin: lostSilently},
+		{kind: isolate, what: primary, draw: lasts(1, 5), begin: isolatedDatabase},
+		{kind: isolate, what: standby, draw: lasts(1, 5), begin: isolatedDatabase},
 		{kind: failover, draw: lasts(1, 5), begin: failedOver},
 		{kind: readonly, draw: lasts(1, 5), begin: madeReadOnly},
 		{kind: full, draw: lasts(1, 5), begin: filled},

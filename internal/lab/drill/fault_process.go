@@ -34,12 +34,16 @@ func freezes() family {
 	}}}}
 }
 
-func killed(_ context.Context, w *world, e *event, _ *rand.Rand) (heal func() error, err error) {
+func killed(ctx context.Context, w *world, e *event, _ *rand.Rand) (heal func() error, err error) {
 	p := w.find(e.target)
 	if p.Frozen() {
 		return nil, errors.New("it is frozen until it is resumed")
 	}
-	return w.begun(e, func() error { p.Kill(); return nil }, p.Start)
+	return w.begun(e, func() error { p.Kill(); return nil }, func() error {
+		err := p.Start()
+		w.awaitNode(ctx, e.target)
+		return err
+	})
 }
 
 func frozen(_ context.Context, w *world, e *event, _ *rand.Rand) (heal func() error, err error) {

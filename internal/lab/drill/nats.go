@@ -33,9 +33,14 @@ func (w *world) startNATS(ctx context.Context) error {
 	}
 	for i, h := range on {
 		name := fmt.Sprintf("%s-%d", partNATS, i+1)
-		args := []string{"nats", "--store", filepath.Join(w.Dir, name), "--host", h.Address(), "--port", strconv.Itoa(ports[3*i]), "--http-port", strconv.Itoa(ports[3*i+1]), "--name", nodeName(i)}
+		args := []string{"nats", "--store", w.store(name), "--host", h.Address(), "--port", strconv.Itoa(ports[3*i]), "--http-port", strconv.Itoa(ports[3*i+1]), "--name", nodeName(i)}
 		if w.Nodes > 1 {
 			args = append(args, "--cluster", "drill", "--cluster-port", strconv.Itoa(ports[3*i+2]), "--cluster-nodes", strings.Join(routes, ","))
+		}
+		if w.Hosts {
+			if err := h.Mount(w.store(name), diskSize); err != nil {
+				return err
+			}
 		}
 		node := w.newProcess(name, h, nil, args...)
 		w.nodes = append(w.nodes, node)
@@ -55,6 +60,12 @@ func (w *world) startNATS(ctx context.Context) error {
 	}
 	return nil
 }
+
+// diskSize is what fits on the disk of a node's host, in bytes. It is memory, as far as used.
+const diskSize = 128 << 20
+
+// store is the folder of a node's streams.
+func (w *world) store(node string) string { return filepath.Join(w.Dir, node) }
 
 // nodeName is what the nodes call one of them.
 func nodeName(i int) string { return fmt.Sprintf("node-%d", i+1) }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"os"
@@ -85,7 +87,8 @@ func (p *provider) front(ctx context.Context, process string) (address string, e
 	if p.roots != "" {
 		listener = tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{p.identity}, MinVersion: tls.VersionTLS13})
 	}
-	server := &http.Server{ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+	quiet := log.New(io.Discard, "", 0) // of handshakes that were cut
+	server := &http.Server{ReadHeaderTimeout: 10 * time.Second, ErrorLog: quiet, Handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		r.RemoteAddr = process
 		p.ServeHTTP(rw, r)
 	})}

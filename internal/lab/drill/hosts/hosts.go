@@ -13,10 +13,13 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/sourcegraph/conc"
@@ -150,6 +153,54 @@ func (h *Host) on(do func() error) error {
 	done := make(chan error, 1)
 	h.work <- func() { done <- do() }
 	return <-done
+}
+
+// Mount puts an empty disk of its own into a folder of the host, which it makes. Nothing else
+// sees what is on it, and it is gone with the host. size is in bytes, of memory as it is used.
+func (h *Host) Mount(dir string, size int64) error {
+	if h.work == nil {
+		return fmt.Errorf("mount a disk at %s: this machine is left as it is", dir)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("mount a disk at %s: %w", dir, err)
+	}
+	if err := h.on(func() error { return mount(dir, size) }); err != nil {
+		return fmt.Errorf("mount a disk at %s: %w: %w", dir, ErrNotAllowed, err)
+	}
+	return nil
+}
+
+// ballast is the file that fills a disk.
+const ballast = "ballast"
+
+// Fill fills the disk that is mounted there, and returns what frees it again.
+func (h *Host) Fill(dir string) (free func() error, err error) {
+	if h.work == nil {
+		return nil, fmt.Errorf("fill the disk at %s: this machine is left as it is", dir)
+	}
+	file := filepath.Join(dir, ballast)
+	free = func() error { return h.on(func() error { return os.Remove(file) }) }
+	if err := h.on(func() error { return fill(file) }); err != nil {
+		return nil, errors.Join(fmt.Errorf("fill the disk at %s: %w", dir, err), free())
+	}
+	return free, nil
+}
+
+// fill writes a file until there is no space left.
+func fill(file string) error {
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	for size := 1 << 20; size > 0; {
+		if _, err = f.Write(make([]byte, size)); err != nil {
+			size /= 2 // what is left may be less
+		}
+	}
+	if errors.Is(err, syscall.ENOSPC) {
+		err = nil
+	}
+	return errors.Join(err, f.Close())
 }
 
 // Isolate carries no packet from or to a host until it is called again with false. Its

@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -195,6 +196,47 @@ func TestStart(t *testing.T) {
 	}
 	if err := cmd.Wait(); err != nil {
 		t.Error(err)
+	}
+}
+
+// A disk is the host's alone. While it is full nothing can be written, and what was stays.
+func TestDisk(t *testing.T) {
+	t.Parallel()
+	n, ok := open(t, hosts.Conditions{})
+	if !ok {
+		return
+	}
+	a, dir := host(t, n, "a"), filepath.Join(t.TempDir(), "disk")
+	if err := a.Mount(dir, 1<<20); err != nil {
+		t.Fatal(err)
+	}
+	write := func(name string) error {
+		return a.On(func() error { return os.WriteFile(filepath.Join(dir, name), make([]byte, 10_000), 0o600) })
+	}
+	if err := write("before"); err != nil {
+		t.Fatal(err)
+	}
+	free, err := a.Fill(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := write("full"); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("written to a full disk: %v", err)
+	}
+	if err := errors.Join(free(), write("after")); err != nil {
+		t.Errorf("a disk that is free again: %v", err)
+	}
+	if err := a.On(func() error {
+		before, err := os.ReadFile(filepath.Join(dir, "before"))
+		if len(before) != 10_000 {
+			t.Errorf("%d bytes are left of a file from before", len(before))
+		}
+		return err
+	}); err != nil {
+		t.Error(err)
+	}
+	if names, err := os.ReadDir(dir); err != nil || len(names) > 0 {
+		t.Errorf("others see %v: %v", names, err)
 	}
 }
 

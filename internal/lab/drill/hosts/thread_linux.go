@@ -29,6 +29,17 @@ func separate(address netip.Prefix) (*os.File, error) {
 	return device, nil
 }
 
+// mount gives the calling thread, and what is started from it, an empty disk in a folder.
+func mount(dir string, size int64) error {
+	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
+		return fmt.Errorf("make a mount namespace: %w", err)
+	}
+	if err := unix.Mount("", "/", "", unix.MS_PRIVATE|unix.MS_REC, ""); err != nil {
+		return fmt.Errorf("keep mounts to ourselves: %w", err)
+	}
+	return unix.Mount("gorgone", dir, "tmpfs", 0, fmt.Sprintf("size=%d,mode=0700", size))
+}
+
 // openTUN makes a network interface in the thread's namespace, whose packets the file reads
 // and writes. The kernel puts a number, which it returns too, into the name. The interface is
 // gone when the file is closed.

@@ -12,4 +12,6 @@ func separate(netip.Prefix) (*os.File, error) { return nil, errors.ErrUnsupporte
 
 func openTUN(string) (device *os.File, number int, err error) { return nil, 0, errors.ErrUnsupported }
 
+func mount(string, int64) error { return errors.ErrUnsupported }
+
 func configure(string, netip.Prefix) error { return errors.ErrUnsupported }
