@@ -27,12 +27,12 @@ func TestPagesOfALargeTable(t *testing.T) {
 			tweets[0].Text = fmt.Sprintf("tweet %d", i)
 			e.TrackIn(t, zone, tweets)
 		}
-		e.Exec(t, `update twitter_engagement_tracking set snapshot_velocity = case when hashtext(tweet_db_id::text) % 5 <> 0 then abs(hashtext(tweet_db_id::text)) % 40 end`)
+		e.Exec(t, `update twitter_engagement_tracking set snapshot_velocity = case when hashtext(tweet_db_id::text) % 5 <> 0 then abs(hashtext(tweet_db_id::text)) % 8 * 5 end`)
 		e.Exec(t, `update twitter_engagement_tracking set tier = 'cold', next_update_at = null where abs(hashtext(id::text)) % 4 = 0`)
 		// Counts of the last snapshot as they are in the tweets, but for those of some rows; ties.
 		e.Exec(t, `update twitter_tweets set like_count = 990 + abs(hashtext(id::text)) % 30, quote_count = case when hashtext(id::text) % 3 = 0 then 2 end, view_count = abs(hashtext(id::text)) % 7`)
 		e.Exec(t, `
-			update twitter_engagement_tracking k set snapshot_at = last_updated_at, snapshot_likes = like_count, snapshot_quotes = coalesce(quote_count, 0), snapshot_retweets = 0, snapshot_replies = 0
+			update twitter_engagement_tracking k set snapshot_at = twitter_created_at, last_updated_at = twitter_created_at, snapshot_likes = like_count, snapshot_quotes = coalesce(quote_count, 0), snapshot_retweets = 0, snapshot_replies = 0
 			from twitter_tweets w where w.id = k.tweet_db_id`)
 		e.Exec(t, `update twitter_engagement_tracking set snapshot_at = null, snapshot_likes = null where hashtext(id::text) % 7 = 0`)
 		e.Exec(t, `update twitter_engagement_tracking set snapshot_at = snapshot_at - interval '10 seconds', snapshot_likes = 1030 where hashtext(id::text) % 7 = 1`)
@@ -89,7 +89,7 @@ func sameTops(t *testing.T, e *storetest.Env, large *report.Reader, zones []uuid
 	t.Helper()
 	for _, by := range []report.TopBy{report.ByVelocity, report.ByEngagement} {
 		for _, since := range []time.Duration{time.Hour, 6 * time.Hour, 30 * 24 * time.Hour} {
-			for _, page := range [][2]int{{5, 0}, {5, 5}, {20, 20}, {100, 0}} {
+			for _, page := range [][2]int{{5, 0}, {5, 5}, {24, 0}, {20, 20}, {100, 0}} {
 				q := report.TopQuery{Zones: zones, By: by, Since: e.Clock.Now().Add(-since), Limit: page[0], Offset: page[1]}
 				want := storetest.Value(e.Top(t.Context(), q))(t)
 				got := storetest.Value(large.Top(t.Context(), q))(t)
