@@ -54,6 +54,9 @@ func (v Version) Before(o Version) bool {
 	return v.losses < o.losses || v.losses == o.losses && v.revision < o.revision
 }
 
+// Revision returns the revision of the value, as [Cell.Load] does.
+func (v Version) Revision() uint64 { return v.revision }
+
 // newest returns the newest version that was seen.
 func (c *Cell) newest() Version {
 	c.mu.Lock()

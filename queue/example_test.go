@@ -91,10 +91,10 @@ func ExampleCell() {
 			log.Fatal(err)
 		}
 	}
-	value, revision, err := cell.Load(ctx)
+	value, _, err := cell.Load(ctx)
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(string(value), "at revision", revision)
-	// Output: 3 at revision 3
+	fmt.Println(string(value))
+	// Output: 3
 }

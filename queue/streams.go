@@ -124,6 +124,11 @@ func bucketStream(bucket string) string { return "KV_" + bucket }
 // miss a pause that is in force.
 func (q *Queue) bucket(name string, storage jetstream.StorageType) func(*jetstream.StreamConfig) {
 	return func(c *jetstream.StreamConfig) {
+		if c.Name == "" {
+			// A bucket that is made again after it was lost goes on with higher revisions: none
+			// that a replica remembers may be met by another value.
+			c.FirstSeq = uint64(time.Now().UnixMilli())
+		}
 		c.Name = bucketStream(name)
 		c.Subjects = []string{"$KV." + name + ".>"}
 		c.Retention = jetstream.LimitsPolicy

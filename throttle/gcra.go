@@ -21,16 +21,30 @@ import (
 // Rate * interval - grace = 1 s + slack - grace, and grace is less than slack.
 
 const (
-	// runDuration is how much of the rate one reservation takes: at most 20
-	// reservations a second for each busy class, whatever the rate.
-	runDuration = 50 * time.Millisecond
+	// minRun is how much of the rate one reservation takes where writes are fast: at most
+	// 20 reservations a second for each busy class, whatever the rate.
+	minRun = 50 * time.Millisecond
 
-	// maxAhead is how long before its slot a batch call may reserve it: half as long as a
-	// refresh may, so that refreshes go first.
-	maxAhead = runDuration / 2
+	// Where writes are slow, a reservation takes runPerWrite as much of the rate as a write
+	// takes, up to maxRun. So the next one is written before its slots begin, although one
+	// write follows the other.
+	runPerWrite = 3
+	maxRun      = 250 * time.Millisecond
+
+	// A batch call is reserved aheadPerWrite as long before its slot as a write takes, up to
+	// maxAhead: replicas that compete try a little later; see contention.go.
+	aheadPerWrite = 3
+	maxAhead      = 250 * time.Millisecond
+
+	// refreshLead is how much earlier than a batch call a refresh may reserve its slot, so
+	// that refreshes go first.
+	refreshLead = 50 * time.Millisecond
 
 	// maxWritten bounds how far ahead of now a slot begins because writes are slow.
 	maxWritten = time.Second
+
+	// reach is how far ahead of now the last slot of a reservation can be.
+	reach = maxWritten + maxRun
 
 	// maxGrace caps how late a call may start when the margin would allow more.
 	maxGrace = 50 * time.Millisecond
@@ -46,6 +60,7 @@ type limiterState struct {
 	Batch  time.Time // when the next batch call is free, if All allows it too
 	Factor float64   // the rate in force as a part of the configured rate, in (0,1]; see aimd.go
 	At     time.Time // when the state was written; zero: by a version that did not record it
+	Writes latency   // how long it takes to write the state
 
 	recovery
 }
@@ -54,12 +69,12 @@ type limiterState struct {
 type limits struct {
 	interval      time.Duration // between two calls
 	batchInterval time.Duration // between two batch calls, in the long run
-	run           int           // maximum number of calls in one reservation
+	runTime       time.Duration // how much of the rate one reservation takes: minRun, or more while writes are slow
 	grace         time.Duration // how long after its slot a call may start
 	credit        time.Duration // how far in the past a reservation may begin, so that asking late costs no slot
 	streak        int           // calls without a refusal after which the rate in force rises
 	probe         time.Duration // how long the probe after a pause may take
-	ahead         time.Duration // how long before its slot a batch call reserves it: as long as that takes, up to maxAhead
+	ahead         time.Duration // how long before its slot a batch call reserves it, up to maxAhead
 	written       time.Duration // how long it takes until a reservation is written, up to maxWritten
 }
 
@@ -74,7 +89,7 @@ func newLimits(rate, reserve, margin float64) limits {
 		// the difference between the replicas' clocks.
 		grace: min(seconds(slack*2/3), max(maxGrace, seconds(interval))),
 	}
-	l.run = max(1, int(runDuration/l.interval))
+	l.runTime = minRun
 	l.credit = l.grace / 2
 	l.streak = max(minStreak, int(math.Ceil(rate*streakTime.Seconds())))
 	l.probe = defaultProbeTime
@@ -88,21 +103,29 @@ func (l limits) scaled(factor float64) limits {
 	return l
 }
 
-// runLength returns how long the longest run of calls takes.
-func (l limits) runLength() time.Duration { return time.Duration(l.run) * l.interval }
+// writtenIn adapts the limits to how long a write takes.
+func (l limits) writtenIn(write time.Duration) limits {
+	l.written = min(write, maxWritten)
+	l.ahead = min(aheadPerWrite*write, maxAhead)
+	l.runTime = min(max(minRun, runPerWrite*write), maxRun)
+	return l
+}
+
+// run returns the maximum number of calls in one reservation.
+func (l limits) run() int { return max(1, int(l.runTime/l.interval)) }
 
 // initial returns the state to start from when the last reservations are unknown: calls
 // start once every slot that may still be reserved has passed.
 func (l limits) initial(now time.Time) limiterState {
-	free := now.Add(l.lead(queue.ClassRefresh) + l.runLength())
+	free := now.Add(reach + l.interval)
 	return limiterState{All: free, Batch: free, Factor: 1, At: now}
 }
 
-// lead returns how long before a slot the class may reserve it. Batches reserve ahead by
-// the time that it takes alone, so a refresh waits for at most that and one run of theirs.
+// lead returns how long before a slot the class may reserve it. A refresh waits for at most
+// what batches reserve ahead and one run of theirs.
 func (l limits) lead(class queue.Class) time.Duration {
 	if class == queue.ClassRefresh {
-		return runDuration
+		return l.ahead + refreshLead
 	}
 	return l.ahead
 }
@@ -119,7 +142,7 @@ func (l limits) earliest(s limiterState, class queue.Class) time.Time {
 // reserve takes up to want slots, and at most one run: n slots from first, an interval
 // apart. now must not be before earliest.
 func (l limits) reserve(s limiterState, class queue.Class, now time.Time, want int) (next limiterState, first time.Time, n int) {
-	n = min(want, l.run)
+	n = min(want, l.run())
 	oldest := later(now.Add(-l.credit), s.HoldUntil)
 	// What begins earlier is too late already when the reservation is written: with slow writes
 	// the one call after a pause would be lost again and again.
@@ -141,7 +164,7 @@ func (l limits) reserve(s limiterState, class queue.Class, now time.Time, want i
 // plausible reports whether a replica with a correct clock can have written the state.
 func (l limits) plausible(s limiterState, now time.Time) bool {
 	slowest := l.scaled(s.Factor * l.rampFloor())
-	limit := now.Add(maxClockSkew + skewIntervals*slowest.batchInterval*time.Duration(l.run))
+	limit := now.Add(maxClockSkew + reach + skewIntervals*slowest.batchInterval)
 	return !s.All.After(limit) && !s.Batch.After(limit) && !fromFuture(s.At, now)
 }
 
@@ -160,6 +183,9 @@ type limiterEntry struct {
 	Factor float64 `json:"factor"`
 	At     int64   `json:"at_us,omitempty"`
 
+	Write     int64 `json:"write_us,omitempty"`
+	Deviation int64 `json:"write_deviation_us,omitempty"`
+
 	HoldUntil  int64 `json:"hold_us,omitempty"`
 	ProbeUntil int64 `json:"probe_us,omitempty"`
 	Resumed    int64 `json:"resumed_us,omitempty"`
@@ -170,6 +196,7 @@ type limiterEntry struct {
 func (s limiterState) encode() []byte {
 	body, err := json.Marshal(limiterEntry{
 		V: stateVersion, All: ceilMicro(s.All), Batch: ceilMicro(s.Batch), Factor: s.Factor, At: toMicro(s.At),
+		Write: s.Writes.mean.Microseconds(), Deviation: s.Writes.deviation.Microseconds(),
 		HoldUntil: toMicro(s.HoldUntil), ProbeUntil: toMicro(s.ProbeUntil), Resumed: toMicro(s.Resumed), Episode: s.Episode, Clean: s.Clean,
 	})
 	if err != nil {
@@ -188,6 +215,7 @@ func decodeLimiterState(body []byte) (limiterState, error) {
 	}
 	return limiterState{
 		All: time.UnixMicro(e.All).UTC(), Batch: time.UnixMicro(e.Batch).UTC(), Factor: e.Factor, At: fromMicro(e.At),
+		Writes: latency{mean: fromMicros(e.Write), deviation: fromMicros(e.Deviation)},
 		recovery: recovery{
 			HoldUntil: fromMicro(e.HoldUntil), ProbeUntil: fromMicro(e.ProbeUntil), Resumed: fromMicro(e.Resumed),
 			Episode: e.Episode, Clean: e.Clean,

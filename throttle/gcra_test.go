@@ -22,12 +22,12 @@ func TestPaceLimits(t *testing.T) {
 		rate, reserve, margin float64
 		want                  limits // rounded to 0.1 ms
 	}{
-		{"slowest plan", 0.2, 0.1, 0.03, limits{interval: ms(5154.6), batchInterval: ms(5727.4), run: 1, grace: ms(103.1), credit: ms(51.5)}},
-		{"20 a second", 20, 0.1, 0.03, limits{interval: ms(51.5), batchInterval: ms(57.3), run: 1, grace: ms(20.6), credit: ms(10.3)}},
-		{"200 a second", 200, 0.1, 0.03, limits{interval: ms(5.2), batchInterval: ms(5.7), run: 9, grace: ms(20.6), credit: ms(10.3)}},
-		{"500 a second", 500, 0.1, 0.03, limits{interval: ms(2.1), batchInterval: ms(2.3), run: 24, grace: ms(20.6), credit: ms(10.3)}},
-		{"no reserve", 100, 0, 0.03, limits{interval: ms(10.3), batchInterval: ms(10.3), run: 4, grace: ms(20.6), credit: ms(10.3)}},
-		{"a wide margin", 100, 0.5, 0.2, limits{interval: ms(12.5), batchInterval: ms(25), run: 4, grace: ms(50), credit: ms(25)}},
+		{"slowest plan", 0.2, 0.1, 0.03, limits{interval: ms(5154.6), batchInterval: ms(5727.4), runTime: ms(50), grace: ms(103.1), credit: ms(51.5)}},
+		{"20 a second", 20, 0.1, 0.03, limits{interval: ms(51.5), batchInterval: ms(57.3), runTime: ms(50), grace: ms(20.6), credit: ms(10.3)}},
+		{"200 a second", 200, 0.1, 0.03, limits{interval: ms(5.2), batchInterval: ms(5.7), runTime: ms(50), grace: ms(20.6), credit: ms(10.3)}},
+		{"500 a second", 500, 0.1, 0.03, limits{interval: ms(2.1), batchInterval: ms(2.3), runTime: ms(50), grace: ms(20.6), credit: ms(10.3)}},
+		{"no reserve", 100, 0, 0.03, limits{interval: ms(10.3), batchInterval: ms(10.3), runTime: ms(50), grace: ms(20.6), credit: ms(10.3)}},
+		{"a wide margin", 100, 0.5, 0.2, limits{interval: ms(12.5), batchInterval: ms(25), runTime: ms(50), grace: ms(50), credit: ms(25)}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -49,7 +49,7 @@ func TestTheProbeIsInTimeWhenItIsWritten(t *testing.T) {
 	t.Parallel()
 	for _, write := range []time.Duration{0, ms(1), ms(30), ms(100), ms(900)} {
 		l := newLimits(20, 0.1, 0.03)
-		l.ahead, l.written = min(write, maxAhead), write
+		l = l.writtenIn(write)
 		for _, s := range []limiterState{
 			{Factor: 1, recovery: recovery{HoldUntil: epoch.Add(-time.Second)}},
 			{Factor: 1, All: epoch.Add(-time.Hour), Batch: epoch.Add(-time.Hour)},
@@ -64,7 +64,7 @@ func TestTheProbeIsInTimeWhenItIsWritten(t *testing.T) {
 
 func TestReserve(t *testing.T) {
 	t.Parallel()
-	l := limits{interval: ms(10), batchInterval: ms(12), run: 5, grace: ms(20), credit: ms(8), ahead: ms(3)}
+	l := limits{interval: ms(10), batchInterval: ms(12), runTime: ms(50), grace: ms(20), credit: ms(8), ahead: ms(3)}
 	at := func(n float64) time.Time { return epoch.Add(ms(n)) }
 	for _, c := range []struct {
 		name       string
@@ -85,7 +85,7 @@ func TestReserve(t *testing.T) {
 		{name: "and then for their slot", class: queue.ClassBatch, all: 3, batch: -5, want: 1, first: 3, n: 1, nextAll: 13, nextB: 7},
 		{name: "a refresh of an idle limiter", class: queue.ClassRefresh, all: -1000, batch: -1000, want: 1, first: -8, n: 1, nextAll: 2, nextB: -1000},
 		{name: "a refresh behind a run", class: queue.ClassRefresh, all: 42, batch: 52, want: 2, first: 42, n: 2, nextAll: 62, nextB: 52},
-		{name: "refreshes queue up", class: queue.ClassRefresh, all: 62, batch: 52, want: 1, wait: 12},
+		{name: "refreshes queue up", class: queue.ClassRefresh, all: 62, batch: 52, want: 1, wait: 9},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -142,7 +142,7 @@ func TestPaceHolds(t *testing.T) {
 			// However late a caller asks.
 			now = now.Add(time.Duration(rapid.Int64Range(0, int64(2*l.credit)).Draw(t, "late")))
 			next, first, n := l.reserve(s, class, now, rapid.IntRange(1, 40).Draw(t, "want"))
-			if class == queue.ClassRefresh && onlyBatches && first.Sub(now) > max(l.runLength()+l.ahead, runDuration) {
+			if class == queue.ClassRefresh && onlyBatches && first.Sub(now) > max(l.runTime+l.ahead, l.interval+l.ahead) {
 				t.Fatalf("the first refresh waits %s", first.Sub(now))
 			}
 			onlyBatches = onlyBatches && class == queue.ClassBatch
@@ -181,12 +181,18 @@ func TestPaceHolds(t *testing.T) {
 func TestFreshPaceWaitsForWhatMayBeInHand(t *testing.T) {
 	t.Parallel()
 	for _, rate := range []float64{0.2, 20, 200, 500} {
-		l := newLimits(rate, 0.1, 0.03)
-		// The farthest slot that anybody can have, when all was lost the moment after.
-		s := limiterState{All: epoch.Add(l.lead(queue.ClassRefresh)), Batch: epoch, Factor: 1}
-		lost, _, _ := l.reserve(s, queue.ClassRefresh, epoch, 1000)
-		if fresh := l.initial(epoch); fresh.All.Before(lost.All) {
-			t.Errorf("rate %v: begins %s too early", rate, lost.All.Sub(fresh.All))
+		for _, factor := range []float64{1, minFactor, minFactor * rampStart} {
+			for _, write := range []time.Duration{0, ms(20), ms(200), ms(5000)} {
+				full := newLimits(rate, 0.1, 0.03)
+				l := full.scaled(factor).writtenIn(write)
+				// The farthest slot that a replica can have, when all was lost the moment after.
+				s := limiterState{All: epoch.Add(l.lead(queue.ClassRefresh)), Batch: epoch, Factor: 1}
+				_, first, n := l.reserve(s, queue.ClassRefresh, epoch, 1000)
+				last := first.Add(time.Duration(n-1) * l.interval)
+				if early := full.interval - full.initial(epoch).All.Sub(last); early > 0 {
+					t.Errorf("rate %v, factor %v, writes of %s: begins %s too early", rate, factor, write, early)
+				}
+			}
 		}
 	}
 }

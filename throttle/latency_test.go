@@ -11,8 +11,8 @@ import (
 // no less than that, not much more, and never beyond its limit.
 func TestLatency(t *testing.T) {
 	t.Parallel()
-	if (latency{}).bound(maxAhead) != maxAhead {
-		t.Error("what is not known is taken for short")
+	if (latency{}).bound() != defaultWrite {
+		t.Error("what is not known is no default")
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		var e latency
@@ -24,11 +24,9 @@ func TestLatency(t *testing.T) {
 		for range 150 {
 			e = e.observe(now)
 		}
-		if got := e.bound(time.Hour); got < now-now/50-time.Microsecond || got > now+now/50+time.Microsecond {
+		want := min(now, maxWritten)
+		if got := e.bound(); got < want-want/50-time.Microsecond || got > want+want/50+time.Microsecond || got > maxWritten {
 			t.Fatalf("estimate %s of what takes %s", got, now)
-		}
-		if got := e.bound(maxAhead); got > maxAhead {
-			t.Fatalf("ahead by %s", got)
 		}
 	})
 }

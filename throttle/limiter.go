@@ -127,6 +127,9 @@ func NewLimiter(ctx context.Context, q *queue.Queue, cfg LimiterConfig, clock Cl
 	following, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	l.stopFollowing = cancel
 	l.follower.Go(func() { l.pauses.Follow(following, l.observePause) })
+	if cfg.Rate > 0 {
+		l.follower.Go(func() { l.shared.cell.Follow(following, l.observeState) })
+	}
 	return l, nil
 }
 

@@ -17,8 +17,9 @@ import (
 )
 
 const (
-	benchFor     = 4 * time.Second
-	benchWaiters = 16 // a replica
+	benchFor     = 7 * time.Second
+	benchWarmUp  = time.Second // since the first call, in which replicas learn how long a write takes
+	benchWaiters = 16          // a replica
 )
 
 // BenchmarkPaceSaturated measures replicas that all want more than the rate, in
@@ -39,17 +40,22 @@ func BenchmarkPaceSaturated(b *testing.B) {
 // BenchmarkPaceCluster is BenchmarkPaceSaturated on a cluster of three servers in this
 // process, with nothing reserved for refreshes: calls/s is out of 97% of the rate.
 func BenchmarkPaceCluster(b *testing.B) {
-	for _, rate := range []float64{20, 200} {
-		for _, replicas := range []int{4, 16} {
+	for _, rate := range []float64{20, 200, 1000} {
+		for _, replicas := range []int{4, 16, 64} {
 			b.Run(fmt.Sprintf("rate=%v/replicas=%d", rate, replicas), func(b *testing.B) {
 				for b.Loop() {
 					var log grantLog
 					cluster := natstest.StartCluster(b, 3)
 					limiters := make([]*throttle.Limiter, replicas)
+					logs := make([]grantLog, replicas)
 					for i := range limiters {
-						limiters[i] = join(b, openOn(b, cluster), throttle.LimiterConfig{Key: "bench", Rate: rate, RefreshReserve: -1, OnGrant: log.add})
+						limiters[i] = join(b, openOn(b, cluster), throttle.LimiterConfig{Key: "bench", Rate: rate, RefreshReserve: -1, OnGrant: func(g throttle.Grant) {
+							log.add(g)
+							logs[i].add(g)
+						}})
 					}
 					saturate(b, limiters, &log)
+					reportShares(b, logs)
 				}
 			})
 		}
@@ -137,13 +143,38 @@ func saturate(b *testing.B, limiters []*throttle.Limiter, log *grantLog) {
 		sum.Forfeited += s.Forfeited
 	}
 	times := log.times()
+	most := busiest(times, time.Second)
+	whole, warm := times[len(times)-1].Sub(times[0]).Seconds(), times[0].Add(benchWarmUp)
+	times = times[slices.IndexFunc(times, warm.Before):]
 	took := times[len(times)-1].Sub(times[0]).Seconds()
 	b.ReportMetric(float64(len(times)-1)/took, "calls/s")
-	b.ReportMetric(float64(sum.Reservations)/took, "reservations/s")
-	b.ReportMetric(float64(sum.Conflicts)/took, "conflicts/s")
-	b.ReportMetric(float64(sum.Forfeited)/took, "forfeited/s")
-	b.ReportMetric(float64(busiest(times, time.Second)), "most-in-1s")
+	b.ReportMetric(float64(sum.Reservations)/whole, "reservations/s")
+	b.ReportMetric(float64(sum.Conflicts)/whole, "conflicts/s")
+	b.ReportMetric(float64(sum.Forfeited)/whole, "forfeited/s")
+	b.ReportMetric(float64(most), "most-in-1s")
 	b.ReportMetric(0, "ns/op")
+}
+
+// reportShares reports how many of the replicas were served at all, and how much of all calls
+// the busiest tenth of them had, at least one.
+func reportShares(b *testing.B, logs []grantLog) {
+	b.Helper()
+	counts := make([]int, len(logs))
+	total, served := 0, 0
+	for i := range logs {
+		counts[i] = len(logs[i].times())
+		total += counts[i]
+		if counts[i] > 0 {
+			served++
+		}
+	}
+	slices.Sort(counts)
+	most := 0
+	for _, n := range counts[len(counts)-max(1, len(counts)/10):] {
+		most += n
+	}
+	b.ReportMetric(float64(served), "served")
+	b.ReportMetric(float64(most)/float64(total), "of-busiest-tenth")
 }
 
 // grantLog collects grants of any number of replicas.

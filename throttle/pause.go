@@ -239,7 +239,7 @@ func (l *Limiter) update(ctx context.Context, failure string, f func(limiterStat
 			}
 			next.At = l.clock.Database()
 			if revision, err = l.write(ctx, next, revision); err == nil {
-				l.shared.store(next, revision, false)
+				l.shared.store(next, revision)
 				return
 			}
 		}

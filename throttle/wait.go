@@ -37,25 +37,6 @@ const (
 	maxReserveDelay = time.Second
 )
 
-// When another replica was faster, a reservation is retried after a random wait, so that
-// they do not collide again: up to minConflictDelay, and up to twice as long after each
-// further collision. One that won asks again at once, so no slot is lost while the others
-// wait, and few of many replicas compete for each run.
-const (
-	minConflictDelay        = 2 * time.Millisecond
-	maxConflictDelay        = 4 * runDuration
-	maxRefreshConflictDelay = 8 * time.Millisecond
-)
-
-// conflictDelay returns the longest wait after a number of conflicts in a row.
-func (c *ClassLimiter) conflictDelay(conflicts int) time.Duration {
-	longest := maxConflictDelay
-	if c.class == queue.ClassRefresh {
-		longest = maxRefreshConflictDelay
-	}
-	return min(minConflictDelay<<min(conflicts-1, 10), longest)
-}
-
 // ClassLimiter is a [Limiter] as calls of one class see it.
 type ClassLimiter struct {
 	limiter *Limiter
@@ -63,6 +44,7 @@ type ClassLimiter struct {
 
 	waiting   atomic.Int64  // callers without a slot
 	reserving chan struct{} // held by the one caller that reserves
+	rivals    contention    // used only by that one
 
 	mu    sync.Mutex
 	slots []time.Time // reserved slots that no caller has taken yet, in order
@@ -73,8 +55,8 @@ func newClassLimiter(l *Limiter, class queue.Class) *ClassLimiter {
 }
 
 // Wait blocks until a call may start and returns nil: start it at once. It costs one
-// request to NATS per run of calls (50 ms of the rate, and no more calls than wait in
-// this process), and none when the rate is unlimited.
+// request to NATS per run of calls (50 ms of the rate, or more where NATS is slow, and no
+// more calls than wait in this process), and none when the rate is unlimited.
 //
 // When the call may not start before the deadline of ctx, Wait returns as soon as that
 // is known: [ErrDeadline], or a [PausedError]. When ctx is cancelled it returns the
@@ -134,7 +116,7 @@ func (c *ClassLimiter) takeSlot(ctx context.Context) (time.Time, error) {
 		return time.Time{}, waitError(ctx)
 	}
 	var serverErr error // of the last attempt; nil: none
-	for failures, conflicts := 0, 0; ; {
+	for failures := 0; ; {
 		if slot, ok := c.nextSlot(); ok {
 			if l.afterDeadline(ctx, slot) {
 				c.giveBack(ctx, slot)
@@ -142,7 +124,7 @@ func (c *ClassLimiter) takeSlot(ctx context.Context) (time.Time, error) {
 			}
 			return slot, nil
 		}
-		slots, wait, err := l.reserve(ctx, c.class, int(c.waiting.Load()))
+		slots, wait, err := c.reserve(ctx, int(c.waiting.Load()))
 		switch {
 		case err == nil:
 			failures, serverErr = 0, nil
@@ -150,8 +132,8 @@ func (c *ClassLimiter) takeSlot(ctx context.Context) (time.Time, error) {
 		case ctx.Err() != nil:
 			return time.Time{}, withServerError(waitError(ctx), serverErr)
 		case errors.Is(err, queue.ErrConflict):
-			conflicts++
-			wait = time.Duration(l.cfg.Random() * float64(c.conflictDelay(conflicts)))
+			c.rivals.collided()
+			wait = c.afterMoment()
 		default:
 			if failures == 0 {
 				l.log.Warn().Err(err).Str("lane", string(c.class)).Msg("calls are blocked: the shared rate limiter is unreachable")
@@ -164,6 +146,15 @@ func (c *ClassLimiter) takeSlot(ctx context.Context) (time.Time, error) {
 			return time.Time{}, withServerError(err, serverErr)
 		}
 	}
+}
+
+// afterMoment returns how long after a moment for which other replicas may wait too to try.
+func (c *ClassLimiter) afterMoment() time.Duration {
+	delay := c.rivals.delay(c.limiter.shared.toWrite(), c.limiter.cfg.Random())
+	if c.class == queue.ClassRefresh {
+		return min(delay, maxRefreshWindow)
+	}
+	return delay
 }
 
 // nextSlot takes the first reserved slot that can still be used.

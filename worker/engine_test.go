@@ -18,6 +18,7 @@ import (
 	"gorgone/dispatcher"
 	"gorgone/internal/clock"
 	"gorgone/internal/enginetest"
+	"gorgone/internal/natsserver/natstest"
 	"gorgone/internal/postgres/pgtest"
 	"gorgone/internal/testkit"
 	"gorgone/queue"
@@ -60,17 +61,23 @@ type engineOptions struct {
 	lease  time.Duration
 
 	ackWait  time.Duration
-	database string // URL of a migrated one; empty: a new one
-	disk     bool   // streams outlive the NATS server
+	database string            // URL of a migrated one; empty: a new one
+	disk     bool              // streams outlive the NATS server
+	cluster  *natstest.Cluster // that has the streams, three times each; nil: a server of its own
 }
 
 func newEngine(t *testing.T, o engineOptions) *engine {
 	t.Helper()
-	database := o.database
-	if database == "" {
-		database = pgtest.NewDatabase(t)
+	cfg := queue.Config{Lease: o.lease, AckWait: o.ackWait, RefreshAckWait: min(o.ackWait, 10*time.Second), Memory: !o.disk}
+	var g *enginetest.Ground
+	switch {
+	case o.cluster != nil:
+		g = enginetest.OnCluster(t, o.cluster, cfg)
+	case o.database != "":
+		g = enginetest.On(t, o.database, cfg)
+	default:
+		g = enginetest.On(t, pgtest.NewDatabase(t), cfg)
 	}
-	g := enginetest.On(t, database, queue.Config{Lease: o.lease, AckWait: o.ackWait, RefreshAckWait: min(o.ackWait, 10*time.Second), Memory: !o.disk})
 	e := &engine{
 		t: t, ground: g, db: g.DB, store: g.Store, clock: g.Clock, conn: g.Conn, queue: g.Queue, zone: g.Zone.ID, sql: pgtest.Connect(t, g.URL), window: 1000,
 	}

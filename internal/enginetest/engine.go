@@ -34,7 +34,7 @@ type Ground struct {
 	Store  *store.Store
 	Alerts *alert.Manager // watches what the store writes
 	Clock  *clock.Clock
-	NATS   *natstest.Server
+	NATS   *natstest.Server // nil on a cluster
 	Conn   *queue.Conn
 	Queue  *queue.Queue
 	Zone   store.Zone // an active one
@@ -52,8 +52,23 @@ func New(tb testing.TB, q queue.Config) *Ground {
 // if q says so.
 func On(tb testing.TB, url string, q queue.Config) *Ground {
 	tb.Helper()
+	server := natstest.Start(tb)
+	g := on(tb, url, server.ClientURL(), q)
+	g.NATS = server
+	return g
+}
+
+// OnCluster is [On] with the streams on three servers each.
+func OnCluster(tb testing.TB, cluster *natstest.Cluster, q queue.Config) *Ground {
+	tb.Helper()
+	q.Replicas = 3
+	return on(tb, pgtest.NewDatabase(tb), cluster.URL(), q)
+}
+
+func on(tb testing.TB, url, nats string, q queue.Config) *Ground {
+	tb.Helper()
 	ctx := tb.Context()
-	g := &Ground{URL: url, NATS: natstest.Start(tb)}
+	g := &Ground{URL: url}
 	var err error
 	g.DB, err = postgres.Connect(ctx, postgres.Config{URL: g.URL, MaxConns: 16})
 	must(tb, err)
@@ -62,7 +77,7 @@ func On(tb testing.TB, url string, q queue.Config) *Ground {
 	must(tb, err)
 	g.Alerts = alert.NewManager(g.DB, g.Clock)
 	g.Store = store.New(g.DB, g.Clock, store.Options{Watcher: g.Alerts})
-	g.Conn, err = queue.Connect(ctx, queue.Options{URL: g.NATS.ClientURL(), Log: zerolog.Nop()})
+	g.Conn, err = queue.Connect(ctx, queue.Options{URL: nats, Log: zerolog.Nop()})
 	must(tb, err)
 	tb.Cleanup(g.Conn.Close)
 	if q.Prefix == "" {

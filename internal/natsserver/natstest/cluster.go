@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
 )
 
 // clusterPatience bounds how long a cluster may take to elect its leader.
@@ -90,6 +91,27 @@ func (c *Cluster) StopLeaderOf(tb testing.TB, stream string) {
 		}
 	}
 	tb.Fatalf("natstest: no server leads stream %s", stream)
+}
+
+// StepDown has the server that leads the stream, if any does, hand the lead to another.
+func (c *Cluster) StepDown(stream string) {
+	for _, ns := range c.servers {
+		if ns.JetStreamIsStreamLeader("$G", stream) {
+			_ = ns.JetStreamStepdownStream("$G", stream) // it has none any more
+			return
+		}
+	}
+}
+
+// Connect returns a bare connection to one of the servers, for breaking what is under test.
+func (c *Cluster) Connect(tb testing.TB) *nats.Conn {
+	tb.Helper()
+	nc, err := nats.Connect(c.URL())
+	if err != nil {
+		tb.Fatalf("natstest: %v", err)
+	}
+	tb.Cleanup(nc.Close)
+	return nc
 }
 
 // LoseQuorum stops all servers but one, and waits until that knows that the stream has no
