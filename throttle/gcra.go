@@ -26,25 +26,25 @@ const (
 	minRun = 50 * time.Millisecond
 
 	// Where writes are slow, a reservation takes runPerWrite as much of the rate as a write
-	// takes, up to maxRun. So the next one is written before its slots begin, although one
+	// takes, up to maxSlow. So the next one is written before its slots begin, although one
 	// write follows the other.
 	runPerWrite = 3
-	maxRun      = 250 * time.Millisecond
 
 	// A batch call is reserved aheadPerWrite as long before its slot as a write takes, up to
-	// maxAhead: replicas that compete try a little later; see contention.go.
+	// maxSlow: replicas that compete try a little later; see contention.go.
 	aheadPerWrite = 3
-	maxAhead      = 250 * time.Millisecond
+
+	// maxSlow bounds all that grows with how long a write takes, and for how long it is taken
+	// to take. It is one bound: a write that is taken to last longer than slots are reserved
+	// ahead would leave a gap before each run.
+	maxSlow = 500 * time.Millisecond
 
 	// refreshLead is how much earlier than a batch call a refresh may reserve its slot, so
 	// that refreshes go first.
 	refreshLead = 50 * time.Millisecond
 
-	// maxWritten bounds how far ahead of now a slot begins because writes are slow.
-	maxWritten = time.Second
-
 	// reach is how far ahead of now the last slot of a reservation can be.
-	reach = maxWritten + maxRun
+	reach = maxSlow + refreshLead + maxSlow
 
 	// maxGrace caps how late a call may start when the margin would allow more.
 	maxGrace = 50 * time.Millisecond
@@ -74,8 +74,8 @@ type limits struct {
 	credit        time.Duration // how far in the past a reservation may begin, so that asking late costs no slot
 	streak        int           // calls without a refusal after which the rate in force rises
 	probe         time.Duration // how long the probe after a pause may take
-	ahead         time.Duration // how long before its slot a batch call reserves it, up to maxAhead
-	written       time.Duration // how long it takes until a reservation is written, up to maxWritten
+	ahead         time.Duration // how long before its slot a batch call reserves it, up to maxSlow
+	written       time.Duration // how long it takes until a reservation is written, up to maxSlow
 }
 
 func newLimits(rate, reserve, margin float64) limits {
@@ -105,9 +105,9 @@ func (l limits) scaled(factor float64) limits {
 
 // writtenIn adapts the limits to how long a write takes.
 func (l limits) writtenIn(write time.Duration) limits {
-	l.written = min(write, maxWritten)
-	l.ahead = min(aheadPerWrite*write, maxAhead)
-	l.runTime = min(max(minRun, runPerWrite*write), maxRun)
+	l.written = min(write, maxSlow)
+	l.ahead = min(aheadPerWrite*write, maxSlow)
+	l.runTime = min(max(minRun, runPerWrite*write), maxSlow)
 	return l
 }
 

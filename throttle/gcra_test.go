@@ -47,7 +47,7 @@ func TestPaceLimits(t *testing.T) {
 // still start when its reservation stands, and so may the first of a run that was asked for late.
 func TestTheProbeIsInTimeWhenItIsWritten(t *testing.T) {
 	t.Parallel()
-	for _, write := range []time.Duration{0, ms(1), ms(30), ms(100), ms(900)} {
+	for _, write := range []time.Duration{0, ms(1), ms(30), ms(100), ms(500)} {
 		l := newLimits(20, 0.1, 0.03)
 		l = l.writtenIn(write)
 		for _, s := range []limiterState{
@@ -124,7 +124,7 @@ func TestPaceHolds(t *testing.T) {
 		margin := rapid.SampledFrom([]float64{0.01, 0.03, 0.2}).Draw(t, "margin")
 		refreshes := rapid.IntRange(0, 3).Draw(t, "refreshes in four asks")
 		l := newLimits(rate, reserve, margin)
-		l.ahead = time.Duration(rapid.Int64Range(0, int64(maxAhead)).Draw(t, "ahead"))
+		l.ahead = time.Duration(rapid.Int64Range(0, int64(maxSlow)).Draw(t, "ahead"))
 		s := l.initial(epoch)
 		now := epoch
 		began := l.earliest(s, queue.ClassBatch)
