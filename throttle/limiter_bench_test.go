@@ -145,7 +145,11 @@ func saturate(b *testing.B, limiters []*throttle.Limiter, log *grantLog) {
 	times := log.times()
 	most := busiest(times, time.Second)
 	whole, warm := times[len(times)-1].Sub(times[0]).Seconds(), times[0].Add(benchWarmUp)
-	times = times[slices.IndexFunc(times, warm.Before):]
+	first := slices.IndexFunc(times, warm.Before)
+	if first == -1 {
+		b.Fatalf("%d calls, and none after the first second", len(times))
+	}
+	times = times[first:]
 	took := times[len(times)-1].Sub(times[0]).Seconds()
 	b.ReportMetric(float64(len(times)-1)/took, "calls/s")
 	b.ReportMetric(float64(sum.Reservations)/whole, "reservations/s")
