@@ -34,17 +34,20 @@ const (
 	// maxSlow: replicas that compete try a little later; see contention.go.
 	aheadPerWrite = 3
 
-	// maxSlow bounds all that grows with how long a write takes, and for how long it is taken
-	// to take. It is one bound: a write that is taken to last longer than slots are reserved
-	// ahead would leave a gap before each run.
-	maxSlow = 500 * time.Millisecond
+	// maxSlow bounds all that grows with how long a write takes: a refresh waits for it. It is
+	// one bound: a write that is taken to last longer than slots are reserved ahead would leave
+	// a gap before each run.
+	maxSlow = 250 * time.Millisecond
+
+	// maxWritten is how long the write may last that reserves the one call after a pause.
+	maxWritten = time.Second
 
 	// refreshLead is how much earlier than a batch call a refresh may reserve its slot, so
 	// that refreshes go first.
 	refreshLead = 50 * time.Millisecond
 
 	// reach is how far ahead of now the last slot of a reservation can be.
-	reach = maxSlow + refreshLead + maxSlow
+	reach = maxWritten + refreshLead
 
 	// maxGrace caps how late a call may start when the margin would allow more.
 	maxGrace = 50 * time.Millisecond
@@ -75,7 +78,7 @@ type limits struct {
 	streak        int           // calls without a refusal after which the rate in force rises
 	probe         time.Duration // how long the probe after a pause may take
 	ahead         time.Duration // how long before its slot a batch call reserves it, up to maxSlow
-	written       time.Duration // how long it takes until a reservation is written, up to maxSlow
+	written       time.Duration // how long it takes until a reservation is written, up to maxWritten
 }
 
 func newLimits(rate, reserve, margin float64) limits {
@@ -105,7 +108,7 @@ func (l limits) scaled(factor float64) limits {
 
 // writtenIn adapts the limits to how long a write takes.
 func (l limits) writtenIn(write time.Duration) limits {
-	l.written = min(write, maxSlow)
+	l.written = min(write, maxWritten)
 	l.ahead = min(aheadPerWrite*write, maxSlow)
 	l.runTime = min(max(minRun, runPerWrite*write), maxSlow)
 	return l
@@ -146,7 +149,11 @@ func (l limits) reserve(s limiterState, class queue.Class, now time.Time, want i
 	oldest := later(now.Add(-l.credit), s.HoldUntil)
 	// What begins earlier is too late already when the reservation is written: with slow writes
 	// the one call after a pause would be lost again and again.
-	oldest = later(oldest, now.Add(l.written-l.grace))
+	written := l.written
+	if s.HoldUntil.IsZero() {
+		written = min(written, maxSlow)
+	}
+	oldest = later(oldest, now.Add(written-l.grace))
 	first = later(s.All, oldest)
 	next = s
 	next.At = now

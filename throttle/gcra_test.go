@@ -47,7 +47,7 @@ func TestPaceLimits(t *testing.T) {
 // still start when its reservation stands, and so may the first of a run that was asked for late.
 func TestTheProbeIsInTimeWhenItIsWritten(t *testing.T) {
 	t.Parallel()
-	for _, write := range []time.Duration{0, ms(1), ms(30), ms(100), ms(500)} {
+	for _, write := range []time.Duration{0, ms(1), ms(30), ms(100), ms(900)} {
 		l := newLimits(20, 0.1, 0.03)
 		l = l.writtenIn(write)
 		for _, s := range []limiterState{
@@ -55,6 +55,9 @@ func TestTheProbeIsInTimeWhenItIsWritten(t *testing.T) {
 			{Factor: 1, All: epoch.Add(-time.Hour), Batch: epoch.Add(-time.Hour)},
 		} {
 			_, first, n := l.reserve(s, queue.ClassBatch, epoch, 1)
+			if s.HoldUntil.IsZero() && write > maxSlow {
+				continue // a refresh would wait for it
+			}
 			if late := epoch.Add(write).Sub(first); n != 1 || late > l.grace {
 				t.Errorf("a write of %s: %d slots, the first %s late when it stands, and %s are too late", write, n, late, l.grace)
 			}

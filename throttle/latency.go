@@ -35,13 +35,13 @@ func (e latency) observe(took time.Duration) latency {
 	return e
 }
 
-// bound is what few durations exceed, and at most maxSlow; defaultWrite when nothing is
+// bound is what few durations exceed, and at most maxWritten; defaultWrite when nothing is
 // known.
 func (e latency) bound() time.Duration {
 	if e.mean == 0 {
 		return defaultWrite
 	}
-	return min(e.mean+2*e.deviation, maxSlow)
+	return min(e.mean+2*e.deviation, maxWritten)
 }
 
 // lastWrite is how long the last write of a replica took, which its next one tells the others.

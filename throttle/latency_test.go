@@ -24,8 +24,8 @@ func TestLatency(t *testing.T) {
 		for range 150 {
 			e = e.observe(now)
 		}
-		want := min(now, maxSlow)
-		if got := e.bound(); got < want-want/50-time.Microsecond || got > want+want/50+time.Microsecond || got > maxSlow {
+		want := min(now, maxWritten)
+		if got := e.bound(); got < want-want/50-time.Microsecond || got > want+want/50+time.Microsecond || got > maxWritten {
 			t.Fatalf("estimate %s of what takes %s", got, now)
 		}
 	})

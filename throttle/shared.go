@@ -68,9 +68,9 @@ func toMicro(t time.Time) int64 {
 	return ceilMicro(t)
 }
 
-// fromMicros returns a duration between 0 and maxSlow.
+// fromMicros returns a duration between 0 and maxWritten.
 func fromMicros(us int64) time.Duration {
-	return time.Duration(min(max(us, 0), maxSlow.Microseconds())) * time.Microsecond
+	return time.Duration(min(max(us, 0), maxWritten.Microseconds())) * time.Microsecond
 }
 
 func fromMicro(us int64) time.Time {
