@@ -160,6 +160,10 @@ func (r *run) readStreams(ctx context.Context, s *sample) error {
 	return nil
 }
 
+// judgedRows is how many rows a table has whose share of dead ones says something: a round of
+// autovacuum, which comes once in many seconds, may leave any share of a small one.
+const judgedRows = 10_000
+
 // readTables reads sizes, rows and dead tuples. All partitions of the history are one table.
 func (r *run) readTables(ctx context.Context, s *sample, last *counters) error {
 	rows, err := r.sql.Query(ctx, `
@@ -183,7 +187,7 @@ func (r *run) readTables(ctx context.Context, s *sample, last *counters) error {
 		name := "table " + part
 		s.set(name, bytesMiB, size/mebibyte)
 		s.set(name, rowCount, live)
-		if live+dead > 1000 {
+		if live+dead > judgedRows {
 			s.set(name, deadShare, 100*dead/(live+dead))
 		}
 		now.whole[part] = whole
