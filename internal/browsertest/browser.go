@@ -133,11 +133,13 @@ func (b *Browser) Open(url string) {
 	b.Do("open "+url, chromedp.Navigate(url))
 }
 
-// Until waits until an expression of JavaScript is true.
+// Until waits until an expression of JavaScript is true. While it throws, as it may of a page
+// that is between two states, it is not.
 func (b *Browser) Until(expression string) {
 	b.tb.Helper()
 	var ok bool
-	b.Do("wait until "+expression, chromedp.Poll(expression, &ok, chromedp.WithPollingInterval(50*time.Millisecond), chromedp.WithPollingTimeout(patience)))
+	poll := `(() => { try { return Boolean(` + expression + `) } catch { return false } })()`
+	b.Do("wait until "+expression, chromedp.Poll(poll, &ok, chromedp.WithPollingInterval(50*time.Millisecond), chromedp.WithPollingTimeout(patience)))
 }
 
 // Get returns what an expression of JavaScript is.
