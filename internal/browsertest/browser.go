@@ -138,7 +138,7 @@ func (b *Browser) Open(url string) {
 func (b *Browser) Until(expression string) {
 	b.tb.Helper()
 	var ok bool
-	poll := `(() => { try { return Boolean(` + expression + `) } catch { return false } })()`
+	poll := `(async () => { try { return Boolean(await (` + expression + `)) } catch { return false } })()`
 	b.Do("wait until "+expression, chromedp.Poll(poll, &ok, chromedp.WithPollingInterval(50*time.Millisecond), chromedp.WithPollingTimeout(patience)))
 }
 
