@@ -101,7 +101,7 @@ func (s *target) stream(headers []string) (stop func()) {
 // client still can.
 func (s *target) manyReads(user, other []string) seen {
 	s.t.Helper()
-	reading, waiting, answers, letGo := s.slowReads("/api/twitter/engagement/top", "coalesce(k.gone_reason, ''), k.snapshot_at")
+	reading, waiting, answers, letGo := s.slowReads("/api/twitter/engagement/top", "select w.id from")
 	for range 6 {
 		reading(user)
 	}

@@ -16,7 +16,7 @@ import (
 type Reader struct {
 	db    *postgres.DB
 	clock store.Clock
-	turns chan struct{} // taken by reads of many rows
+	turns chan struct{} // taken by reads of many rows: more than one user may have, fewer than there are connections
 
 	manyRows int64 // above which a table is large; smallTable but in tests
 	walkRows int   // that are looked at for a page, by an index; walkRows but in tests
@@ -24,7 +24,7 @@ type Reader struct {
 
 // New returns a reader of a database.
 func New(db *postgres.DB, clock store.Clock) *Reader {
-	return &Reader{db: db, clock: clock, turns: make(chan struct{}, max(db.PoolUse().Max/2, 1)), manyRows: smallTable, walkRows: walkRows}
+	return &Reader{db: db, clock: clock, turns: make(chan struct{}, max(db.PoolUse().Max*3/4, 1)), manyRows: smallTable, walkRows: walkRows}
 }
 
 // turn waits until a read of many rows may begin. Without an error, done must be called when
