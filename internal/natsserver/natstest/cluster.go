@@ -2,6 +2,7 @@ package natstest
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/url"
 	"strings"
@@ -132,16 +133,22 @@ func (c *Cluster) LoseQuorum(tb testing.TB, stream string) {
 	}
 }
 
+// freePorts finds ports on which nothing listens, and on which nothing is going to: they are
+// below those that systems give to who asks for any.
 func freePorts(tb testing.TB, n int) []int {
 	tb.Helper()
+	const first, past = 10_000, 32_000
 	var ports []int
-	for range n {
-		l, err := new(net.ListenConfig).Listen(tb.Context(), "tcp", "127.0.0.1:0")
-		if err != nil {
+	for tries := 0; len(ports) < n; tries++ {
+		port := first + rand.IntN(past-first) //nolint:gosec // no secret
+		l, err := new(net.ListenConfig).Listen(tb.Context(), "tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err != nil && tries > 100 {
 			tb.Fatalf("natstest: %v", err)
 		}
-		defer func() { _ = l.Close() }() // at the end, so that no port is handed out twice
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+		if err == nil {
+			defer func() { _ = l.Close() }() // at the end, so that no port is handed out twice
+			ports = append(ports, port)
+		}
 	}
 	return ports
 }
