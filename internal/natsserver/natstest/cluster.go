@@ -140,7 +140,7 @@ func freePorts(tb testing.TB, n int) []int {
 	const first, past = 10_000, 32_000
 	var ports []int
 	for tries := 0; len(ports) < n; tries++ {
-		port := first + rand.IntN(past-first) //nolint:gosec // no secret
+		port := first + rand.IntN(past-first)
 		l, err := new(net.ListenConfig).Listen(tb.Context(), "tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err != nil && tries > 100 {
 			tb.Fatalf("natstest: %v", err)
