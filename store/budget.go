@@ -267,8 +267,7 @@ func (s *Store) withinRefreshBudget(ctx context.Context, t *postgres.Tx, zone uu
 	b.Queue(`select pg_advisory_xact_lock($1::int8)`, int64(refreshBudgetLock))
 	s.queueReadSpending(b, &spent)
 	if tenants.Bound(zone) {
-		tenants.QueueMembers(b, now)
-		tenants.QueueBooks(b, s.ledgerOf(now), &books)
+		tenants.QueueCommit(b, s.ledgerOf(now), &books)
 	}
 	if err := t.Send(ctx, b); err != nil {
 		return fmt.Errorf("read what refreshes have cost: %w", err)

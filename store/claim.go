@@ -192,8 +192,7 @@ func (s *Store) enterClaim(ctx context.Context, t *postgres.Tx, o *Outstanding, 
 		keys.QueueOutstanding(b, spending.At, aheadBy, queues.Outstanding)
 	}
 	if tenants.Capped() {
-		tenants.QueueMembers(b, spending.At)
-		tenants.QueueBooks(b, s.ledgerOf(spending.At), books)
+		tenants.QueueCommit(b, s.ledgerOf(spending.At), books)
 	}
 	if spending.Budget.Day > 0 || spending.Budget.Month > 0 {
 		s.queueReadSpending(b, spending)

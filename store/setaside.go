@@ -71,8 +71,7 @@ func (s *Store) SetAsideFor(ctx context.Context, client, id uuid.UUID, refresh b
 		}
 		s.queueReadSpending(b, &spent)
 		if tenants.Capped() {
-			tenants.QueueMembers(b, now)
-			tenants.QueueBooks(b, s.ledgerOf(now), &books)
+			tenants.QueueCommit(b, s.ledgerOf(now), &books)
 			budget.QueueZones(b, asked, &shares)
 		}
 		if err := t.Send(ctx, b); err != nil {

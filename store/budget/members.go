@@ -7,11 +7,16 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// QueueMembers adds the statements that keep on record which zones are of which client with
-// caps. They come before [Tenants.QueueBooks] wherever money is committed, so that a zone is
-// on record before it spends: what it has spent counts for its client when the zone is
-// deleted, or is another client's. Without clients with caps they add nothing.
-func (t *Tenants) QueueMembers(b *pgx.Batch, now time.Time) {
+// QueueCommit adds what is read wherever money is committed: the books, and before them the
+// record of which zones are of which client with caps. So a zone is on record before it
+// spends, and what it has spent counts for its client when it is deleted, or is another's.
+func (t *Tenants) QueueCommit(b *pgx.Batch, l Ledger, books *Books) {
+	t.queueMembers(b, l.Now)
+	t.QueueBooks(b, l, books)
+}
+
+// queueMembers adds the statements that keep the record; none without clients with caps.
+func (t *Tenants) queueMembers(b *pgx.Batch, now time.Time) {
 	clients := t.cappedClients()
 	if len(clients) == 0 {
 		return

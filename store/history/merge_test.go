@@ -8,7 +8,6 @@ import (
 
 	"github.com/sourcegraph/conc"
 
-	"gorgone/internal/postgres/pgtest"
 	"gorgone/internal/testkit"
 	"gorgone/store/history"
 	"gorgone/store/postgres"
@@ -184,11 +183,9 @@ func TestMergeOnlyWhatStays(t *testing.T) {
 // it is sent and after. Nothing is lost or doubled at any time, and the merge goes on.
 func TestMergeSurvivesEveryBreak(t *testing.T) {
 	t.Parallel()
-	direct := pgtest.NewDatabase(t)
-	e := storetest.Open(t, direct, postgres.ExecPrepared)
-	e.ZoneID = e.NewZone(t)
+	e := storetest.New(t, postgres.ExecPrepared)
 	turnOfTheYear(t, e, 2, 3)
-	breaks := breakEveryStatement(t, e, direct)
+	breaks := breakEveryStatement(t, e)
 	if days, months := partitions(t, e); months != 1 || days != 3 || breaks < 50 {
 		t.Errorf("%d breaks: %d days, %d months", breaks, days, months)
 	}
@@ -196,10 +193,10 @@ func TestMergeSurvivesEveryBreak(t *testing.T) {
 
 // breakEveryStatement merges, and breaks the connection at each statement of each step,
 // before it is sent and after.
-func breakEveryStatement(t *testing.T, e *storetest.Env, direct string) (breaks int) {
+func breakEveryStatement(t *testing.T, e *storetest.Env) (breaks int) {
 	t.Helper()
 	all := fingerprint(t, e)
-	through, wire := storetest.NewWire(t, direct)
+	through, wire := storetest.NewWire(t, e.URL)
 	broken := history.New(storetest.Connect(t, postgres.Config{URL: through, ExecMode: postgres.ExecPrepared, MaxConns: 2}), e.Clock)
 	const state = `select coalesce((select m::text from gorgone.history_merge m), 'none') || (select count(*) from pg_inherits)`
 	steps := 0

@@ -117,8 +117,9 @@ func (m *merge) copyChanges(ctx context.Context, t *postgres.Tx, columns string)
 	// Statements after that one see all that they noted. A few points are found by the key,
 	// however large the tables are, of which the planner may not know how they have grown.
 	b = t.Group()
-	for _, way := range []string{"seqscan", "bitmapscan", "hashjoin", "mergejoin"} {
-		b.Queue(`select set_config('enable_' || $1::text, 'off', true)`, way)
+	others := []string{"enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin"}
+	for _, way := range others {
+		b.Queue(`set local ` + way + ` to off`)
 	}
 	written, first, past := "public.twitter_engagement_history", timestamp(m.month), timestamp(m.past())
 	if m.spread {
@@ -129,10 +130,9 @@ func (m *merge) copyChanges(ctx context.Context, t *postgres.Tx, columns string)
 	b.Queue(lockTweets(`select tweet_id from `+written+given+` union all select tweet_id from `+m.name()+given), points, at)
 	b.Queue(`delete from `+m.name()+` h using unnest($1::uuid[], $2::timestamptz[]) u (id, at) where h.id = u.id and h.snapshot_at = u.at`, points, at)
 	b.Queue(`insert into `+m.name()+` (`+columns+`) select `+columns+` from `+written+given, points, at)
-	b.Queue(`set local enable_seqscan to default`)
-	b.Queue(`set local enable_bitmapscan to default`)
-	b.Queue(`set local enable_hashjoin to default`)
-	b.Queue(`set local enable_mergejoin to default`)
+	for _, way := range others {
+		b.Queue(`set local ` + way + ` to default`)
+	}
 	if err := t.Send(ctx, b); err != nil {
 		return 0, fmt.Errorf("copy what was written meanwhile: %w", err)
 	}

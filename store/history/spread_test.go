@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"gorgone/internal/postgres/pgtest"
 	"gorgone/internal/testkit"
 	"gorgone/store/history"
 	"gorgone/store/postgres"
@@ -106,11 +105,9 @@ func TestStraysComeHome(t *testing.T) {
 // many points are moved out of the default partition.
 func TestStraysSurviveEveryBreak(t *testing.T) {
 	t.Parallel()
-	direct := pgtest.NewDatabase(t)
-	e := storetest.Open(t, direct, postgres.ExecPrepared)
-	e.ZoneID = e.NewZone(t)
+	e := storetest.New(t, postgres.ExecPrepared)
 	stray(t, e, 10_500, daysOf(e.Clock.Now().Truncate(aDay), 1)...)
-	breakEveryStatement(t, e, direct)
+	breakEveryStatement(t, e)
 	if names, left := strayState(t, e); len(names) < 4 || left != 0 || e.Count(t, `select count(*) from gorgone.history_default`) != 0 {
 		t.Errorf("%v, %d things are left over", names, left)
 	}

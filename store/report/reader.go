@@ -11,8 +11,8 @@ import (
 // Reader reads what the dashboard, the API and the command line show. It locks
 // nothing and is safe for concurrent use.
 //
-// Reads that may look at many rows use at most half of the connections of the process at
-// once, and wait for each other: what looks at a few rows need not wait for them.
+// Reads that may look at many rows use at most three quarters of the connections of the
+// process at once, and wait for each other: what looks at a few rows need not wait for them.
 type Reader struct {
 	db    *postgres.DB
 	clock store.Clock

@@ -62,8 +62,7 @@ const manyTop = 20_000
 // sampleTop estimates the number of candidates.
 const sampleTop = `
 	select (count(*) * 100 / $3::float8)::int4 from public.twitter_tweets w tablesample system ($3::float8)
-	join public.zones z on z.id = w.zone_id and ` + postgres.ActiveZone + `
-	where w.twitter_created_at >= $2::timestamptz and ($1::uuid[] is null or w.zone_id = any($1::uuid[]))`
+	` + topMatching
 
 // CountTop returns how many tweets there are on all pages of a query; of a large table about
 // so many, by a part of it, unless they are few.

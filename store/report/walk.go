@@ -69,7 +69,7 @@ func (r *Reader) walkEngagement(ctx context.Context, of, matching string, limit,
 	return r.ids(ctx, sql, append(args, limit, offset, others)...)
 }
 
-// topMatching is what makes tweets candidates for a top, of k (id) and the tweet w.
+// topMatching is what makes tweets w candidates for a top.
 const topMatching = `join public.zones z on z.id = w.zone_id and ` + postgres.ActiveZone + `
 	where w.twitter_created_at >= $2::timestamptz and ($1::uuid[] is null or w.zone_id = any($1::uuid[]))`
 

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/rs/zerolog"
 
+	"gorgone/internal/freeport"
 	"gorgone/internal/lab/drill/hosts"
 	"gorgone/internal/postgres"
 )
@@ -39,7 +40,7 @@ func (d *databases) start(ctx context.Context, network *hosts.Network, o Options
 	}
 	d.servers = make([]*postgres.Server, len(d.dirs))
 	var err error
-	if d.port, err = freePorts(ctx, len(d.dirs)); err != nil {
+	if d.port, err = freeport.Find(ctx, len(d.dirs)); err != nil {
 		return err
 	}
 	for i := range d.dirs {

@@ -10,12 +10,13 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"gorgone/internal/freeport"
 	"gorgone/internal/lab/drill/hosts"
 )
 
 // startNATS starts the nodes, each on a host of its own, and waits until they answer.
 func (w *world) startNATS(ctx context.Context) error {
-	ports, err := freePorts(ctx, 3*w.Nodes)
+	ports, err := freeport.Find(ctx, 3*w.Nodes)
 	if err != nil {
 		return err
 	}

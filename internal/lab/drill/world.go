@@ -3,8 +3,6 @@ package drill
 import (
 	"context"
 	"fmt"
-	mathrand "math/rand/v2"
-	"net"
 	"os"
 	"slices"
 	"strconv"
@@ -19,6 +17,7 @@ import (
 
 	"gorgone/engagement"
 	"gorgone/internal/clock"
+	"gorgone/internal/freeport"
 	"gorgone/internal/lab/drill/hosts"
 	"gorgone/internal/lab/drill/link"
 	"gorgone/internal/lab/drill/supervise"
@@ -183,7 +182,7 @@ func (w *world) startEngine(ctx context.Context) error {
 	if err := migrate.Run(ctx); err != nil {
 		return err
 	}
-	ports, err := freePorts(ctx, w.Dispatchers+w.Workers+2)
+	ports, err := freeport.Find(ctx, w.Dispatchers+w.Workers+2)
 	if err != nil {
 		return err
 	}
@@ -326,29 +325,4 @@ func (w *world) close() error {
 	err := w.databases.stop()
 	w.network.Close()
 	return err
-}
-
-const (
-	// Ports are taken from below those that systems hand out to connections: what is
-	// killed must find its port free when it comes back.
-	lowestPort  = 15_000
-	highestPort = 30_000
-)
-
-// freePorts returns ports of the loopback interface on which nothing listens.
-func freePorts(ctx context.Context, n int) (ports []int, err error) {
-	var listener net.ListenConfig
-	for tries := 0; len(ports) < n; tries++ {
-		port := lowestPort + mathrand.IntN(highestPort-lowestPort)
-		l, err := listener.Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-		if err != nil {
-			if tries > 100*n {
-				return nil, fmt.Errorf("find a free port: %w", err)
-			}
-			continue
-		}
-		defer l.Close() // at the end, so that no port is found twice
-		ports = append(ports, port)
-	}
-	return ports, nil
 }

@@ -2,8 +2,6 @@ package natstest
 
 import (
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"net/url"
 	"strings"
 	"testing"
@@ -11,6 +9,8 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+
+	"gorgone/internal/freeport"
 )
 
 // clusterPatience bounds how long a cluster may take to elect its leader.
@@ -25,7 +25,11 @@ type Cluster struct {
 // a leader and all take part.
 func StartCluster(tb testing.TB, n int) *Cluster {
 	tb.Helper()
-	ports, routes := freePorts(tb, n), []*url.URL(nil)
+	ports, err := freeport.Find(tb.Context(), n)
+	if err != nil {
+		tb.Fatalf("natstest: %v", err)
+	}
+	var routes []*url.URL
 	for _, p := range ports {
 		routes = append(routes, &url.URL{Scheme: "nats", Host: fmt.Sprintf("127.0.0.1:%d", p)})
 	}
@@ -131,24 +135,4 @@ func (c *Cluster) LoseQuorum(tb testing.TB, stream string) {
 			tb.Fatalf("natstest: stream %s still has a leader", stream)
 		}
 	}
-}
-
-// freePorts finds ports on which nothing listens, and on which nothing is going to: they are
-// below those that systems give to who asks for any.
-func freePorts(tb testing.TB, n int) []int {
-	tb.Helper()
-	const first, past = 10_000, 32_000
-	var ports []int
-	for tries := 0; len(ports) < n; tries++ {
-		port := first + rand.IntN(past-first)
-		l, err := new(net.ListenConfig).Listen(tb.Context(), "tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err != nil && tries > 100 {
-			tb.Fatalf("natstest: %v", err)
-		}
-		if err == nil {
-			defer func() { _ = l.Close() }() // at the end, so that no port is handed out twice
-			ports = append(ports, port)
-		}
-	}
-	return ports
 }
